@@ -1,0 +1,102 @@
+/** Every bound of the engine in one place, with its unit. Relations between limits are asserted at the end. */
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+
+// ---- chunker (bytes); FORMAT.md gives the reasons, bench/NOTES.md the figures
+export const CHUNK_SMALL_BYTES_MIN = 4 * KIB;
+export const CHUNK_SMALL_BYTES_NORMAL = 16 * KIB;
+export const CHUNK_SMALL_BYTES_MAX = 64 * KIB;
+export const CHUNK_LARGE_BYTES_MIN = 512 * KIB;
+export const CHUNK_LARGE_BYTES_NORMAL = 1 * MIB;
+export const CHUNK_LARGE_BYTES_MAX = 4 * MIB;
+/** SQLite files are cut at their page size, but never into pieces smaller than this. */
+export const CHUNK_PAGE_BYTES_MIN = 4 * KIB;
+
+// ---- files
+/** Files up to this size travel to the workers in batches and are one chunk below CHUNK_SMALL_BYTES_MIN. */
+export const BATCH_FILE_BYTES_MAX = 256 * KIB;
+export const BATCH_FILES_MAX = 256;
+export const BATCH_BYTES_MAX = 2 * MIB;
+/** Larger files are cut in steps of this many bytes, each by whichever worker is free. */
+export const FILE_STEP_BYTES = 16 * MIB;
+/** Files that are not of a compressed media type count as large from this size on. */
+export const LARGE_CLASS_BYTES_MIN = 64 * MIB;
+/** Files of a compressed media type count as large from this size on. */
+export const MEDIA_CLASS_BYTES_MIN = 1 * MIB;
+
+// ---- frames and packs (bytes)
+/** A frame of small blobs is sealed once it holds this much plaintext. */
+export const FRAME_BYTES_TARGET = 256 * KIB;
+/** A blob of this size or more gets a frame of its own. */
+export const FRAME_ALONE_BYTES_MIN = 128 * KIB;
+/** No frame holds more plaintext than this. */
+export const FRAME_BYTES_MAX = 8 * MIB;
+/** A pack is finished once its frames reach this size. 100 GB make about 4,000 packs. */
+export const PACK_BYTES_TARGET = 24 * MIB;
+export const PACK_BYTES_MAX = 64 * MIB;
+export const PACK_FRAMES_MAX = 65_000;
+export const PACK_BLOBS_MAX = 1_000_000;
+/** The first part of a large frame is compressed as a trial; when that saves too little, the frame is stored raw. */
+export const COMPRESSION_PROBE_BYTES = 64 * KIB;
+export const COMPRESSION_LEVEL_DEFAULT = 3;
+export const COMPRESSION_LEVEL_MAX = 19;
+
+// ---- trees
+export const TREE_PART_BYTES_MIN = 8 * KIB;
+export const TREE_PART_BYTES_MAX = 256 * KIB;
+/** A row in this many ends a part, once the part has TREE_PART_BYTES_MIN. */
+export const TREE_PART_ROWS_AVERAGE = 64;
+export const TREE_LEVELS_MAX = 8;
+/** A file's blob list is stored inside its node up to this many entries, else in list blobs of its own. */
+export const CONTENT_INLINE_ENTRIES_MAX = 32;
+export const CONTENT_LIST_ENTRIES_MIN = 128;
+export const CONTENT_LIST_ENTRIES_AVERAGE = 256;
+export const CONTENT_LIST_ENTRIES_MAX = 2048;
+export const NAME_BYTES_MAX = 4096;
+export const XATTR_BYTES_MAX = 1 * MIB;
+export const DIRECTORY_DEPTH_MAX = 4096;
+
+// ---- index
+/** An index segment names at most this many blobs. */
+export const INDEX_SEGMENT_BLOBS_MAX = 100_000;
+export const INDEX_SEGMENT_PACKS_MAX = 4096;
+/** Blobs that are held in shared memory before they are moved to LevelDB (32 bytes each, load 0.7 at most). */
+export const YOUNG_BLOBS_MAX = 1_500_000;
+
+// ---- small sealed files
+export const SEALED_FILE_BYTES_MAX = 256 * MIB;
+export const SNAPSHOT_PROBLEMS_MAX = 1000;
+export const CONFIG_BYTES_MAX = 64 * KIB;
+export const KEY_FILES_MAX = 256;
+
+// ---- run
+export const WORKERS_DEFAULT_MAX = 4;
+export const WORKERS_MAX = 64;
+/** Files that may be under way between the scan and the trees. */
+export const FILES_UNDER_WAY_MAX = 8192;
+export const OPEN_DIRECTORIES_MAX = 256;
+export const RELIST_ROUNDS_MAX = 3;
+export const READ_ATTEMPTS_MAX = 3;
+export const PROGRESS_INTERVAL_MS = 100;
+/** Times this close to the start of the parent snapshot are not trusted as "unchanged": the kernel's clock ticks at 4-10 ms. */
+export const CLOCK_TICK_MS_MAX = 20;
+
+// ---- leases
+export const LEASE_REFRESH_MS = 5 * 60_000;
+export const LEASE_STALE_MS = 30 * 60_000;
+
+function assertLimits(): void {
+  const relations: readonly (readonly [string, boolean])[] = [
+    ['a small chunk fits below a frame of its own', CHUNK_SMALL_BYTES_MAX <= FRAME_ALONE_BYTES_MIN],
+    ['a large chunk fits into a frame', CHUNK_LARGE_BYTES_MAX <= FRAME_BYTES_MAX],
+    ['an open frame cannot pass the largest', FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN <= FRAME_BYTES_MAX],
+    ['a full pack stays below the largest', PACK_BYTES_TARGET + 2 * FRAME_BYTES_MAX <= PACK_BYTES_MAX],
+    ['a step holds more than one chunk', FILE_STEP_BYTES >= 2 * CHUNK_LARGE_BYTES_MAX],
+    ['a tree part fits into a frame', TREE_PART_BYTES_MAX + XATTR_BYTES_MAX <= FRAME_BYTES_MAX],
+    ['a batch holds its largest file', BATCH_FILE_BYTES_MAX <= BATCH_BYTES_MAX],
+  ];
+  for (const [name, holds] of relations) if (!holds) throw new Error(`limits.ts: it does not hold that ${name}`);
+}
+assertLimits();
