@@ -1,0 +1,49 @@
+/**
+ * Where repository files live. A backend writes each file once, whole and durably, and never overwrites one: everything
+ * above relies on it, and the contract suite (test/storage/contract.ts) proves it for every backend.
+ */
+
+/** Kinds of repository files; each has a folder of its own, but for `config`, which lies at the top (FORMAT.md, "Layout"). */
+export const FILE_KINDS = ['config', 'key', 'pack', 'index', 'snapshot', 'annotation', 'mark', 'lock'] as const;
+export type FileKind = (typeof FILE_KINDS)[number];
+
+export interface StoredFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** By the store's clock, in milliseconds since 1970. */
+  readonly modifiedMs: number;
+}
+
+/**
+ * All failures are EngineErrors: OBJECT_MISSING (no such file), OBJECT_EXISTS (write of a name that is taken),
+ * OBJECT_CORRUPT (fewer bytes than were asked for), STORAGE_FAILED (everything else: full, read-only, unreachable),
+ * with the system's error as `cause`. A failed write leaves nothing under the name.
+ */
+export interface Backend {
+  /** For people: a path or a URL without secrets. */
+  readonly location: string;
+  /** What another thread needs to open the same store; undefined where it cannot (memory). */
+  readonly address: BackendAddress | undefined;
+  /**
+   * Stores the concatenation of `parts` under a new name: temporary file, write, length check, fsync, rename without
+   * replacing, fsync of the directory. The parts must not change until the promise settles.
+   */
+  write(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void>;
+  /** The whole file, or exactly `range.length` bytes at `range.offset`. The caller owns the result. */
+  read(kind: FileKind, name: string, range?: { readonly offset: number; readonly length: number }): Promise<Buffer>;
+  /** Length in bytes, or undefined where there is no such file. */
+  size(kind: FileKind, name: string): Promise<number | undefined>;
+  /** Every file of a kind, in no promised order. A listing that fails throws: an error is never an empty list. */
+  list(kind: FileKind): AsyncIterable<StoredFile>;
+  /** Removing what is not there is no error. */
+  remove(kind: FileKind, name: string): Promise<void>;
+  /** Free bytes of the store, or undefined where that has no meaning. */
+  freeBytes(): Promise<number | undefined>;
+  close(): Promise<void>;
+}
+
+/** Structured-cloneable address of a store. */
+export interface BackendAddress {
+  readonly type: 'local';
+  readonly path: string;
+}
