@@ -44,7 +44,7 @@ export const COMPRESSION_LEVEL_DEFAULT = 3;
 export const COMPRESSION_LEVEL_MAX = 19;
 
 // ---- trees
-export const TREE_PART_BYTES_MIN = 8 * KIB;
+export const TREE_PART_BYTES_MIN = 16 * KIB;
 export const TREE_PART_BYTES_MAX = 256 * KIB;
 /** A row in this many ends a part, once the part has TREE_PART_BYTES_MIN. */
 export const TREE_PART_ROWS_AVERAGE = 64;
