@@ -1,0 +1,73 @@
+/** Opens frames: reads a range of a pack, unseals, decompresses. Blobs are hashed again before anyone sees them. */
+
+import { EngineError } from '../base/errors.ts';
+import type { BlobId, PackId } from '../base/ids.ts';
+import { BLOB_ID_BYTES } from '../base/ids.ts';
+import { decompress } from '../codec/compression.ts';
+import type { Sealer } from '../codec/seal.ts';
+import { CODEC_ZSTD, PART_BODY } from '../format/envelope.ts';
+import type { BlobKind } from '../format/pack-header.ts';
+import type { Store } from './sealed-files.ts';
+
+/** One frame of a pack; structured-cloneable, so that restores send it to workers. Lengths and offsets in bytes. */
+export interface FrameAddress {
+  readonly packId: PackId;
+  readonly kind: BlobKind;
+  readonly frame: number;
+  readonly offset: number;
+  readonly sealedLength: number;
+  readonly codedLength: number;
+  readonly plainLength: number;
+  readonly codec: number;
+}
+
+const SEALERS_MAX = 64;
+
+export class FrameReader {
+  readonly #store: Store;
+  readonly #sealers = new Map<PackId, Sealer>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  #sealer(packId: PackId): Sealer {
+    let sealer = this.#sealers.get(packId);
+    if (sealer === undefined) {
+      sealer = this.#store.keys.sealer('pack', Buffer.from(packId, 'hex'));
+      if (this.#sealers.size >= SEALERS_MAX) this.#sealers.clear();
+      this.#sealers.set(packId, sealer);
+    }
+    return sealer;
+  }
+
+  /** The plaintext of a frame whose sealed bytes were read; the caller owns it. OBJECT_CORRUPT names pack and frame. */
+  open(address: FrameAddress, sealed: Buffer): Buffer {
+    try {
+      const opened = this.#sealer(address.packId).open({ part: PART_BODY, counter: address.frame }, sealed);
+      const coded = opened.subarray(0, address.codedLength);
+      const plain = address.codec === CODEC_ZSTD ? decompress(coded, address.plainLength) : coded;
+      if (plain.length !== address.plainLength) throw new EngineError('OBJECT_CORRUPT', 'its length is another one');
+      return plain;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new EngineError(
+        'OBJECT_CORRUPT',
+        `Frame ${address.frame} of pack ${address.packId} is damaged: ${why}`,
+        error,
+      );
+    }
+  }
+
+  async read(address: FrameAddress): Promise<Buffer> {
+    const range = { offset: address.offset, length: address.sealedLength };
+    return this.open(address, await this.#store.backend.read('pack', address.packId, range));
+  }
+
+  /** Throws OBJECT_CORRUPT unless `bytes` hash to `blobId`. */
+  verify(kind: BlobKind, blobId: BlobId, bytes: Buffer): void {
+    if (!this.#store.keys.hashers[kind].digest(bytes, BLOB_ID_BYTES).equals(blobId)) {
+      throw new EngineError('OBJECT_CORRUPT', `Blob ${blobId.toString('hex')} is damaged: its content has another id`);
+    }
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * Collects blobs into frames and frames into packs. Every frame is opened again and compared with what went in before
+ * its pack is written (trap 16); a pack is written once, whole, and is durable when its promise settles.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { EngineError } from '../base/errors.ts';
+import type { BlobId, PackId } from '../base/ids.ts';
+import {
+  FRAME_ALONE_BYTES_MIN,
+  FRAME_BYTES_TARGET,
+  PACK_BLOBS_MAX,
+  PACK_BYTES_TARGET,
+  PACK_FRAMES_MAX,
+} from '../base/limits.ts';
+import { type Compressor, decompress } from '../codec/compression.ts';
+import { paddedLength } from '../codec/padding.ts';
+import type { Sealer } from '../codec/seal.ts';
+import {
+  CODEC_RAW,
+  CODEC_ZSTD,
+  encodePrologue,
+  encodeTrailer,
+  PART_BODY,
+  PART_HEADER,
+  PART_TRAILER,
+  PROLOGUE_BYTES,
+  SALT_BYTES,
+  SEAL_TAG_BYTES,
+  TRAILER_BYTES,
+} from '../format/envelope.ts';
+import { type BlobEntry, type BlobKind, encodePackHeader, type FrameEntry } from '../format/pack-header.ts';
+import type { Store } from './sealed-files.ts';
+
+/** A pack that is durable: what an index segment needs of it. */
+export interface StoredPack {
+  readonly packId: PackId;
+  readonly packLength: number;
+  readonly headerRecord: Buffer;
+  /** Number of this pack among those of its writer, from 0. */
+  readonly sequence: number;
+}
+
+export interface PackWriterOptions {
+  readonly kind: BlobKind;
+  readonly compressor: Compressor;
+  /** Called once for each pack when it is durable. */
+  readonly onStored: (pack: StoredPack) => void;
+}
+
+const PACK_PAD_UNIT = 4096;
+/** Packs being written at the same time by one writer. */
+export const PACKS_IN_FLIGHT_MAX = 2;
+
+interface OpenPack {
+  readonly packId: PackId;
+  readonly salt: Buffer;
+  readonly sealer: Sealer;
+  readonly parts: Buffer[];
+  readonly frames: FrameEntry[];
+  bytes: number;
+  blobs: number;
+}
+
+export class PackWriter {
+  readonly #store: Store;
+  readonly #options: PackWriterOptions;
+  readonly #frame = Buffer.allocUnsafeSlow(FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN);
+  #frameLength = 0;
+  #frameBlobs: BlobEntry[] = [];
+  #pack: OpenPack | undefined;
+  #sequence = 0;
+  readonly #inFlight = new Set<Promise<void>>();
+  #failure: unknown;
+
+  constructor(store: Store, options: PackWriterOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /** Number of the pack that the next blob goes to; all before it are finished or under way. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Adds a blob; the bytes are copied or sealed before this returns. */
+  add(blobId: BlobId, bytes: Buffer): void {
+    if (bytes.length >= FRAME_ALONE_BYTES_MIN) {
+      this.#sealFrame(bytes, [{ blobId: Buffer.from(blobId) as BlobId, length: bytes.length }]);
+      return;
+    }
+    bytes.copy(this.#frame, this.#frameLength);
+    this.#frameLength += bytes.length;
+    this.#frameBlobs.push({ blobId: Buffer.from(blobId) as BlobId, length: bytes.length });
+    if (this.#frameLength >= FRAME_BYTES_TARGET) this.#flushFrame();
+  }
+
+  #flushFrame(): void {
+    if (this.#frameBlobs.length === 0) return;
+    const blobs = this.#frameBlobs;
+    const bytes = this.#frame.subarray(0, this.#frameLength);
+    this.#frameBlobs = [];
+    this.#frameLength = 0;
+    this.#sealFrame(bytes, blobs);
+  }
+
+  #openPack(): OpenPack {
+    if (this.#pack !== undefined) return this.#pack;
+    const salt = randomBytes(SALT_BYTES);
+    this.#pack = {
+      packId: salt.toString('hex') as PackId,
+      salt,
+      sealer: this.#store.keys.sealer('pack', salt),
+      parts: [encodePrologue('pack', salt)],
+      frames: [],
+      bytes: PROLOGUE_BYTES,
+      blobs: 0,
+    };
+    return this.#pack;
+  }
+
+  #sealFrame(plain: Buffer, blobs: readonly BlobEntry[]): void {
+    const pack = this.#openPack();
+    const compressed = this.#options.compressor.compress(plain);
+    const coded = compressed ?? plain;
+    const alone = blobs.length === 1 && plain.length >= FRAME_ALONE_BYTES_MIN;
+    const padding = alone ? paddedLength(coded.length) - coded.length : 0;
+    const number = { part: PART_BODY, counter: pack.frames.length };
+    const pieces = padding === 0 ? [coded] : [coded, Buffer.alloc(padding)];
+    const sealed = pack.sealer.seal(number, pieces);
+    this.#verifyFrame(pack, sealed, { plain, codedLength: coded.length, compressed: compressed !== undefined });
+    const sealedLength = coded.length + padding + SEAL_TAG_BYTES;
+    pack.parts.push(...sealed);
+    pack.bytes += sealedLength;
+    pack.blobs += blobs.length;
+    pack.frames.push({
+      codec: compressed === undefined ? CODEC_RAW : CODEC_ZSTD,
+      sealedLength,
+      codedLength: coded.length,
+      blobs,
+    });
+    if (
+      pack.bytes >= PACK_BYTES_TARGET ||
+      pack.frames.length >= PACK_FRAMES_MAX ||
+      pack.blobs >= PACK_BLOBS_MAX - FRAME_BYTES_TARGET
+    ) {
+      this.#finishPack();
+    }
+  }
+
+  #verifyFrame(
+    pack: OpenPack,
+    sealed: readonly Buffer[],
+    expected: { readonly plain: Buffer; readonly codedLength: number; readonly compressed: boolean },
+  ): void {
+    const opened = pack.sealer.openPieces({ part: PART_BODY, counter: pack.frames.length }, sealed);
+    const coded = opened.subarray(0, expected.codedLength);
+    const plain = expected.compressed ? decompress(coded, expected.plain.length) : coded;
+    if (!plain.equals(expected.plain)) {
+      throw new EngineError(
+        'INTERNAL',
+        `Sealing frame ${pack.frames.length} did not give back what went in; nothing was written`,
+      );
+    }
+  }
+
+  #finishPack(): void {
+    const pack = this.#pack;
+    if (pack === undefined) return;
+    this.#pack = undefined;
+    const headerRecord = encodePackHeader({ kind: this.#options.kind, frames: pack.frames });
+    const headerOffset = pack.bytes;
+    const least = headerOffset + headerRecord.length + SEAL_TAG_BYTES + TRAILER_BYTES;
+    const packLength = paddedLength(least, PACK_PAD_UNIT);
+    const padding = Buffer.alloc(packLength - least);
+    const header = pack.sealer.seal({ part: PART_HEADER, counter: 0 }, [headerRecord, padding]);
+    const headerLength = packLength - headerOffset - TRAILER_BYTES;
+    const trailer = pack.sealer.seal({ part: PART_TRAILER, counter: 0 }, [
+      encodeTrailer({ headerOffset, headerLength, packLength }),
+    ]);
+    const sequence = this.#sequence++;
+    const stored = { packId: pack.packId, packLength, headerRecord, sequence };
+    const written = this.#store.backend.write('pack', pack.packId, [...pack.parts, ...header, ...trailer]).then(
+      () => {
+        this.#inFlight.delete(written);
+        this.#options.onStored(stored);
+      },
+      (error: unknown) => {
+        this.#inFlight.delete(written);
+        this.#failure ??= error;
+      },
+    );
+    this.#inFlight.add(written);
+  }
+
+  /** To be awaited between tasks: bounds what is in memory, and throws what a write threw. */
+  async settle(): Promise<void> {
+    while (this.#inFlight.size >= PACKS_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Finishes frame and pack and waits until all is durable. The writer can be used further. */
+  async flush(): Promise<void> {
+    this.#flushFrame();
+    this.#finishPack();
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}

@@ -1,0 +1,271 @@
+/** A repository that is open: where its parts come together. Everything else in this folder is one of them. */
+
+import { randomBytes } from 'node:crypto';
+import { EngineError, isEngineError } from '../base/errors.ts';
+import type { KeyId, RepositoryId } from '../base/ids.ts';
+import {
+  configAuthenticated,
+  decodeConfig,
+  encodeConfig,
+  type KeyFile,
+  type RepositoryConfig,
+} from '../format/config.ts';
+import { FORMAT_VERSION } from '../format/envelope.ts';
+import type { Backend, BackendAddress } from '../storage/backend.ts';
+import { openBackend } from '../storage/open.ts';
+import { probeBackend } from '../storage/probe.ts';
+import { BlobReader } from './blob-reader.ts';
+import { ChunkIndex } from './chunk-index.ts';
+import { KeyMaterial, SECRET_BYTES, type Secrets } from './key-material.ts';
+import {
+  type Credential,
+  createKeyFile,
+  describeKey,
+  type KeyDescription,
+  loadKeyFiles,
+  openKeyFile,
+  type PasswordCost,
+  removeKeyFile,
+  writeKeyFile,
+} from './keys.ts';
+import { recogniseRepository, rememberRepository } from './known-repositories.ts';
+import type { Store } from './sealed-files.ts';
+import { SnapshotStore } from './snapshots.ts';
+
+const CONFIG_NAMES = ['config', 'config.copy'] as const;
+
+export interface RepositoryOptions {
+  readonly backend: Backend;
+  readonly credential: Credential;
+  /** Derived data and memory of this client. Created when it is needed. */
+  readonly cacheDirectory: string;
+}
+
+/** What a worker thread needs to open the same repository. Structured-cloneable. */
+export interface RepositoryAddress {
+  readonly backend: BackendAddress;
+  readonly repositoryId: RepositoryId;
+  readonly secrets: Secrets;
+}
+
+/** Store and keys of a repository in a worker thread. */
+export async function openStore(address: RepositoryAddress): Promise<Store> {
+  const keys = await KeyMaterial.create(address.repositoryId, address.secrets);
+  return { backend: await openBackend(address.backend), keys };
+}
+
+/** The config from whichever copy is whole; what is wrong with the other is returned beside it. */
+export async function loadConfig(
+  backend: Backend,
+): Promise<{ config: RepositoryConfig; damage: { name: string; error: EngineError }[] }> {
+  const damage: { name: string; error: EngineError }[] = [];
+  let config: RepositoryConfig | undefined;
+  for (const name of CONFIG_NAMES) {
+    try {
+      const decoded = decodeConfig(await backend.read('config', name), name);
+      config ??= decoded;
+    } catch (error) {
+      if (!isEngineError(error) || error.code === 'STORAGE_FAILED' || error.code === 'REPOSITORY_UNSUPPORTED')
+        throw error;
+      damage.push({ name, error });
+    }
+  }
+  if (config !== undefined) return { config, damage };
+  if (damage.every((item) => item.error.code === 'OBJECT_MISSING')) {
+    throw new EngineError(
+      'REPOSITORY_NOT_FOUND',
+      `There is no repository at ${backend.location}. "snap init" makes one`,
+    );
+  }
+  const [first] = damage;
+  throw new EngineError(
+    'OBJECT_CORRUPT',
+    `Both copies of the repository's config are damaged: ${first?.error.message ?? ''}`,
+  );
+}
+
+export class Repository {
+  readonly backend: Backend;
+  readonly config: RepositoryConfig;
+  readonly keys: KeyMaterial;
+  readonly snapshots: SnapshotStore;
+  readonly index: ChunkIndex;
+  readonly blobs: BlobReader;
+  readonly cacheDirectory: string;
+  /** The key file that opened it. */
+  readonly keyId: KeyId;
+  #indexLoaded: Promise<void> | undefined;
+
+  private constructor(parts: {
+    readonly backend: Backend;
+    readonly config: RepositoryConfig;
+    readonly keys: KeyMaterial;
+    readonly cacheDirectory: string;
+    readonly keyId: KeyId;
+  }) {
+    this.backend = parts.backend;
+    this.config = parts.config;
+    this.keys = parts.keys;
+    this.cacheDirectory = parts.cacheDirectory;
+    this.keyId = parts.keyId;
+    this.snapshots = new SnapshotStore(this);
+    this.index = new ChunkIndex(this);
+    this.blobs = new BlobReader(this, this.index);
+  }
+
+  /** Makes a repository in an empty store and opens it. REPOSITORY_EXISTS where one lies there. */
+  static async init(
+    options: RepositoryOptions & { readonly passwordCost?: PasswordCost | undefined; readonly label?: string },
+  ): Promise<Repository> {
+    const { backend } = options;
+    for (const name of CONFIG_NAMES) {
+      if ((await backend.size('config', name)) === undefined) continue;
+      throw new EngineError(
+        'REPOSITORY_EXISTS',
+        `There is a repository at ${backend.location} already; it was left as it is`,
+      );
+    }
+    for await (const file of backend.list('key')) {
+      throw new EngineError(
+        'REPOSITORY_EXISTS',
+        `A key (${file.name}) lies at ${backend.location}, but no config: this is a damaged repository, and it was left as it is`,
+      );
+    }
+    await probeBackend(backend);
+    const id = randomBytes(16).toString('hex') as RepositoryId;
+    const secrets: Secrets = { content: randomBytes(SECRET_BYTES), seal: randomBytes(SECRET_BYTES) };
+    const keys = await KeyMaterial.create(id, secrets);
+    const now = new Date();
+    const key = await createKeyFile({
+      repository: id,
+      secrets,
+      credential: options.credential,
+      label: options.label ?? '',
+      cost: options.passwordCost,
+      now,
+    });
+    const bare = { id, version: FORMAT_VERSION, created: now.toISOString(), compatible: [], incompatible: [] };
+    const config: RepositoryConfig = { ...bare, mac: keys.configMac(configAuthenticated(bare)) };
+    // The key first: a config without a key would be a repository that nobody can open.
+    await writeKeyFile(backend, key);
+    for (const name of CONFIG_NAMES) await backend.write('config', name, [encodeConfig(config)]);
+    const { cacheDirectory } = options;
+    await rememberRepository(cacheDirectory, { id, fingerprint: keys.fingerprint(), location: backend.location });
+    return new Repository({ backend, config, keys, cacheDirectory, keyId: key.id });
+  }
+
+  /** REPOSITORY_NOT_FOUND, REPOSITORY_UNSUPPORTED, REPOSITORY_CHANGED, PASSWORD_WRONG, OBJECT_CORRUPT. */
+  static async open(options: RepositoryOptions): Promise<Repository> {
+    const { backend, cacheDirectory, credential } = options;
+    const { config } = await loadConfig(backend);
+    const { keys: files, damage } = await loadKeyFiles(backend);
+    const opened = await openAnyKey(files, { config, credential });
+    if (opened === undefined) throw keyError(files, { damaged: damage.length, credential });
+    const keys = await KeyMaterial.create(config.id, opened.secrets);
+    if (keys.configMac(configAuthenticated(config)) !== config.mac) {
+      throw new EngineError(
+        'OBJECT_CORRUPT',
+        'The config is not the one that this repository was made with: somebody changed it',
+      );
+    }
+    const memory = { id: config.id, fingerprint: keys.fingerprint(), location: backend.location };
+    if (await recogniseRepository(cacheDirectory, memory)) await rememberRepository(cacheDirectory, memory);
+    return new Repository({ backend, config, keys, cacheDirectory, keyId: opened.key.id });
+  }
+
+  /** What a worker thread opens; undefined for a store that other threads cannot reach. */
+  get address(): RepositoryAddress | undefined {
+    const backend = this.backend.address;
+    if (backend === undefined) return undefined;
+    return { backend, repositoryId: this.config.id, secrets: this.keys.secrets };
+  }
+
+  /** Loads the chunk index, once. */
+  loadIndex(): Promise<void> {
+    this.#indexLoaded ??= this.index.refresh();
+    return this.#indexLoaded;
+  }
+
+  async listKeys(): Promise<KeyDescription[]> {
+    const { keys } = await loadKeyFiles(this.backend);
+    return keys.map(describeKey).sort((a, b) => (a.created < b.created ? -1 : 1));
+  }
+
+  async addKey(options: {
+    readonly credential: Credential;
+    readonly label?: string | undefined;
+    readonly cost?: PasswordCost | undefined;
+  }): Promise<KeyDescription> {
+    const key = await createKeyFile({
+      repository: this.config.id,
+      secrets: this.keys.secrets,
+      credential: options.credential,
+      label: options.label ?? '',
+      cost: options.cost,
+      now: new Date(),
+    });
+    await writeKeyFile(this.backend, key);
+    return describeKey(key);
+  }
+
+  /** By id or unique prefix. KEY_LAST for the only one. */
+  async removeKey(prefix: string): Promise<KeyDescription> {
+    const { keys } = await loadKeyFiles(this.backend);
+    const fitting = keys.filter((key) => key.id.startsWith(prefix));
+    const [key] = fitting;
+    if (key === undefined || fitting.length > 1) {
+      throw new EngineError(
+        'KEY_NOT_FOUND',
+        `${fitting.length === 0 ? 'No key has' : 'More than one key has'} an id that begins with "${prefix}"`,
+      );
+    }
+    if (keys.length === 1) {
+      throw new EngineError(
+        'KEY_LAST',
+        `Key ${key.id} is the only one: without it nobody could open the repository. Add another one first`,
+      );
+    }
+    await removeKeyFile(this.backend, key.id);
+    return describeKey(key);
+  }
+
+  async close(): Promise<void> {
+    await this.backend.close();
+  }
+}
+
+async function openAnyKey(
+  files: readonly KeyFile[],
+  options: { readonly config: RepositoryConfig; readonly credential: Credential },
+): Promise<{ secrets: Secrets; key: KeyFile } | undefined> {
+  for (const key of files) {
+    if (key.repository !== options.config.id) continue;
+    const secrets = await openKeyFile(key, options.credential);
+    if (secrets !== undefined) return { secrets, key };
+  }
+  return undefined;
+}
+
+function keyError(
+  files: readonly KeyFile[],
+  facts: { readonly damaged: number; readonly credential: Credential },
+): EngineError {
+  if (files.length === 0) {
+    const why = facts.damaged > 0 ? 'all its key files are damaged' : 'it has no key file';
+    return new EngineError('OBJECT_CORRUPT', `The repository cannot be opened: ${why}`);
+  }
+  if (facts.credential.type === 'none') {
+    return new EngineError('PASSWORD_WRONG', 'This repository has a password: --insecure-no-password does not open it');
+  }
+  if (files.every((file) => file.kdf.type === 'none')) {
+    return new EngineError(
+      'PASSWORD_WRONG',
+      'This repository was made with --insecure-no-password: open it with that flag too',
+    );
+  }
+  const more = facts.damaged > 0 ? ` (${facts.damaged} key files are damaged)` : '';
+  return new EngineError(
+    'PASSWORD_WRONG',
+    `The password opens none of the ${files.length} keys of this repository${more}`,
+  );
+}

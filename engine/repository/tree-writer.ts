@@ -1,0 +1,136 @@
+/** Writes trees and content lists as blobs of tree packs, splitting large ones by content. */
+
+import { BLOB_ID_BYTES, type BlobId } from '../base/ids.ts';
+import { CONTENT_INLINE_ENTRIES_MAX } from '../base/limits.ts';
+import {
+  type Content,
+  type ContentEntry,
+  type ListEntry,
+  NO_CONTENT,
+  ROW_NAME_LENGTH_OFFSET,
+  ROW_NAME_OFFSET,
+} from '../format/row.ts';
+import {
+  type BranchEntry,
+  encodeBranch,
+  encodeContentList,
+  encodeLeaf,
+  endsContentList,
+  endsPart,
+} from '../format/tree-part.ts';
+import type { KeyMaterial } from './key-material.ts';
+import type { PackWriter } from './pack-writer.ts';
+
+export interface TreeWriterOptions {
+  readonly keys: KeyMaterial;
+  readonly writer: PackWriter;
+  /** True where the caller has to store the blob (ChunkIndex.claim). */
+  readonly claim: (id: BlobId) => boolean;
+}
+
+export class TreeWriter {
+  readonly #options: TreeWriterOptions;
+  /** Plaintext bytes of trees and lists that were new. */
+  bytesAdded = 0;
+
+  constructor(options: TreeWriterOptions) {
+    this.#options = options;
+  }
+
+  #save(bytes: Buffer): BlobId {
+    const { keys, writer, claim } = this.#options;
+    const id = keys.hashers.tree.digest(bytes, BLOB_ID_BYTES) as BlobId;
+    if (claim(id)) {
+      writer.add(id, bytes);
+      this.bytesAdded += bytes.length;
+    }
+    return id;
+  }
+
+  /** Saves a directory: `rows` are whole rows in order of their names. */
+  saveDirectory(rows: readonly Buffer[]): BlobId {
+    const seed = this.#options.keys.splitSeed;
+    const leaves: BranchEntry[] = [];
+    let first = 0;
+    let bytes = 0;
+    for (const [index, row] of rows.entries()) {
+      bytes += row.length;
+      const end = ROW_NAME_OFFSET + row.readUInt16LE(ROW_NAME_LENGTH_OFFSET);
+      if (index + 1 < rows.length && !endsPart(bytes, { bytes: row, start: ROW_NAME_OFFSET, end }, seed)) continue;
+      leaves.push(this.#saveLeaf(rows.slice(first, index + 1)));
+      first = index + 1;
+      bytes = 0;
+    }
+    if (leaves.length === 0) return this.#save(encodeLeaf(0, []));
+    return this.#saveBranches(leaves, 1);
+  }
+
+  #saveLeaf(rows: readonly Buffer[]): BranchEntry {
+    const firstRow = rows[0] ?? Buffer.alloc(0);
+    const nameEnd = ROW_NAME_OFFSET + firstRow.readUInt16LE(ROW_NAME_LENGTH_OFFSET);
+    const treeId = this.#save(encodeLeaf(rows.length, rows));
+    return { name: firstRow.subarray(ROW_NAME_OFFSET, nameEnd), treeId, rows: rows.length };
+  }
+
+  #saveBranches(entries: readonly BranchEntry[], level: number): BlobId {
+    const [only] = entries;
+    if (entries.length === 1 && only !== undefined) return only.treeId;
+    const seed = this.#options.keys.splitSeed;
+    const branches: BranchEntry[] = [];
+    let first = 0;
+    let bytes = 0;
+    for (const [index, entry] of entries.entries()) {
+      bytes += entry.name.length + BLOB_ID_BYTES + 4;
+      const name = { bytes: entry.name, start: 0, end: entry.name.length };
+      if (index + 1 < entries.length && !endsPart(bytes, name, seed)) continue;
+      const group = entries.slice(first, index + 1);
+      const treeId = this.#save(encodeBranch(level, group));
+      const rows = group.reduce((sum, below) => sum + below.rows, 0);
+      branches.push({ name: group[0]?.name ?? entry.name, treeId, rows });
+      first = index + 1;
+      bytes = 0;
+    }
+    return this.#saveBranches(branches, level + 1);
+  }
+
+  /** How a file's pieces are kept in its row; long lists are stored apart. `entries` add up to `size`. */
+  saveContent(entries: readonly ContentEntry[], size: number): Content {
+    if (size === 0) return NO_CONTENT;
+    const [only] = entries;
+    if (entries.length === 1 && only?.blobId !== undefined) return { kind: 'single', blobId: only.blobId };
+    if (entries.length <= CONTENT_INLINE_ENTRIES_MAX) return { kind: 'list', entries };
+    const lists = splitList(
+      entries,
+      (entry) => entry.blobId,
+      (group) => this.#save(encodeContentList({ depth: 0, entries: group })),
+    );
+    return this.#saveLists(lists, 1);
+  }
+
+  #saveLists(lists: readonly ListEntry[], depth: number): Content {
+    if (lists.length <= CONTENT_INLINE_ENTRIES_MAX) return { kind: 'indirect', depth, entries: lists };
+    const above = splitList(
+      lists,
+      (list) => list.listId,
+      (group) => this.#save(encodeContentList({ depth, lists: group })),
+    );
+    return this.#saveLists(above, depth + 1);
+  }
+}
+
+function splitList<Entry extends { readonly length: number }>(
+  entries: readonly Entry[],
+  idOf: (entry: Entry) => BlobId | undefined,
+  save: (group: readonly Entry[]) => BlobId,
+): ListEntry[] {
+  const lists: ListEntry[] = [];
+  let first = 0;
+  for (const [index, entry] of entries.entries()) {
+    if (index + 1 < entries.length && !endsContentList(index + 1 - first, idOf(entry))) continue;
+    const group = entries.slice(first, index + 1);
+    const length = group.reduce((sum, piece) => sum + piece.length, 0);
+    lists.push({ length, listId: save(group) });
+    first = index + 1;
+  }
+  return lists;
+}
