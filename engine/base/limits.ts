@@ -50,7 +50,7 @@ export const TREE_PART_BYTES_MAX = 256 * KIB;
 export const TREE_PART_ROWS_AVERAGE = 64;
 export const TREE_LEVELS_MAX = 8;
 /** A file's blob list is stored inside its node up to this many entries, else in list blobs of its own. */
-export const CONTENT_INLINE_ENTRIES_MAX = 32;
+export const CONTENT_INLINE_ENTRIES_MAX = 64;
 export const CONTENT_LIST_ENTRIES_MIN = 128;
 export const CONTENT_LIST_ENTRIES_AVERAGE = 256;
 export const CONTENT_LIST_ENTRIES_MAX = 2048;
@@ -89,6 +89,7 @@ export const LEASE_STALE_MS = 30 * 60_000;
 
 function assertLimits(): void {
   const relations: readonly (readonly [string, boolean])[] = [
+    ['a batched file needs no list blobs', BATCH_FILE_BYTES_MAX / CHUNK_SMALL_BYTES_MIN <= CONTENT_INLINE_ENTRIES_MAX],
     ['a small chunk fits below a frame of its own', CHUNK_SMALL_BYTES_MAX <= FRAME_ALONE_BYTES_MIN],
     ['a large chunk fits into a frame', CHUNK_LARGE_BYTES_MAX <= FRAME_BYTES_MAX],
     ['an open frame cannot pass the largest', FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN <= FRAME_BYTES_MAX],

@@ -57,7 +57,7 @@ export type Content =
   | { readonly kind: 'single'; readonly blobId: BlobId }
   | { readonly kind: 'list'; readonly entries: readonly ContentEntry[] }
   | { readonly kind: 'indirect'; readonly depth: number; readonly entries: readonly ListEntry[] }
-  | { readonly kind: 'tree'; readonly treeId: BlobId; readonly nodesBelow: number; readonly bytesBelow: number };
+  | { readonly kind: 'tree'; readonly treeId: BlobId; readonly filesBelow: number; readonly bytesBelow: number };
 
 export const NO_CONTENT: Content = { kind: 'none' };
 
@@ -156,7 +156,7 @@ function writeContent(writer: ByteWriter, content: Content): void {
       return;
     case 'tree':
       writer.raw(content.treeId);
-      writer.varint(content.nodesBelow);
+      writer.varint(content.filesBelow);
       writer.varint(content.bytesBelow);
   }
 }
@@ -290,7 +290,7 @@ function readContent(reader: ByteReader, kind: number): Content {
       return { kind: 'indirect', depth, entries: readListEntries(reader) };
     }
     case CONTENT_TREE:
-      return { kind: 'tree', treeId: readBlobId(reader), nodesBelow: reader.varint(), bytesBelow: reader.varint() };
+      return { kind: 'tree', treeId: readBlobId(reader), filesBelow: reader.varint(), bytesBelow: reader.varint() };
     default:
       return reader.fail(`content of kind ${kind}`);
   }
