@@ -24,10 +24,6 @@ import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
 const TABLE_SLOTS_FIRST = 1 << 14;
 const PACKS_MAX = 1 << 20;
 
-/** The index as another thread of the process sees it. */
-export interface SharedIndex {
-  readonly tables: readonly SharedArrayBuffer[];
-}
 
 /** What is kept of a pack: its frames, without its blobs. */
 export interface PackEntry {
@@ -70,16 +66,22 @@ export class ChunkIndex {
     return this.#tables.reduce((sum, table) => sum + table.count, 0);
   }
 
-  /** Takes in every segment that was not read yet: at first all, later those of other processes. */
-  async refresh(): Promise<void> {
+  /**
+   * Takes in every segment that was not read yet: at first all, later those of other runs. With `onlyExisting`, packs
+   * that are not in the store are left out (trap 1): a run that would refer to them stores their blobs again.
+   */
+  async refresh(options: { readonly onlyExisting?: boolean } = {}): Promise<void> {
     let lost = false;
+    const existing = options.onlyExisting === true ? await this.#listPacks() : undefined;
     for await (const file of this.#store.backend.list('index')) {
       const id = file.name as IndexSegmentId;
       if (this.#segments.has(id)) continue;
       this.#segments.add(id);
       try {
         const record = await loadRecord(this.#store, 'index', id);
-        for (const pack of decodeIndexSegment(record, `index segment ${id}`)) this.addPack(pack);
+        for (const pack of decodeIndexSegment(record, `index segment ${id}`)) {
+          if (existing === undefined || (await this.#exists(existing, pack))) this.addPack(pack);
+        }
       } catch (error) {
         // A segment that vanished was replaced by another one, which a later listing shows.
         if (isEngineError(error, 'OBJECT_MISSING')) continue;
@@ -89,6 +91,22 @@ export class ChunkIndex {
       }
     }
     if (lost) await this.salvage();
+  }
+
+  async #listPacks(): Promise<Map<string, number>> {
+    const packs = new Map<string, number>();
+    for await (const file of this.#store.backend.list('pack')) packs.set(file.name, file.bytes);
+    return packs;
+  }
+
+  async #exists(existing: ReadonlyMap<string, number>, pack: IndexedPackTable): Promise<boolean> {
+    // A pack that came after the listing is asked for by itself.
+    const bytes = existing.get(pack.packId) ?? (await this.#store.backend.size('pack', pack.packId));
+    if (bytes === pack.packLength) return true;
+    const why = bytes === undefined ? 'there is no such file' : `it has ${bytes} bytes instead of ${pack.packLength}`;
+    const error = new EngineError('OBJECT_MISSING', `Pack ${pack.packId} is in the index, but ${why}`);
+    this.#damage.push({ object: `packs/${pack.packId}`, error });
+    return false;
   }
 
   /** Reads the headers of all packs that no segment named. */
@@ -154,20 +172,9 @@ export class ChunkIndex {
     return table;
   }
 
-  /** Makes room for `blobs` more entries before workers share the tables; true where a table was added. */
-  ensureRoom(): boolean {
-    const before = this.#tables.length;
-    this.#openTable();
-    return this.#tables.length !== before;
-  }
-
-  shared(): SharedIndex {
-    return { tables: this.#tables.map((table) => table.shared) };
-  }
-
-  /** Claims an id for the caller to store: false where the blob is known (or claimed by another thread). */
-  claim(id: BlobId): boolean {
-    return claimIn(this.#tables, id);
+  /** The tables as another thread of the process sees them. */
+  shared(): SharedArrayBuffer[] {
+    return this.#tables.map((table) => table.shared);
   }
 
   find(id: BlobId): BlobLocation | undefined {
@@ -217,7 +224,6 @@ export class ChunkIndex {
     const flush = async (): Promise<void> => {
       if (group.length === 0) return;
       const saved = await saveRecord(this.#store, 'index', encodeIndexSegment(group));
-      this.#segments.add(saved.id as IndexSegmentId);
       bytes += saved.bytes;
       group = [];
       blobs = 0;
@@ -230,14 +236,4 @@ export class ChunkIndex {
     await flush();
     return bytes;
   }
-}
-
-/** The same claim, over the tables of a SharedIndex. */
-export function claimIn(tables: readonly ChunkTable[], id: BlobId): boolean {
-  const last = tables.length - 1;
-  for (let index = 0; index < last; index++) {
-    const table = tables[index];
-    if (table !== undefined && table.find(id) >= 0) return false;
-  }
-  return tables[last]?.claim(id) ?? true;
 }

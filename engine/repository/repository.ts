@@ -94,7 +94,6 @@ export class Repository {
   readonly cacheDirectory: string;
   /** The key file that opened it. */
   readonly keyId: KeyId;
-  #indexLoaded: Promise<void> | undefined;
 
   private constructor(parts: {
     readonly backend: Backend;
@@ -180,10 +179,9 @@ export class Repository {
     return { backend, repositoryId: this.config.id, secrets: this.keys.secrets };
   }
 
-  /** Loads the chunk index, once. */
+  /** Brings the chunk index up to date with the store. */
   loadIndex(): Promise<void> {
-    this.#indexLoaded ??= this.index.refresh();
-    return this.#indexLoaded;
+    return this.index.refresh();
   }
 
   async listKeys(): Promise<KeyDescription[]> {
