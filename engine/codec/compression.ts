@@ -1,0 +1,69 @@
+/** zstd for what it helps; incompressible data, nearly all media, is recognised by a probe and stored as it is. */
+
+import { CCtx, CParameter, DCtx, getFrameContentSize } from 'zstd-napi/binding.js';
+import { EngineError, errorMessage } from '../base/errors.ts';
+import { COMPRESSION_PROBE_BYTES, FRAME_BYTES_MAX, KIB, SEALED_FILE_BYTES_MAX } from '../base/limits.ts';
+
+/** Compression that saves less than one part in this many is not worth undoing. */
+const WORTH = 32;
+const PROBE_LEVEL = 1;
+/** From this size on a probe is made first. */
+const PROBED_BYTES_MIN = 128 * KIB;
+const PROBE_PIECES = 4;
+
+/** Room for the worst case, as zstd's ZSTD_compressBound. */
+function bound(length: number): number {
+  return length + (length >> 8) + 512;
+}
+
+export class Compressor {
+  readonly #level: number | 'off';
+  readonly #context = new CCtx();
+  readonly #probe = new CCtx();
+  #output = Buffer.alloc(0);
+  readonly #probeOutput = Buffer.allocUnsafeSlow(bound(COMPRESSION_PROBE_BYTES));
+
+  constructor(level: number | 'off') {
+    this.#level = level;
+    if (level !== 'off') this.#context.setParameter(CParameter.compressionLevel, level);
+    this.#probe.setParameter(CParameter.compressionLevel, PROBE_LEVEL);
+  }
+
+  /** One zstd frame with its content size, valid until the next call; undefined where that would save too little. */
+  compress(bytes: Buffer): Buffer | undefined {
+    if (this.#level === 'off' || bytes.length < 64) return undefined;
+    if (bytes.length >= PROBED_BYTES_MIN && !this.#seemsCompressible(bytes)) return undefined;
+    if (this.#output.length < bound(bytes.length)) this.#output = Buffer.allocUnsafeSlow(bound(bytes.length));
+    const length = this.#context.compress2(this.#output, bytes);
+    return length <= bytes.length - bytes.length / WORTH ? this.#output.subarray(0, length) : undefined;
+  }
+
+  #seemsCompressible(bytes: Buffer): boolean {
+    const piece = COMPRESSION_PROBE_BYTES / PROBE_PIECES;
+    let kept = 0;
+    for (let index = 0; index < PROBE_PIECES; index++) {
+      const at = Math.floor(((bytes.length - piece) * index) / (PROBE_PIECES - 1));
+      kept += Math.min(piece, this.#probe.compress2(this.#probeOutput, bytes.subarray(at, at + piece)));
+    }
+    return kept <= COMPRESSION_PROBE_BYTES - COMPRESSION_PROBE_BYTES / WORTH;
+  }
+}
+
+const decompressor = new DCtx();
+
+/** The plaintext; OBJECT_CORRUPT unless it is one frame that declares and has `expectedLength` bytes. */
+export function decompress(bytes: Buffer, expectedLength: number): Buffer {
+  if (expectedLength > Math.max(FRAME_BYTES_MAX, SEALED_FILE_BYTES_MAX)) {
+    throw new EngineError('OBJECT_CORRUPT', `Cannot decompress to ${expectedLength} bytes: that is beyond every limit`);
+  }
+  try {
+    const declared = getFrameContentSize(bytes);
+    if (declared !== expectedLength) throw new Error(`${declared} bytes are declared, ${expectedLength} expected`);
+    const plain = Buffer.allocUnsafeSlow(expectedLength);
+    const length = decompressor.decompress(plain, bytes);
+    if (length !== expectedLength) throw new Error(`${length} bytes came out, ${expectedLength} expected`);
+    return plain;
+  } catch (error) {
+    throw new EngineError('OBJECT_CORRUPT', `Cannot decompress: ${errorMessage(error)}`, error);
+  }
+}

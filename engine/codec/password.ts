@@ -1,0 +1,48 @@
+/** Argon2id for passwords, in a worker thread, because it blocks the one it runs in. */
+
+import { Worker } from 'node:worker_threads';
+import { EngineError } from '../base/errors.ts';
+import { GIB, KIB } from '../base/limits.ts';
+
+export interface PasswordParameters {
+  readonly salt: Uint8Array;
+  readonly memoryKiB: number;
+  readonly iterations: number;
+  readonly parallelism: number;
+}
+
+const MEMORY_KIB_MAX = GIB / KIB;
+const ITERATIONS_MAX = 100;
+const PARALLELISM_MAX = 16;
+
+function requireBounds(parameters: PasswordParameters): void {
+  const { memoryKiB, iterations, parallelism, salt } = parameters;
+  const fits =
+    [memoryKiB, iterations, parallelism].every(Number.isInteger) &&
+    parallelism >= 1 &&
+    parallelism <= PARALLELISM_MAX &&
+    iterations >= 1 &&
+    iterations <= ITERATIONS_MAX &&
+    memoryKiB >= 8 * parallelism &&
+    memoryKiB <= MEMORY_KIB_MAX &&
+    salt.length >= 8 &&
+    salt.length <= 64;
+  if (fits) return;
+  throw new EngineError(
+    'INVALID_ARGUMENT',
+    `Argon2id with ${memoryKiB} KiB, ${iterations} iterations and parallelism ${parallelism} is beyond the bounds (8 KiB to ${MEMORY_KIB_MAX} KiB, at most ${ITERATIONS_MAX} iterations)`,
+  );
+}
+
+/** A key of 32 bytes. */
+export function derivePasswordKey(password: Buffer, parameters: PasswordParameters): Promise<Buffer> {
+  requireBounds(parameters);
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./password-worker.js', import.meta.url), {
+      workerData: { password: new Uint8Array(password), ...parameters },
+    });
+    worker.once('message', (key: Uint8Array) => resolve(Buffer.from(key)));
+    worker.once('error', reject);
+    worker.once('exit', () => reject(new EngineError('INTERNAL', 'The password worker ended without a key')));
+  });
+}

@@ -1,0 +1,69 @@
+/** AES-256-GCM with counter nonces under a key that belongs to one file. FORMAT.md, "Seal". */
+
+import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { EngineError } from '../base/errors.ts';
+
+const KEY_BYTES = 32;
+const TAG_BYTES = 16;
+
+/** HKDF-SHA256, 32 bytes. */
+export function deriveKey(secret: Buffer, salt: Buffer, info: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, salt, info, KEY_BYTES));
+}
+
+/** Which part of a file: together the nonce, which must never come twice under one key. */
+export interface PartNumber {
+  readonly part: number;
+  readonly counter: number;
+}
+
+export class Sealer {
+  readonly #key: Buffer;
+  /** Prefix, part u32, counter u64; the last twelve bytes are the nonce as well. */
+  readonly #associated: Buffer;
+  readonly #nonce: Buffer;
+
+  constructor(fileKey: Buffer, prefix: Buffer) {
+    this.#key = fileKey;
+    this.#associated = Buffer.concat([prefix, Buffer.alloc(12)]);
+    this.#nonce = this.#associated.subarray(prefix.length);
+  }
+
+  #number(number: PartNumber): void {
+    this.#nonce.writeUInt32LE(number.part, 0);
+    this.#nonce.writeUInt32LE(number.counter % 0x1_0000_0000, 4);
+    this.#nonce.writeUInt32LE(Math.floor(number.counter / 0x1_0000_0000), 8);
+  }
+
+  /** Ciphertext of the pieces in order, then the tag; nothing is concatenated. */
+  seal(number: PartNumber, pieces: readonly Uint8Array[]): Buffer[] {
+    this.#number(number);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, this.#nonce).setAAD(this.#associated);
+    const sealed = pieces.filter((piece) => piece.length > 0).map((piece) => cipher.update(piece));
+    cipher.final();
+    sealed.push(cipher.getAuthTag());
+    return sealed;
+  }
+
+  /** The plaintext of what seal() returned, given back in the same pieces. */
+  openPieces(number: PartNumber, sealed: readonly Buffer[]): Buffer[] {
+    const tag = sealed.at(-1);
+    if (tag?.length !== TAG_BYTES) throw new EngineError('OBJECT_CORRUPT', 'Cannot unseal: the tag is missing');
+    this.#number(number);
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#nonce).setAAD(this.#associated).setAuthTag(tag);
+    const pieces = sealed.slice(0, -1).map((piece) => decipher.update(piece));
+    try {
+      decipher.final();
+    } catch (error) {
+      throw new EngineError('OBJECT_CORRUPT', 'Cannot unseal: the bytes are not what was sealed here', error);
+    }
+    return pieces;
+  }
+
+  /** The plaintext of ciphertext and tag in one piece. */
+  open(number: PartNumber, sealed: Buffer): Buffer {
+    if (sealed.length < TAG_BYTES) throw new EngineError('OBJECT_CORRUPT', 'Cannot unseal: too few bytes');
+    const split = sealed.length - TAG_BYTES;
+    return this.openPieces(number, [sealed.subarray(0, split), sealed.subarray(split)])[0] ?? Buffer.alloc(0);
+  }
+}

@@ -1,0 +1,436 @@
+/** The file system of Linux through the C library: handles, names as bytes, stat blocks without objects. */
+
+import { statfsSync } from 'node:fs';
+import { S_IFLNK, S_IFMT, S_IFREG, STAT_BYTES, STAT_OFFSET, type Time } from '../base/stat.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_NOFOLLOW,
+  LibC,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOATIME,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+  POSIX_FADV_DONTNEED,
+  SEEK_DATA,
+  SEEK_HOLE,
+  STATX_BASIC_STATS,
+} from './libc.ts';
+import {
+  type DirectoryHandle,
+  type ExtendedAttribute,
+  type FileHandle,
+  type FileSystem,
+  FileSystemError,
+  LISTING_EXTRA_WORDS,
+  type Listing,
+  type StatTarget,
+} from './types.ts';
+
+const DIRENT_BUFFER_BYTES = 128 * 1024;
+const STATX_BYTES = 256;
+const NAME_SCRATCH_BYTES = 8192;
+const ATTRIBUTE_BYTES_MAX = 65_536;
+/** Offsets in struct statx. */
+const STATX = {
+  links: 16,
+  uid: 20,
+  gid: 24,
+  mode: 28,
+  inode: 32,
+  size: 40,
+  blocks: 48,
+  ctime: 96,
+  mtime: 112,
+  rdevMajor: 128,
+  rdevMinor: 132,
+  devMajor: 136,
+  devMinor: 140,
+} as const;
+
+const NO_ATTRIBUTES: readonly ExtendedAttribute[] = [];
+const EMPTY_NAME = Buffer.from([0]);
+const ATTRIBUTES_UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM']);
+
+export class PosixFileSystem implements FileSystem {
+  readonly #libc = new LibC();
+  readonly #calls = this.#libc.calls;
+  readonly #statx = Buffer.alloc(STATX_BYTES);
+  readonly #dirents = Buffer.allocUnsafeSlow(DIRENT_BUFFER_BYTES);
+  #name = Buffer.alloc(NAME_SCRATCH_BYTES);
+  #otherName = Buffer.alloc(NAME_SCRATCH_BYTES);
+  readonly #times = Buffer.alloc(32);
+  readonly #attribute = Buffer.allocUnsafeSlow(ATTRIBUTE_BYTES_MAX);
+  /** Cleared for good once the kernel refuses it for a file that is not ours. */
+  #noAtime = O_NOATIME;
+
+  /** A name with its closing zero, in a scratch buffer that the next call overwrites. */
+  #z(name: Buffer): Buffer {
+    if (name.length + 1 > this.#name.length) this.#name = Buffer.alloc(name.length * 2);
+    name.copy(this.#name, 0);
+    this.#name[name.length] = 0;
+    return this.#name;
+  }
+
+  #z2(name: Buffer): Buffer {
+    if (name.length + 1 > this.#otherName.length) this.#otherName = Buffer.alloc(name.length * 2);
+    name.copy(this.#otherName, 0);
+    this.#otherName[name.length] = 0;
+    return this.#otherName;
+  }
+
+  #must(result: number, call: string): number {
+    return result < 0 ? this.#libc.fail(call) : result;
+  }
+
+  // ---- reading
+
+  #openDirectory(at: number, path: Buffer, full: Buffer): DirectoryHandle {
+    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    let fd = this.#calls.openat(at, this.#z(path), flags | this.#noAtime, 0);
+    if (fd < 0 && this.#noAtime !== 0 && this.#libc.errno() === 'EPERM') {
+      this.#noAtime = 0;
+      fd = this.#calls.openat(at, this.#z(path), flags, 0);
+    }
+    return { fd: this.#must(fd, 'open'), path: full };
+  }
+
+  openDirectory(path: Buffer): DirectoryHandle {
+    return this.#openDirectory(AT_FDCWD, path, path);
+  }
+
+  openDirectoryAt(directory: DirectoryHandle, name: Buffer): DirectoryHandle {
+    const slash = directory.path.length === 1 ? Buffer.alloc(0) : Buffer.from('/');
+    return this.#openDirectory(directory.fd, name, Buffer.concat([directory.path, slash, name]));
+  }
+
+  adoptDirectory(fd: number, path: Buffer): DirectoryHandle {
+    return { fd, path };
+  }
+
+  #readNames(directory: DirectoryHandle): Buffer[] {
+    const names: Buffer[] = [];
+    const dirents = this.#dirents;
+    // A handle may be listed twice.
+    this.#calls.lseek(directory.fd, 0, 0);
+    for (;;) {
+      const length = this.#calls.getdents64(directory.fd, dirents, DIRENT_BUFFER_BYTES);
+      if (length < 0) this.#libc.fail('list');
+      if (length === 0) return names;
+      // One copy for all names of this buffer; each name is a view into it.
+      const copy = Buffer.allocUnsafeSlow(length);
+      dirents.copy(copy, 0, 0, length);
+      for (let at = 0; at < length; ) {
+        const recordLength = copy.readUInt16LE(at + 16);
+        const start = at + 19;
+        const end = copy.indexOf(0, start);
+        const isDots = copy[start] === 0x2e && (end === start + 1 || (end === start + 2 && copy[start + 1] === 0x2e));
+        if (!isDots) names.push(copy.subarray(start, end));
+        at += recordLength;
+      }
+    }
+  }
+
+  list(directory: DirectoryHandle): Listing {
+    let names = this.#readNames(directory).sort(Buffer.compare);
+    const stats = Buffer.allocUnsafeSlow(names.length * STAT_BYTES);
+    const extras = new Uint32Array(names.length * LISTING_EXTRA_WORDS);
+    const failed: { name: Buffer; code: string }[] = [];
+    let count = 0;
+    for (const name of names) {
+      const flags = AT_SYMLINK_NOFOLLOW;
+      if (this.#calls.statx(directory.fd, this.#z(name), flags, STATX_BASIC_STATS, this.#statx) < 0) {
+        failed.push({ name, code: this.#libc.errno() });
+        continue;
+      }
+      this.#take({ block: stats, extras }, count);
+      names[count++] = name;
+    }
+    if (count < names.length) names = names.slice(0, count);
+    return { names, stats, extras, failed };
+  }
+
+  /** Copies the last statx into the stat block and the extras of entry `index`. */
+  #take(target: StatTarget, index: number): void {
+    const from = this.#statx;
+    const { block, extras } = target;
+    const at = index * STAT_BYTES;
+    const mode = from.readUInt16LE(STATX.mode);
+    const type = mode & S_IFMT;
+    block.writeUInt32LE(mode, at + STAT_OFFSET.mode);
+    from.copy(block, at + STAT_OFFSET.uid, STATX.uid, STATX.uid + 8);
+    from.copy(block, at + STAT_OFFSET.links, STATX.links, STATX.links + 4);
+    from.copy(block, at + STAT_OFFSET.inode, STATX.inode, STATX.inode + 8);
+    if (type === S_IFREG || type === S_IFLNK) from.copy(block, at + STAT_OFFSET.size, STATX.size, STATX.size + 8);
+    else block.fill(0, at + STAT_OFFSET.size, at + STAT_OFFSET.size + 8);
+    const low = from.readInt32LE(STATX.mtime);
+    const high = from.readInt32LE(STATX.mtime + 4);
+    const nanoseconds = from.readInt32LE(STATX.mtime + 8);
+    block.writeInt32LE(low, at + STAT_OFFSET.mtimeSeconds);
+    block.writeInt32LE(high, at + STAT_OFFSET.mtimeSeconds + 4);
+    block.writeInt32LE(low ^ from.readInt32LE(STATX.ctime), at + STAT_OFFSET.ctimeSeconds);
+    block.writeInt32LE(high ^ from.readInt32LE(STATX.ctime + 4), at + STAT_OFFSET.ctimeSeconds + 4);
+    block.writeInt32LE(nanoseconds, at + STAT_OFFSET.mtimeNanoseconds);
+    block.writeInt32LE(nanoseconds ^ from.readInt32LE(STATX.ctime + 8), at + STAT_OFFSET.ctimeNanoseconds);
+    const word = index * LISTING_EXTRA_WORDS;
+    extras[word] = from.readUInt32LE(STATX.devMajor);
+    extras[word + 1] = from.readUInt32LE(STATX.devMinor);
+    extras[word + 2] = from.readUInt32LE(STATX.rdevMajor);
+    extras[word + 3] = from.readUInt32LE(STATX.rdevMinor);
+    extras[word + 4] = from.readUInt32LE(STATX.blocks);
+    extras[word + 5] = from.readUInt32LE(STATX.blocks + 4);
+  }
+
+  statAt(directory: DirectoryHandle, name: Buffer, target: StatTarget): void {
+    const result = this.#calls.statx(directory.fd, this.#z(name), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, this.#statx);
+    this.#must(result, 'stat');
+    this.#take(target, 0);
+  }
+
+  #statHandle(fd: number, target: StatTarget): void {
+    this.#must(this.#calls.statx(fd, EMPTY_NAME, AT_EMPTY_PATH, STATX_BASIC_STATS, this.#statx), 'stat');
+    this.#take(target, 0);
+  }
+
+  statDirectory(directory: DirectoryHandle, target: StatTarget): void {
+    this.#statHandle(directory.fd, target);
+  }
+
+  statFile(file: FileHandle, target: StatTarget): void {
+    this.#statHandle(file.fd, target);
+  }
+
+  openFileAt(directory: DirectoryHandle, name: Buffer): FileHandle {
+    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    let fd = this.#calls.openat(directory.fd, this.#z(name), flags | this.#noAtime, 0);
+    if (fd < 0 && this.#noAtime !== 0 && this.#libc.errno() === 'EPERM') {
+      this.#noAtime = 0;
+      fd = this.#calls.openat(directory.fd, this.#z(name), flags, 0);
+    }
+    return { fd: this.#must(fd, 'open') };
+  }
+
+  read(file: FileHandle, into: Uint8Array, range: { offset: number; length: number; position: number }): number {
+    const target = into.subarray(range.offset, range.offset + range.length);
+    for (;;) {
+      const count =
+        range.position < 0
+          ? this.#calls.read(file.fd, target, range.length)
+          : this.#calls.pread(file.fd, target, range.length, range.position);
+      if (count >= 0) return Number(count);
+      if (this.#libc.errno() !== 'EINTR') this.#libc.fail('read');
+    }
+  }
+
+  nextData(file: FileHandle, from: number): number {
+    const offset = Number(this.#calls.lseek(file.fd, from, SEEK_DATA));
+    if (offset >= 0) return offset;
+    return this.#libc.errno() === 'ENXIO' ? -1 : from;
+  }
+
+  nextHole(file: FileHandle, from: number, size: number): number {
+    const offset = Number(this.#calls.lseek(file.fd, from, SEEK_HOLE));
+    return offset >= 0 ? offset : size;
+  }
+
+  readLinkAt(directory: DirectoryHandle, name: Buffer): Buffer {
+    const target = this.#attribute;
+    const length = this.#calls.readlinkat(directory.fd, this.#z(name), target, target.length);
+    this.#must(Number(length), 'readlink');
+    return Buffer.from(target.subarray(0, Number(length)));
+  }
+
+  fileAttributes(file: FileHandle): readonly ExtendedAttribute[] {
+    const length = this.#calls.flistxattr(file.fd, this.#attribute, ATTRIBUTE_BYTES_MAX);
+    return this.#attributes(Number(length), (name, into) => this.#calls.fgetxattr(file.fd, name, into, into.length));
+  }
+
+  directoryAttributes(directory: DirectoryHandle): readonly ExtendedAttribute[] {
+    return this.fileAttributes(directory);
+  }
+
+  attributesAt(directory: DirectoryHandle, name: Buffer): readonly ExtendedAttribute[] {
+    const path = procPath(directory, name);
+    const length = this.#calls.llistxattr(path, this.#attribute, ATTRIBUTE_BYTES_MAX);
+    return this.#attributes(Number(length), (attribute, into) =>
+      this.#calls.lgetxattr(path, attribute, into, into.length),
+    );
+  }
+
+  #attributes(length: number, get: (name: Buffer, into: Buffer) => number): readonly ExtendedAttribute[] {
+    if (length === 0) return NO_ATTRIBUTES;
+    if (length < 0) {
+      if (ATTRIBUTES_UNSUPPORTED.has(this.#libc.errno())) return NO_ATTRIBUTES;
+      this.#libc.fail('listxattr');
+    }
+    const list = Buffer.from(this.#attribute.subarray(0, length));
+    const attributes: ExtendedAttribute[] = [];
+    for (let start = 0; start < length; ) {
+      const end = list.indexOf(0, start);
+      const valueLength = Number(get(list.subarray(start, end + 1), this.#attribute));
+      if (valueLength >= 0) {
+        const value = Buffer.from(this.#attribute.subarray(0, valueLength));
+        attributes.push({ name: list.subarray(start, end), value });
+      } else if (this.#libc.errno() !== 'ENODATA') this.#libc.fail('getxattr');
+      start = end + 1;
+    }
+    return attributes.sort((a, b) => a.name.compare(b.name));
+  }
+
+  forget(file: FileHandle): void {
+    this.#calls.posix_fadvise(file.fd, 0, 0, POSIX_FADV_DONTNEED);
+  }
+
+  close(handle: DirectoryHandle | FileHandle): void {
+    this.#calls.close(handle.fd);
+  }
+
+  // ---- writing
+
+  createFileAt(directory: DirectoryHandle, name: Buffer): FileHandle {
+    const flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    return { fd: this.#must(this.#calls.openat(directory.fd, this.#z(name), flags, 0o600), 'create') };
+  }
+
+  openWritableAt(directory: DirectoryHandle, name: Buffer): FileHandle {
+    const flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    return { fd: this.#must(this.#calls.openat(directory.fd, this.#z(name), flags, 0), 'open') };
+  }
+
+  write(file: FileHandle, from: Uint8Array, range: { offset: number; length: number; position: number }): void {
+    let done = 0;
+    while (done < range.length) {
+      const part = from.subarray(range.offset + done, range.offset + range.length);
+      const count = Number(this.#calls.pwrite(file.fd, part, part.length, range.position + done));
+      if (count > 0) done += count;
+      else if (count === 0) throw new FileSystemError('EIO', 'write');
+      else if (this.#libc.errno() !== 'EINTR') this.#libc.fail('write');
+    }
+  }
+
+  truncate(file: FileHandle, size: number): void {
+    this.#must(this.#calls.ftruncate(file.fd, size), 'truncate');
+  }
+
+  makeDirectoryAt(directory: DirectoryHandle, name: Buffer): void {
+    this.#must(this.#calls.mkdirat(directory.fd, this.#z(name), 0o700), 'mkdir');
+  }
+
+  symlinkAt(directory: DirectoryHandle, name: Buffer, target: Buffer): void {
+    this.#must(this.#calls.symlinkat(this.#z2(target), directory.fd, this.#z(name)), 'symlink');
+  }
+
+  makeNodeAt(directory: DirectoryHandle, name: Buffer, node: { mode: number; major: number; minor: number }): void {
+    const { mode, major, minor } = node;
+    const high = (BigInt(major & ~0xfff) << 32n) | (BigInt(minor & ~0xff) << 12n);
+    const device = high | BigInt((major & 0xfff) << 8) | BigInt(minor & 0xff);
+    this.#must(this.#calls.mknodat(directory.fd, this.#z(name), (mode & S_IFMT) | 0o600, device), 'mknod');
+  }
+
+  linkAt(from: DirectoryHandle, fromName: Buffer, to: DirectoryHandle, toName: Buffer): void {
+    this.#must(this.#calls.linkat(from.fd, this.#z(fromName), to.fd, this.#z2(toName), 0), 'link');
+  }
+
+  renameAt(from: DirectoryHandle, fromName: Buffer, to: DirectoryHandle, toName: Buffer): void {
+    this.#must(this.#calls.renameat(from.fd, this.#z(fromName), to.fd, this.#z2(toName)), 'rename');
+  }
+
+  unlinkAt(directory: DirectoryHandle, name: Buffer): void {
+    this.#must(this.#calls.unlinkat(directory.fd, this.#z(name), 0), 'unlink');
+  }
+
+  removeDirectoryAt(directory: DirectoryHandle, name: Buffer): void {
+    this.#must(this.#calls.unlinkat(directory.fd, this.#z(name), AT_REMOVEDIR), 'rmdir');
+  }
+
+  // ---- metadata
+
+  /** The access time is left as it is (UTIME_OMIT). */
+  #timespecs(mtime: Time): Buffer {
+    const utimeOmit = 0x3ffffffe;
+    this.#times.writeBigInt64LE(0n, 0);
+    this.#times.writeBigInt64LE(BigInt(utimeOmit), 8);
+    this.#times.writeBigInt64LE(BigInt(mtime.seconds), 16);
+    this.#times.writeBigInt64LE(BigInt(mtime.nanoseconds), 24);
+    return this.#times;
+  }
+
+  setFileOwner(file: FileHandle, uid: number, gid: number): void {
+    this.#must(this.#calls.fchown(file.fd, uid, gid), 'chown');
+  }
+
+  setFileMode(file: FileHandle, mode: number): void {
+    this.#must(this.#calls.fchmod(file.fd, mode & 0o7777), 'chmod');
+  }
+
+  setFileTimes(file: FileHandle, mtime: Time): void {
+    this.#must(this.#calls.futimens(file.fd, this.#timespecs(mtime)), 'utimens');
+  }
+
+  setFileAttribute(file: FileHandle, attribute: ExtendedAttribute): void {
+    const { name, value } = attribute;
+    this.#must(this.#calls.fsetxattr(file.fd, this.#z(name), value, value.length, 0), 'setxattr');
+  }
+
+  setDirectoryOwner(directory: DirectoryHandle, uid: number, gid: number): void {
+    this.setFileOwner(directory, uid, gid);
+  }
+
+  setDirectoryMode(directory: DirectoryHandle, mode: number): void {
+    this.setFileMode(directory, mode);
+  }
+
+  setDirectoryTimes(directory: DirectoryHandle, mtime: Time): void {
+    this.setFileTimes(directory, mtime);
+  }
+
+  setDirectoryAttribute(directory: DirectoryHandle, attribute: ExtendedAttribute): void {
+    this.setFileAttribute(directory, attribute);
+  }
+
+  setOwnerAt(directory: DirectoryHandle, name: Buffer, uid: number, gid: number): void {
+    const result = this.#calls.fchownat(directory.fd, this.#z(name), uid, gid, AT_SYMLINK_NOFOLLOW);
+    this.#must(result, 'chown');
+  }
+
+  setModeAt(directory: DirectoryHandle, name: Buffer, mode: number): void {
+    const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
+    this.statAt(directory, name, target);
+    // A symbolic link has no mode of its own, and fchmodat would follow it.
+    if ((target.block.readUInt16LE(0) & S_IFMT) === S_IFLNK) return;
+    this.#must(this.#calls.fchmodat(directory.fd, this.#z(name), mode & 0o7777, 0), 'chmod');
+  }
+
+  setTimesAt(directory: DirectoryHandle, name: Buffer, mtime: Time): void {
+    const times = this.#timespecs(mtime);
+    this.#must(this.#calls.utimensat(directory.fd, this.#z(name), times, AT_SYMLINK_NOFOLLOW), 'utimens');
+  }
+
+  setAttributeAt(directory: DirectoryHandle, name: Buffer, attribute: ExtendedAttribute): void {
+    const { value } = attribute;
+    const path = procPath(directory, name);
+    this.#must(this.#calls.lsetxattr(path, this.#z2(attribute.name), value, value.length, 0), 'setxattr');
+  }
+
+  // ---- whole file system
+
+  syncFileSystem(directory: DirectoryHandle): void {
+    this.#must(this.#calls.syncfs(directory.fd), 'syncfs');
+  }
+
+  freeBytes(directory: DirectoryHandle): number {
+    const { bavail, bsize } = statfsSync(`/proc/self/fd/${directory.fd}`);
+    return bavail * bsize;
+  }
+}
+
+/** A path of an entry that works for calls without an "at" form, whatever the depth; with its closing zero. */
+function procPath(directory: DirectoryHandle, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`/proc/self/fd/${directory.fd}/`), name, EMPTY_NAME]);
+}
