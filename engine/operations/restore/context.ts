@@ -1,0 +1,143 @@
+/** What all parts of one restore share. */
+
+import { throwIfAborted } from '../../base/errors.ts';
+import { PROGRESS_INTERVAL_MS } from '../../base/limits.ts';
+import type { Monitor } from '../../base/monitor.ts';
+import { type FileSystem, FileSystemError } from '../../filesystem/types.ts';
+import type { Repository } from '../../repository/repository.ts';
+import type { Journal } from './journal.ts';
+import type { OverwritePolicy } from './options.ts';
+import type { ProblemLog } from './problem-log.ts';
+import { StateDigester } from './state-digest.ts';
+import type { DirectoryTable, TargetDirectory } from './target-directories.ts';
+import { targetFailure } from './target-failure.ts';
+import type { TaskPool } from './task-pool.ts';
+
+export interface RestoreCounters {
+  filesRestored: number;
+  filesSkipped: number;
+  bytesRestored: number;
+  bytesSkipped: number;
+  filesToCreate: number;
+  filesToReplace: number;
+  filesToCompare: number;
+  bytesToWrite: number;
+  filesTotal: number | undefined;
+  bytesTotal: number | undefined;
+}
+
+export interface RestoreParts {
+  readonly repository: Repository;
+  readonly fileSystem: FileSystem;
+  readonly directories: DirectoryTable;
+  readonly journal: Journal;
+  readonly problems: ProblemLog;
+  readonly pool: TaskPool;
+  readonly policy: OverwritePolicy;
+  readonly dryRun: boolean;
+  readonly verify: boolean;
+  readonly monitor: Monitor | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The event loop is let run this often: workers answer through it, and so does Ctrl-C. */
+const BREATHE_MS = 4;
+
+export class RestoreContext {
+  readonly parts: RestoreParts;
+  readonly digester = new StateDigester();
+  readonly counters: RestoreCounters = {
+    filesRestored: 0,
+    filesSkipped: 0,
+    bytesRestored: 0,
+    bytesSkipped: 0,
+    filesToCreate: 0,
+    filesToReplace: 0,
+    filesToCompare: 0,
+    bytesToWrite: 0,
+    filesTotal: undefined,
+    bytesTotal: undefined,
+  };
+  #breathedMs = performance.now();
+  #toldMs = 0;
+
+  constructor(parts: RestoreParts) {
+    this.parts = parts;
+  }
+
+  /** To be awaited in every long loop of this thread. */
+  async breathe(): Promise<void> {
+    if (performance.now() - this.#breathedMs < BREATHE_MS) return;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#breathedMs = performance.now();
+    throwIfAborted(this.parts.signal);
+  }
+
+  /** True where breathe() has nothing to do, so that no promise is needed. */
+  get fresh(): boolean {
+    return performance.now() - this.#breathedMs < BREATHE_MS;
+  }
+
+  progress(current: { readonly directory: TargetDirectory; readonly name: Buffer } | undefined): void {
+    const { monitor } = this.parts;
+    const now = performance.now();
+    if (monitor?.progress === undefined || (current !== undefined && now - this.#toldMs < PROGRESS_INTERVAL_MS)) return;
+    this.#toldMs = now;
+    const { counters } = this;
+    monitor.progress({
+      filesDone: counters.filesRestored + counters.filesSkipped,
+      bytesDone: counters.bytesRestored + counters.bytesSkipped,
+      filesTotal: counters.filesTotal,
+      bytesTotal: counters.bytesTotal,
+      bytesNew: counters.bytesRestored,
+      problems: this.parts.problems.count,
+      currentPath:
+        current === undefined
+          ? undefined
+          : this.parts.directories.path(current.directory, current.name).toString('utf8'),
+    });
+  }
+
+  skipped(bytes: number): void {
+    this.counters.filesSkipped++;
+    this.counters.bytesSkipped += bytes;
+  }
+
+  /** Called before the first change of the target, and every one after it. */
+  changing(directory: TargetDirectory): void {
+    directory.changed = true;
+    if (!this.parts.journal.begun) this.guard(directory, () => this.parts.journal.begin());
+  }
+
+  /** Runs `act`; a failure of the whole target becomes TARGET_FAILED, others go through. */
+  guard<Result>(directory: TargetDirectory, act: () => Result): Result {
+    try {
+      return act();
+    } catch (error) {
+      throw targetFailure(error, this.parts.directories.path(directory)) ?? error;
+    }
+  }
+
+  /** Runs `act`; a failure of this one entry becomes a problem, and the answer is undefined. */
+  attempt<Result>(
+    entry: { readonly directory: TargetDirectory; readonly name?: Buffer | undefined; readonly during: string },
+    act: () => Result,
+  ): Result | undefined {
+    try {
+      return this.guard(entry.directory, act);
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+      this.problem(entry, error.code, `Cannot ${entry.during} it: ${error.code}`);
+      return undefined;
+    }
+  }
+
+  problem(
+    entry: { readonly directory: TargetDirectory; readonly name?: Buffer | undefined; readonly during: string },
+    code: string,
+    message: string,
+  ): void {
+    const path = this.parts.directories.path(entry.directory, entry.name);
+    this.parts.problems.add({ path, during: entry.during, code, message });
+  }
+}

@@ -1,0 +1,55 @@
+/** Names of one inode: the first one that is met is restored, the others are linked to it. */
+
+import type { Node } from '../../format/row.ts';
+import type { ExistingEntry } from './decisions.ts';
+import type { TargetDirectory } from './target-directories.ts';
+import type { WalkDirectory } from './walk-directory.ts';
+
+/** Inodes with several names that are remembered; beyond that, names become files of their own. */
+const GROUPS_MAX = 1_000_000;
+
+export interface LinkGroup {
+  readonly directory: TargetDirectory;
+  readonly name: Buffer;
+  readonly row: Buffer;
+  /** `failed`: another name has to be made from the content. */
+  state: 'pending' | 'done' | 'failed';
+  /** Names still to come. */
+  left: number;
+}
+
+export interface PendingLink {
+  readonly group: LinkGroup;
+  readonly directory: WalkDirectory;
+  readonly row: Buffer;
+  readonly node: Node;
+  readonly existing: ExistingEntry | undefined;
+}
+
+export class LinkGroups {
+  readonly #groups = new Map<string, LinkGroup>();
+
+  /** The group of an earlier name of the same inode. */
+  find(device: string, node: Node): LinkGroup | undefined {
+    const key = `${device}:${node.inode}`;
+    const group = this.#groups.get(key);
+    if (group === undefined) return undefined;
+    group.left--;
+    if (group.left <= 0) this.#groups.delete(key);
+    return group;
+  }
+
+  /** Makes this name the one that others are linked to. */
+  begin(
+    device: string,
+    node: Node,
+    place: { readonly directory: TargetDirectory; readonly row: Buffer },
+  ): LinkGroup | undefined {
+    if (this.#groups.size >= GROUPS_MAX) return undefined;
+    const row = Buffer.from(place.row);
+    const name = Buffer.from(node.name);
+    const group: LinkGroup = { directory: place.directory, name, row, state: 'pending', left: node.links - 1 };
+    this.#groups.set(`${device}:${node.inode}`, group);
+    return group;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * Tasks for the workers of a restore. Many small files travel in few arrays, because a message of a thousand objects
+ * costs more than writing the files.
+ */
+
+import { ByteWriter } from '../../base/bytes.ts';
+import type { ErrorCode } from '../../base/errors.ts';
+import type { DirectoryHandle } from '../../filesystem/types.ts';
+import type { FrameAddress } from '../../repository/frame-reader.ts';
+
+/** `write`: make files, or parts of large ones. `compare`: read files and hold them against ids. */
+export type TaskType = 'write' | 'compare';
+
+export interface FileTask {
+  readonly type: TaskType;
+  /** What the slices are cut from; empty for `compare`. */
+  readonly frames: readonly FrameAddress[];
+  /** DIRECTORY_WORDS for each directory. */
+  readonly directories: Int32Array;
+  /** FILE_WORDS for each file. */
+  readonly files: Int32Array;
+  /** SLICE_WORDS for each slice, those of a file next to each other. */
+  readonly slices: Int32Array;
+  /** EXTENT_WORDS for each slice. */
+  readonly extents: Float64Array;
+  /** Rows, paths, ids, keys. */
+  readonly bytes: Uint8Array;
+}
+
+/** Descriptor, start and length of the path, start of the key. */
+export const DIRECTORY_WORDS = 4;
+/** Start and length of the row, number of the directory, descriptor of an open file or -1, flags, first slice, number of slices. */
+export const FILE_WORDS = 7;
+/** Frame, offset in it, start of the id or -1 for a hole. */
+export const SLICE_WORDS = 3;
+/** Position in the file, length. */
+export const EXTENT_WORDS = 2;
+
+/** Something lies under the name: written beside it, then renamed over it. */
+export const FILE_REPLACES = 1;
+/** When the content is right, the metadata are mended. */
+export const FILE_MENDED = 2;
+
+export const STATUS_DONE = 0;
+/** Some of it could not be read from the repository; slices are named in `damaged`, for a whole file all. */
+export const STATUS_DAMAGED = 1;
+/** See `issues`. */
+export const STATUS_FAILED = 2;
+/** Not begun, since the run was called off. */
+export const STATUS_LEFT = 3;
+/** Compared, and not the snapshot's. */
+export const STATUS_DIFFERENT = 4;
+
+export interface FileIssue {
+  readonly file: number;
+  readonly during: string;
+  readonly code: string;
+  readonly message: string;
+  readonly sameKind: number;
+}
+
+export interface FileTaskResult {
+  readonly statuses: Uint8Array;
+  /** DIGEST_BYTES for each file that is done and whole. */
+  readonly digests: Uint8Array;
+  /** Numbers of slices of open files that were not written. */
+  readonly damaged: readonly number[];
+  readonly issues: readonly FileIssue[];
+}
+
+export type WorkerRequest =
+  | { readonly id: number; readonly task: FileTask }
+  | { readonly id: number; readonly sync: { readonly fd: number; readonly path: Uint8Array } };
+
+export type WorkerReply =
+  | { readonly id: number; readonly result: FileTaskResult | undefined }
+  | { readonly id: number; readonly error: { readonly code: ErrorCode; readonly message: string } };
+
+export interface FileTaskEntry {
+  readonly row: Buffer;
+  readonly directory: number;
+  /** Descriptor of a file that the sender keeps open, or -1. */
+  readonly fd: number;
+  readonly flags: number;
+}
+
+export interface SliceEntry {
+  readonly frame: number;
+  readonly offset: number;
+  readonly position: number;
+  readonly length: number;
+  readonly blobId: Buffer | undefined;
+}
+
+/** Packs a task. Slices belong to the file that was added last. */
+export class FileTaskBuilder {
+  readonly #bytes = new ByteWriter(64 * 1024);
+  readonly #directories: number[] = [];
+  readonly #files: number[] = [];
+  readonly #slices: number[] = [];
+  readonly #extents: number[] = [];
+  readonly #directoryNumbers = new Map<DirectoryHandle, number>();
+
+  get fileCount(): number {
+    return this.#files.length / FILE_WORDS;
+  }
+
+  get directoryCount(): number {
+    return this.#directoryNumbers.size;
+  }
+
+  /** Number of a directory in the task. */
+  directory(handle: DirectoryHandle, key: Buffer): number {
+    const known = this.#directoryNumbers.get(handle);
+    if (known !== undefined) return known;
+    const number = this.#directoryNumbers.size;
+    this.#directoryNumbers.set(handle, number);
+    const path = this.#bytes.length;
+    this.#bytes.raw(handle.path);
+    this.#directories.push(handle.fd, path, handle.path.length, this.#bytes.length);
+    this.#bytes.raw(key);
+    return number;
+  }
+
+  file(entry: FileTaskEntry): void {
+    const start = this.#bytes.length;
+    this.#bytes.raw(entry.row);
+    const slices = this.#slices.length / SLICE_WORDS;
+    this.#files.push(start, entry.row.length, entry.directory, entry.fd, entry.flags, slices, 0);
+  }
+
+  /** Returns its number. */
+  slice(entry: SliceEntry): number {
+    const id = entry.blobId === undefined ? -1 : this.#bytes.length;
+    if (entry.blobId !== undefined) this.#bytes.raw(entry.blobId);
+    this.#slices.push(entry.frame, entry.offset, id);
+    this.#extents.push(entry.position, entry.length);
+    const last = this.#files.length - 1;
+    this.#files[last] = (this.#files[last] ?? 0) + 1;
+    return this.#slices.length / SLICE_WORDS - 1;
+  }
+
+  finish(type: TaskType, frames: readonly FrameAddress[]): FileTask {
+    return {
+      type,
+      frames,
+      directories: Int32Array.from(this.#directories),
+      files: Int32Array.from(this.#files),
+      slices: Int32Array.from(this.#slices),
+      extents: Float64Array.from(this.#extents),
+      bytes: this.#bytes.finish(),
+    };
+  }
+}
+
+/** Buffers that may be handed over with a task. */
+export function transfers(task: FileTask): ArrayBuffer[] {
+  const arrays = [task.directories, task.files, task.slices, task.extents, task.bytes];
+  return arrays.map((array) => array.buffer as ArrayBuffer);
+}

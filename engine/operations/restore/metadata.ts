@@ -1,0 +1,131 @@
+/** Owner, mode, attributes and times of one entry, in the order in which none undoes another. */
+
+import { compareTimes, type Time } from '../../base/stat.ts';
+import {
+  type DirectoryHandle,
+  type ExtendedAttribute,
+  type FileHandle,
+  type FileSystem,
+  FileSystemError,
+} from '../../filesystem/types.ts';
+import type { Node } from '../../format/row.ts';
+
+const PERMISSIONS = 0o7777;
+/** Set-user-id and set-group-id make no sense, and are dangerous, under another owner. */
+const PERMISSIONS_UNDER_OTHER_OWNER = 0o1777;
+const ACL_PREFIX = Buffer.from('system.posix_acl_');
+
+/** What the metadata are set on: an open file, an open directory, or a name. */
+export interface MetadataTarget {
+  setOwner(uid: number, gid: number): void;
+  setMode(mode: number): void;
+  setTimes(mtime: Time): void;
+  setAttribute(attribute: ExtendedAttribute): void;
+}
+
+/** What the entry has now. */
+export interface CurrentMetadata {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+  /** Undefined where it was written just now. */
+  readonly mtime: Time | undefined;
+  readonly attributes: readonly ExtendedAttribute[];
+}
+
+export type MetadataReport = (during: 'owner' | 'mode' | 'attributes' | 'times', code: string) => void;
+
+export function setMetadata(
+  target: MetadataTarget,
+  node: Node,
+  current: CurrentMetadata,
+  report: MetadataReport,
+): void {
+  const wrongOwner = node.uid !== current.uid || node.gid !== current.gid;
+  const ownerKept = !wrongOwner || setOwner(target, node, current, report);
+  for (const attribute of node.attributes) {
+    if (!isAcl(attribute)) setAttribute(target, attribute, current, report);
+  }
+  const mode = node.mode & (ownerKept ? PERMISSIONS : PERMISSIONS_UNDER_OTHER_OWNER);
+  // Changing the owner clears bits, so the mode is set again behind it.
+  if (mode !== (current.mode & PERMISSIONS) || (wrongOwner && (mode & 0o6000) !== 0)) {
+    attempt(() => target.setMode(mode), 'mode', report);
+  }
+  for (const attribute of node.attributes) {
+    if (isAcl(attribute)) setAttribute(target, attribute, current, report);
+  }
+  if (current.mtime === undefined || compareTimes(current.mtime, node.mtime) !== 0) {
+    attempt(() => target.setTimes(node.mtime), 'times', report);
+  }
+}
+
+function setOwner(target: MetadataTarget, node: Node, current: CurrentMetadata, report: MetadataReport): boolean {
+  if (attempt(() => target.setOwner(node.uid, node.gid), 'owner', report)) return true;
+  // The group alone may be allowed, to its members.
+  if (node.gid !== current.gid)
+    attempt(
+      () => target.setOwner(current.uid, node.gid),
+      'owner',
+      () => undefined,
+    );
+  return false;
+}
+
+function isAcl(attribute: ExtendedAttribute): boolean {
+  return attribute.name.subarray(0, ACL_PREFIX.length).equals(ACL_PREFIX);
+}
+
+function setAttribute(
+  target: MetadataTarget,
+  attribute: ExtendedAttribute,
+  current: CurrentMetadata,
+  report: MetadataReport,
+): void {
+  const same = current.attributes.find((has) => has.name.equals(attribute.name));
+  if (same?.value.equals(attribute.value) === true) return;
+  attempt(() => target.setAttribute(attribute), 'attributes', report);
+}
+
+function attempt(act: () => void, during: Parameters<MetadataReport>[0], report: MetadataReport): boolean {
+  try {
+    act();
+    return true;
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error;
+    report(during, error.code);
+    return false;
+  }
+}
+
+export function fileTarget(fileSystem: FileSystem, file: FileHandle): MetadataTarget {
+  return {
+    setOwner: (uid, gid) => fileSystem.setFileOwner(file, uid, gid),
+    setMode: (mode) => fileSystem.setFileMode(file, mode),
+    setTimes: (mtime) => fileSystem.setFileTimes(file, mtime),
+    setAttribute: (attribute) => fileSystem.setFileAttribute(file, attribute),
+  };
+}
+
+export function directoryTarget(fileSystem: FileSystem, directory: DirectoryHandle): MetadataTarget {
+  return {
+    setOwner: (uid, gid) => fileSystem.setDirectoryOwner(directory, uid, gid),
+    setMode: (mode) => fileSystem.setDirectoryMode(directory, mode),
+    setTimes: (mtime) => fileSystem.setDirectoryTimes(directory, mtime),
+    setAttribute: (attribute) => fileSystem.setDirectoryAttribute(directory, attribute),
+  };
+}
+
+export function nameTarget(fileSystem: FileSystem, directory: DirectoryHandle, name: Buffer): MetadataTarget {
+  return {
+    setOwner: (uid, gid) => fileSystem.setOwnerAt(directory, name, uid, gid),
+    setMode: (mode) => fileSystem.setModeAt(directory, name, mode),
+    setTimes: (mtime) => fileSystem.setTimesAt(directory, name, mtime),
+    setAttribute: (attribute) => fileSystem.setAttributeAt(directory, name, attribute),
+  };
+}
+
+const WORDS = { owner: 'owner and group', mode: 'permissions', times: 'times', attributes: 'extended attributes' };
+
+export function metadataMessage(during: keyof typeof WORDS, code: string): string {
+  return `Cannot set the ${WORDS[during]}: ${code}`;
+}

@@ -1,0 +1,340 @@
+/**
+ * Carries out one task: in a worker thread, or in this one. A small file is made, filled, given its metadata and looked
+ * at once more in one go; of a large one, which the sender keeps open, only pieces are written.
+ */
+
+import { EngineError, errorMessage } from '../../base/errors.ts';
+import { BLOB_ID_BYTES } from '../../base/ids.ts';
+import { FRAME_BYTES_MAX } from '../../base/limits.ts';
+import { readMode, readMtime, readSize, S_IFMT, S_IFREG, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
+import {
+  type FileHandle,
+  type FileSystem,
+  FileSystemError,
+  LISTING_EXTRA_WORDS,
+  type StatTarget,
+} from '../../filesystem/types.ts';
+import { decodeRow, type Node, ROW_NAME_OFFSET } from '../../format/row.ts';
+import { BatchReader, isDamage, type LoadedBatch, type OpenedBatch } from '../../repository/batch-reader.ts';
+import type { Store } from '../../repository/sealed-files.ts';
+import { TEMPORARY_PREFIX } from './journal.ts';
+import {
+  FILE_MENDED,
+  FILE_REPLACES,
+  type FileIssue,
+  type FileTask,
+  type FileTaskResult,
+  STATUS_DAMAGED,
+  STATUS_DIFFERENT,
+  STATUS_DONE,
+  STATUS_FAILED,
+  STATUS_LEFT,
+} from './messages.ts';
+import { fileTarget, metadataMessage, setMetadata } from './metadata.ts';
+import { DIGEST_BYTES, StateDigester } from './state-digest.ts';
+import { targetFailure } from './target-failure.ts';
+import { type TaskFile, TaskView } from './task-view.ts';
+
+/** Owner of what this process makes. */
+export interface ProcessIdentity {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export function processIdentity(): ProcessIdentity {
+  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+}
+
+export interface RunnerOptions {
+  /** Begins the names of temporary files; no two runners of a run share it. */
+  readonly temporaryPrefix: string;
+  readonly cancelled: () => boolean;
+}
+
+/** What a new file has before its metadata are set. */
+const NEW_FILE_MODE = 0o600;
+
+interface Piece {
+  readonly bytes: Buffer;
+  readonly position: number;
+}
+
+export class TaskRunner {
+  readonly #store: Store;
+  readonly #fileSystem: FileSystem;
+  readonly #options: RunnerOptions;
+  readonly #reader: BatchReader;
+  readonly #digester = new StateDigester();
+  readonly #identity = processIdentity();
+  readonly #stat: StatTarget = {
+    block: Buffer.alloc(STAT_BYTES),
+    extras: new Uint32Array(LISTING_EXTRA_WORDS),
+  };
+  #scratch: Buffer | undefined;
+  #temporaries = 0;
+
+  constructor(store: Store, fileSystem: FileSystem, options: RunnerOptions) {
+    this.#store = store;
+    this.#fileSystem = fileSystem;
+    this.#options = options;
+    this.#reader = new BatchReader(store);
+  }
+
+  /** Reads what the task needs of the repository. */
+  load(task: FileTask): Promise<LoadedBatch> {
+    return this.#reader.load(task.frames);
+  }
+
+  /** Throws TARGET_FAILED, and whatever is a bug; all else is in the result. */
+  run(task: FileTask, loaded: LoadedBatch): FileTaskResult {
+    const view = new TaskView(task, this.#fileSystem);
+    const opened = this.#reader.open(loaded);
+    const statuses = new Uint8Array(view.fileCount);
+    const digests = new Uint8Array(view.fileCount * DIGEST_BYTES);
+    const damaged: number[] = [];
+    const issues = new IssueLog();
+    for (let number = 0; number < view.fileCount; number++) {
+      if (this.#options.cancelled()) {
+        statuses.fill(STATUS_LEFT, number);
+        break;
+      }
+      const file = view.file(number);
+      issues.file = number;
+      if (task.type === 'compare') statuses[number] = this.#compare(view, file, { digests, number, issues });
+      else if (file.fd >= 0) statuses[number] = this.#writePieces(view, file, { opened, damaged });
+      else statuses[number] = this.#writeWhole(view, file, { opened, digests, number, issues });
+    }
+    return { statuses, digests, damaged, issues: issues.list() };
+  }
+
+  /** Pieces of a file that the sender keeps open. */
+  #writePieces(
+    view: TaskView,
+    file: TaskFile,
+    work: { readonly opened: OpenedBatch; readonly damaged: number[] },
+  ): number {
+    let status = STATUS_DONE;
+    for (let number = file.firstSlice; number < file.firstSlice + file.sliceCount; number++) {
+      try {
+        this.#writeSlice(view, number, { handle: { fd: file.fd }, opened: work.opened });
+      } catch (error) {
+        if (!isDamage(error)) throw targetFailure(error, file.directory.path) ?? error;
+        work.damaged.push(number);
+        status = STATUS_DAMAGED;
+      }
+    }
+    return status;
+  }
+
+  #writeSlice(
+    view: TaskView,
+    number: number,
+    into: { readonly handle: FileHandle; readonly opened: OpenedBatch },
+  ): void {
+    const slice = view.slice(number);
+    if (slice.blobId === undefined) return;
+    const bytes = this.#reader.blob(into.opened, slice, slice.blobId);
+    this.#fileSystem.write(into.handle, bytes, { offset: 0, length: bytes.length, position: slice.position });
+  }
+
+  #writeWhole(
+    view: TaskView,
+    file: TaskFile,
+    work: { readonly opened: OpenedBatch; readonly digests: Uint8Array; readonly number: number; issues: IssueLog },
+  ): number {
+    const replaces = (file.flags & FILE_REPLACES) !== 0;
+    let made: { readonly handle: FileHandle; readonly name: Buffer } | undefined;
+    try {
+      const node = decodeRow(file.row, 'a row');
+      // Everything is verified before anything is made, so that damage leaves no trace in the target.
+      const pieces = this.#pieces(view, file, work.opened);
+      const name = replaces ? this.#temporaryName() : node.name;
+      const handle = this.#fileSystem.createFileAt(file.directory, name);
+      made = { handle, name };
+      this.#fill(handle, pieces, node.size);
+      this.#finishNew(handle, node, work.issues);
+      if (replaces) this.#fileSystem.renameAt(file.directory, name, file.directory, node.name);
+      this.#fileSystem.statFile(handle, this.#stat);
+      this.#fileSystem.close(handle);
+      work.digests.set(this.#digest(file), work.number * DIGEST_BYTES);
+      return STATUS_DONE;
+    } catch (error) {
+      if (made !== undefined) this.#abandon(file, made);
+      if (isDamage(error)) return STATUS_DAMAGED;
+      const failure = targetFailure(error, file.directory.path);
+      if (failure !== undefined) throw failure;
+      if (!(error instanceof FileSystemError)) throw error;
+      work.issues.add('write', error.code, `Cannot write the file: ${error.code}`);
+      return STATUS_FAILED;
+    }
+  }
+
+  /** All pieces of a small file, verified. */
+  #pieces(view: TaskView, file: TaskFile, opened: OpenedBatch): Piece[] {
+    const pieces: Piece[] = [];
+    for (let number = file.firstSlice; number < file.firstSlice + file.sliceCount; number++) {
+      const slice = view.slice(number);
+      if (slice.blobId === undefined) continue;
+      pieces.push({ bytes: this.#reader.blob(opened, slice, slice.blobId), position: slice.position });
+    }
+    return pieces;
+  }
+
+  #fill(handle: FileHandle, pieces: readonly Piece[], size: number): void {
+    let end = 0;
+    for (const { bytes, position } of pieces) {
+      this.#fileSystem.write(handle, bytes, { offset: 0, length: bytes.length, position });
+      end = Math.max(end, position + bytes.length);
+    }
+    // A hole at the end has no piece.
+    if (end !== size) this.#fileSystem.truncate(handle, size);
+  }
+
+  /** Metadata of a file that was just made; as a rule it belongs to this process. */
+  #finishNew(handle: FileHandle, node: Node, issues: IssueLog): void {
+    const report = (during: 'owner' | 'mode' | 'attributes' | 'times', code: string): void =>
+      issues.add(during, code, metadataMessage(during, code));
+    const made = { ...this.#identity, mode: NEW_FILE_MODE, mtime: undefined, attributes: [] };
+    setMetadata(fileTarget(this.#fileSystem, handle), node, made, report);
+  }
+
+  #digest(file: TaskFile): Buffer {
+    const { directoryKey, row } = file;
+    return this.#digester.digest({ directoryKey, row, stat: this.#stat.block, at: 0 });
+  }
+
+  #temporaryName(): Buffer {
+    return Buffer.from(`${this.#options.temporaryPrefix}${(this.#temporaries++).toString(36)}`);
+  }
+
+  #abandon(file: TaskFile, made: { readonly handle: FileHandle; readonly name: Buffer }): void {
+    try {
+      this.#fileSystem.close(made.handle);
+      this.#fileSystem.unlinkAt(file.directory, made.name);
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+    }
+  }
+
+  #compare(
+    view: TaskView,
+    file: TaskFile,
+    work: { readonly digests: Uint8Array; readonly number: number; readonly issues: IssueLog },
+  ): number {
+    let handle: FileHandle | undefined;
+    try {
+      const node = decodeRow(file.row, 'a row');
+      handle = this.#fileSystem.openFileAt(file.directory, node.name);
+      this.#fileSystem.statFile(handle, this.#stat);
+      const block = this.#stat.block;
+      if ((readMode(block, 0) & S_IFMT) !== S_IFREG || readSize(block, 0) !== node.size) return STATUS_DIFFERENT;
+      for (let slice = file.firstSlice; slice < file.firstSlice + file.sliceCount; slice++) {
+        if (!this.#sliceEquals(view, slice, handle)) return STATUS_DIFFERENT;
+      }
+      if ((file.flags & FILE_MENDED) !== 0) {
+        this.mend(handle, node, work.issues);
+        this.#fileSystem.statFile(handle, this.#stat);
+        work.digests.set(this.#digest(file), work.number * DIGEST_BYTES);
+      }
+      return STATUS_DONE;
+    } catch (error) {
+      if (isDamage(error)) return STATUS_DAMAGED;
+      // What cannot be read is not what it should be; writing it anew says why it cannot be written, if so.
+      if (error instanceof FileSystemError) return STATUS_DIFFERENT;
+      throw error;
+    } finally {
+      if (handle !== undefined) this.#fileSystem.close(handle);
+    }
+  }
+
+  /** Mends metadata of an existing file whose stat was just taken. */
+  mend(handle: FileHandle, node: Node, issues: IssueLog): void {
+    const block = this.#stat.block;
+    const current = {
+      uid: block.readUInt32LE(STAT_OFFSET.uid),
+      gid: block.readUInt32LE(STAT_OFFSET.gid),
+      mode: readMode(block, 0),
+      mtime: readMtime(block, 0),
+      attributes: node.attributes.length === 0 ? [] : this.#fileSystem.fileAttributes(handle),
+    };
+    setMetadata(fileTarget(this.#fileSystem, handle), node, current, (during, code) =>
+      issues.add(during, code, metadataMessage(during, code)),
+    );
+  }
+
+  #sliceEquals(view: TaskView, number: number, handle: FileHandle): boolean {
+    const { blobId, position, length } = view.slice(number);
+    if (blobId === undefined) return this.#isZero(handle, position, length);
+    const bytes = this.#read(handle, position, length);
+    if (bytes === undefined) return false;
+    return this.#store.keys.hashers.data.digest(bytes, BLOB_ID_BYTES).equals(blobId);
+  }
+
+  #isZero(handle: FileHandle, position: number, length: number): boolean {
+    const end = position + length;
+    let at = position;
+    while (at < end) {
+      const data = this.#fileSystem.nextData(handle, at);
+      if (data < 0 || data >= end) return true;
+      at = data;
+      const count = Math.min(end - at, 1 << 20);
+      const bytes = this.#read(handle, at, count);
+      if (bytes === undefined || bytes.some((byte) => byte !== 0)) return false;
+      at += count;
+    }
+    return true;
+  }
+
+  #read(handle: FileHandle, position: number, length: number): Buffer | undefined {
+    if (length > FRAME_BYTES_MAX) return undefined;
+    if (this.#scratch === undefined || this.#scratch.length < length) {
+      this.#scratch = Buffer.allocUnsafeSlow(Math.min(FRAME_BYTES_MAX, Math.max(length * 2, 1 << 16)));
+    }
+    let done = 0;
+    while (done < length) {
+      const range = { offset: done, length: length - done, position: position + done };
+      const count = this.#fileSystem.read(handle, this.#scratch, range);
+      if (count === 0) return undefined;
+      done += count;
+    }
+    return this.#scratch.subarray(0, length);
+  }
+}
+
+/** Issues of a task; those of metadata are kept once by kind. */
+export class IssueLog {
+  file = 0;
+  readonly #issues: { file: number; during: string; code: string; message: string; sameKind: number }[] = [];
+  readonly #kinds = new Map<string, number>();
+
+  add(during: string, code: string, message: string): void {
+    const kind = `${during} ${code}`;
+    const known = this.#kinds.get(kind);
+    const first = known === undefined ? undefined : this.#issues[known];
+    if (first !== undefined && during !== 'write') {
+      first.sameKind++;
+      return;
+    }
+    this.#kinds.set(kind, this.#issues.length);
+    this.#issues.push({ file: this.file, during, code, message, sameKind: 1 });
+  }
+
+  list(): readonly FileIssue[] {
+    return this.#issues;
+  }
+}
+
+/** Name of a row that was not decoded. */
+export function nameOfRow(row: Buffer): Buffer {
+  return row.subarray(ROW_NAME_OFFSET, ROW_NAME_OFFSET + row.readUInt16LE(ROW_NAME_OFFSET - 2));
+}
+
+export function temporaryPrefix(token: string, runner: string): string {
+  return `${TEMPORARY_PREFIX}${token}-${runner}-`;
+}
+
+/** What a failed task tells the other thread. */
+export function portableError(error: unknown): { code: EngineError['code']; message: string } {
+  if (error instanceof EngineError) return { code: error.code, message: error.message };
+  return { code: 'INTERNAL', message: errorMessage(error) };
+}

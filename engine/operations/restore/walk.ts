@@ -1,0 +1,336 @@
+/**
+ * Walks the snapshot's trees, decides about each entry, and fills windows. While one window is carried out, the next one
+ * is being filled.
+ */
+
+import { EngineError, errorMessage, isEngineError } from '../../base/errors.ts';
+import { DIRECTORY_DEPTH_MAX } from '../../base/limits.ts';
+import { readMode, S_IFMT } from '../../base/stat.ts';
+import type { PatternSet } from '../../filesystem/patterns.ts';
+import { decodeRow, EXTENSION_DATABASE, type Node, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
+import { isDamage } from '../../repository/batch-reader.ts';
+import type { Snapshot } from '../../repository/snapshots.ts';
+import type { RestoreContext } from './context.ts';
+import { type Decision, decide, type ExistingEntry } from './decisions.ts';
+import { type LinkGroup, LinkGroups } from './hard-links.ts';
+import { JOURNAL_NAME } from './journal.ts';
+import { sameState } from './state-digest.ts';
+import { TargetDirectory } from './target-directories.ts';
+import type { TargetTree } from './target-tree.ts';
+import { findExisting, type WalkDirectory } from './walk-directory.ts';
+import { planInline, plannedFile, planPieces, Window } from './window.ts';
+import type { WindowExecutor } from './window-executor.ts';
+
+const SLASH = Buffer.from('/');
+/** From this many files on, threads are worth their start. */
+const FILES_FOR_THREADS = 256;
+const SLICES_FOR_THREADS = 512;
+const SIDE_FILES = ['-wal', '-shm', '-journal'];
+
+export interface WalkOptions {
+  readonly snapshot: Snapshot;
+  readonly include: PatternSet;
+  readonly exclude: PatternSet;
+}
+
+export class Walk {
+  readonly #context: RestoreContext;
+  readonly #tree: TargetTree;
+  readonly #executor: WindowExecutor;
+  readonly #options: WalkOptions;
+  readonly #groups = new LinkGroups();
+  readonly #devices: ReadonlyMap<string, string>;
+  readonly #filters: boolean;
+  #window: Window;
+  #executing: Promise<void> = Promise.resolve();
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(context: RestoreContext, parts: { tree: TargetTree; executor: WindowExecutor }, options: WalkOptions) {
+    this.#context = context;
+    this.#tree = parts.tree;
+    this.#executor = parts.executor;
+    this.#options = options;
+    this.#filters = !options.include.isEmpty || !options.exclude.isEmpty;
+    this.#devices = new Map(options.snapshot.mounts.map((mount) => [mount.path.toString('latin1'), mount.device]));
+    this.#window = new Window(context.parts.repository.index, undefined);
+  }
+
+  /** Device that a directory of the snapshot lies on, given the one above it. */
+  device(path: Buffer, above: string): string {
+    return this.#devices.get(path.toString('latin1')) ?? above;
+  }
+
+  /** A directory below `parent`; with `node` undefined its metadata are left as they are. */
+  enter(parent: WalkDirectory, node: Node, included: boolean): WalkDirectory {
+    const path = childPath(parent.path, node.name);
+    return {
+      parent,
+      target: new TargetDirectory(parent.target, Buffer.from(node.name)),
+      node,
+      path,
+      device: this.device(path, parent.device),
+      included,
+      state: 'waiting',
+      created: false,
+      known: false,
+      widened: false,
+      listing: undefined,
+      walked: false,
+    };
+  }
+
+  /** Everything of a tree, into a directory. */
+  async tree(
+    directory: WalkDirectory,
+    treeId: Parameters<RestoreContext['parts']['repository']['blobs']['leaves']>[0],
+    depth = 0,
+  ): Promise<void> {
+    try {
+      if (depth > DIRECTORY_DEPTH_MAX) throw new EngineError('LIMIT_EXCEEDED', 'Directories are nested too deep');
+      for await (const leaf of this.#context.parts.repository.blobs.leaves(treeId)) {
+        // A copy, so that rows that wait do not keep whole frames in memory.
+        const bytes = Buffer.from(leaf.bytes);
+        let at = leaf.firstRow;
+        for (let number = 0; number < leaf.rowCount; number++) {
+          const end = at + rowLengthAt(bytes, at);
+          const row = bytes.subarray(at, end);
+          at = end;
+          if (!this.#isPlain(directory, row)) await this.#entry(directory, row, depth);
+          if (this.#window.full) await this.#swap();
+          if (!this.#context.fresh) await this.#context.breathe();
+        }
+      }
+    } catch (error) {
+      if (!isDamage(error) && !isEngineError(error, 'LIMIT_EXCEEDED')) throw error;
+      const code = isEngineError(error, 'LIMIT_EXCEEDED') ? error.code : 'OBJECT_CORRUPT';
+      const message = `The rest of this directory was left out: ${errorMessage(error)}`;
+      this.#context.problem({ directory: directory.target, during: 'read' }, code, message);
+    }
+    directory.walked = true;
+    directory.listing = undefined;
+    if (directory.state === 'ready' && directory.parent !== undefined) this.#window.walked.push(directory);
+  }
+
+  /** Handles a row that needs no waiting: true when that is done. */
+  #isPlain(directory: WalkDirectory, row: Buffer): boolean {
+    if ((readMode(row, ROW_STAT_OFFSET) & S_IFMT) === 0o040000) return false;
+    const node = this.#decode(directory, row);
+    if (node === undefined) return true;
+    if (node.content.kind === 'indirect') return false;
+    this.#leafEntry(directory, row, node);
+    return true;
+  }
+
+  #decode(directory: WalkDirectory, row: Buffer): Node | undefined {
+    try {
+      return decodeRow(row, 'a row');
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#context.problem({ directory: directory.target, during: 'read' }, 'OBJECT_CORRUPT', errorMessage(error));
+      return undefined;
+    }
+  }
+
+  async #entry(directory: WalkDirectory, row: Buffer, depth: number): Promise<void> {
+    const node = this.#decode(directory, row);
+    if (node === undefined) return;
+    if (node.content.kind === 'tree') {
+      const included = this.#accepts(directory, node);
+      if (included === 'out') return;
+      const below = this.enter(directory, node, included === 'in');
+      if (included === 'in' && !this.#tree.ensure(below)) return;
+      await this.tree(below, node.content.treeId, depth + 1);
+      return;
+    }
+    if (node.content.kind === 'indirect') await this.#longFile(directory, row, node);
+  }
+
+  /** One entry that is not a directory, whatever it is. */
+  async single(directory: WalkDirectory, row: Buffer): Promise<void> {
+    if (!this.#isPlain(directory, row)) await this.#entry(directory, row, 0);
+  }
+
+  /** `below`: not itself, but something in it may be wanted. */
+  #accepts(directory: WalkDirectory, node: Node): 'in' | 'out' | 'below' {
+    if (!this.#filters) return 'in';
+    const { include, exclude } = this.#options;
+    const path = childPath(directory.path, node.name);
+    const isDirectory = node.type === 'dir';
+    if (exclude.matches(path, isDirectory)) return 'out';
+    if (directory.included || include.isEmpty || include.matches(path, isDirectory)) return 'in';
+    return isDirectory ? 'below' : 'out';
+  }
+
+  /** Decides about an entry that is not a directory; undefined where nothing is left to do. */
+  #consider(
+    directory: WalkDirectory,
+    row: Buffer,
+    node: Node,
+  ):
+    | { readonly decision: Decision; readonly existing: ExistingEntry | undefined; group: LinkGroup | undefined }
+    | undefined {
+    if (this.#accepts(directory, node) !== 'in' || !this.#tree.ensure(directory)) return undefined;
+    const entry = { directory: directory.target, name: node.name, during: 'write' };
+    if (directory.parent === undefined && node.name.equals(JOURNAL_NAME)) {
+      this.#context.problem(entry, 'RESERVED_NAME', 'This name is needed for the journal of the restore: left out');
+      return undefined;
+    }
+    const { policy, journal } = this.#context.parts;
+    const existing = findExisting(directory, node.name);
+    const earlier = node.links > 1 ? this.#groups.find(directory.device, node) : undefined;
+    const known =
+      existing !== undefined &&
+      (journal.knows(this.#digest(directory, row, existing)) || this.#isOrigin(row, existing));
+    const hasSideFiles = existing !== undefined && this.#sideFiles(directory, node).length > 0;
+    const decision = decide({ policy, node, existing, known, hasSideFiles });
+    if (decision === 'blocked') {
+      this.#context.problem(entry, 'EISDIR', `A directory lies where a ${node.type} belongs: it was left as it is`);
+      return undefined;
+    }
+    if (earlier !== undefined && !(decision === 'skip' && policy !== 'if-changed')) {
+      this.#window.links.push({ group: earlier, directory, row, node, existing });
+      return undefined;
+    }
+    if (this.#context.parts.dryRun) {
+      this.#count(node, decision);
+      return undefined;
+    }
+    const group =
+      node.links > 1 && earlier === undefined && !(decision === 'skip' && !known)
+        ? this.#groups.begin(directory.device, node, { directory: directory.target, row })
+        : undefined;
+    if (decision !== 'skip') return { decision, existing, group };
+    if (group !== undefined) group.state = 'done';
+    this.#context.skipped(node.type === 'file' ? node.size : 0);
+    this.#context.progress({ directory: directory.target, name: node.name });
+    return undefined;
+  }
+
+  #digest(directory: WalkDirectory, row: Buffer, existing: ExistingEntry): Buffer {
+    const directoryKey = directory.target.key;
+    return this.#context.digester.digest({ directoryKey, row, stat: existing.stats, at: existing.at });
+  }
+
+  /** True for the very file that the snapshot was taken from, unchanged since. */
+  #isOrigin(row: Buffer, existing: ExistingEntry): boolean {
+    const { policy, verify } = this.#context.parts;
+    return policy === 'if-changed' && !verify && sameState(row, ROW_STAT_OFFSET, existing.stats, existing.at);
+  }
+
+  /** Names of logs beside a database that are in the target and not in the snapshot. */
+  #sideFiles(directory: WalkDirectory, node: Node): Buffer[] {
+    if (!node.extensions.some((extension) => extension.tag === EXTENSION_DATABASE)) return [];
+    return SIDE_FILES.map((suffix) => Buffer.concat([node.name, Buffer.from(suffix)])).filter(
+      (name) => findExisting(directory, name) !== undefined,
+    );
+  }
+
+  #count(node: Node, decision: Decision): void {
+    const { counters } = this.#context;
+    const bytes = node.type === 'file' ? node.size : 0;
+    if (decision === 'skip') this.#context.skipped(bytes);
+    else if (decision === 'compare') counters.filesToCompare++;
+    else {
+      if (decision === 'create') counters.filesToCreate++;
+      else counters.filesToReplace++;
+      counters.bytesToWrite += bytes;
+    }
+  }
+
+  #leafEntry(directory: WalkDirectory, row: Buffer, node: Node): void {
+    const found = this.#consider(directory, row, node);
+    if (found === undefined) return;
+    const { decision, existing, group } = found;
+    if (node.type !== 'file') {
+      const done = this.#executor.others.restore(directory, row, { node, decision, existing });
+      if (group !== undefined) group.state = done ? 'done' : 'failed';
+      return;
+    }
+    const { content } = node;
+    if (content.kind === 'indirect' || content.kind === 'tree') return;
+    const file = this.#plannedFile(directory, row, { node, ...found });
+    if (decision === 'compare') this.#window.compare(file);
+    else planInline(file, content, this.#window);
+    this.#startThreads();
+  }
+
+  #plannedFile(
+    directory: WalkDirectory,
+    row: Buffer,
+    found: {
+      readonly node: Node;
+      readonly decision: Decision;
+      readonly group: LinkGroup | undefined;
+      readonly existing: ExistingEntry | undefined;
+    },
+  ): ReturnType<typeof plannedFile> {
+    const sideFiles = found.existing === undefined ? [] : this.#sideFiles(directory, found.node);
+    // Where existing files decide by their presence or age, a half-written one must never carry the name.
+    const careful = this.#context.parts.policy === 'never' || this.#context.parts.policy === 'if-newer';
+    const place = { directory: directory.target, row: this.#filters ? Buffer.from(row) : row, group: found.group };
+    return plannedFile(place, found.node, { replaces: found.decision !== 'create' || careful, sideFiles });
+  }
+
+  async #longFile(directory: WalkDirectory, row: Buffer, node: Node): Promise<void> {
+    const found = this.#consider(directory, row, node);
+    if (found === undefined) return;
+    const file = this.#plannedFile(directory, row, { node, ...found });
+    this.#context.parts.pool.start();
+    if (found.decision === 'compare') {
+      this.#window.compare(file);
+      return;
+    }
+    const pieces = this.#context.parts.repository.blobs.content(node.content, node.size);
+    try {
+      await planPieces(file, pieces, {
+        first: this.#window,
+        next: async () => {
+          await this.#swap();
+          return this.#window;
+        },
+      });
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const message = `Left out: ${error.message}`;
+      this.#executor.fail(file, { during: 'read', code: 'OBJECT_CORRUPT', message });
+    }
+  }
+
+  #startThreads(): void {
+    const { fileCount, plan } = this.#window;
+    if (fileCount === FILES_FOR_THREADS || plan.count >= SLICES_FOR_THREADS) this.#context.parts.pool.start();
+  }
+
+  /** Hands the window over, once the one before it is done, and begins the next. */
+  async #swap(): Promise<void> {
+    await this.#settled();
+    const window = this.#window;
+    this.#window = new Window(this.#context.parts.repository.index, window);
+    if (this.#context.parts.dryRun) return;
+    this.#executing = this.#executor.execute(window).catch((error: unknown) => {
+      this.#failure = { error };
+    });
+  }
+
+  async #settled(): Promise<void> {
+    await this.#executing;
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Waits for all that is under way; what was planned is in the target then. */
+  async finish(): Promise<void> {
+    // Twice, since a link to a file of the last window waits for the next one.
+    await this.#swap();
+    await this.#swap();
+    await this.#settled();
+  }
+
+  /** Waits for all that is under way, however it ends. */
+  async abandon(): Promise<void> {
+    await this.#executing;
+  }
+}
+
+function childPath(path: Buffer, name: Buffer): Buffer {
+  return path.length === 1 ? Buffer.concat([SLASH, name]) : Buffer.concat([path, SLASH, name]);
+}
