@@ -1,8 +1,10 @@
 /** zstd for what it helps; incompressible data, nearly all media, is recognised by a probe and stored as it is. */
 
-import { CCtx, CParameter, DCtx, getFrameContentSize } from 'zstd-napi/binding.js';
+import zstd from 'zstd-napi/binding.js';
 import { EngineError, errorMessage } from '../base/errors.ts';
 import { COMPRESSION_PROBE_BYTES, FRAME_BYTES_MAX, KIB, SEALED_FILE_BYTES_MAX } from '../base/limits.ts';
+
+const { CCtx, CParameter, DCtx, getFrameContentSize } = zstd;
 
 /** Compression that saves less than one part in this many is not worth undoing. */
 const WORTH = 32;

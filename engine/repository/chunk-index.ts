@@ -24,7 +24,6 @@ import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
 const TABLE_SLOTS_FIRST = 1 << 14;
 const PACKS_MAX = 1 << 20;
 
-
 /** What is kept of a pack: its frames, without its blobs. */
 export interface PackEntry {
   readonly packId: PackId;

@@ -128,7 +128,7 @@ export class PackWriter {
     const number = { part: PART_BODY, counter: pack.frames.length };
     const pieces = padding === 0 ? [coded] : [coded, Buffer.alloc(padding)];
     const sealed = pack.sealer.seal(number, pieces);
-    this.#verifyFrame(pack, sealed, { plain, codedLength: coded.length, compressed: compressed !== undefined });
+    this.#verifyFrame(pack, sealed, { plain, compressed: compressed !== undefined });
     const sealedLength = coded.length + padding + SEAL_TAG_BYTES;
     pack.parts.push(...sealed);
     pack.bytes += sealedLength;
@@ -151,10 +151,11 @@ export class PackWriter {
   #verifyFrame(
     pack: OpenPack,
     sealed: readonly Buffer[],
-    expected: { readonly plain: Buffer; readonly codedLength: number; readonly compressed: boolean },
+    expected: { readonly plain: Buffer; readonly compressed: boolean },
   ): void {
-    const opened = pack.sealer.openPieces({ part: PART_BODY, counter: pack.frames.length }, sealed);
-    const coded = opened.subarray(0, expected.codedLength);
+    // The pieces come back as they went in: the coded bytes first, padding behind them.
+    const [coded] = pack.sealer.openPieces({ part: PART_BODY, counter: pack.frames.length }, sealed);
+    if (coded === undefined) throw new EngineError('INTERNAL', 'A sealed frame came back without a piece');
     const plain = expected.compressed ? decompress(coded, expected.plain.length) : coded;
     if (!plain.equals(expected.plain)) {
       throw new EngineError(

@@ -3,8 +3,8 @@
  * claimed but never became durable is not taken for known by the next run.
  */
 
-import { YOUNG_BLOBS_MAX } from '../base/limits.ts';
 import type { BlobId } from '../base/ids.ts';
+import { YOUNG_BLOBS_MAX } from '../base/limits.ts';
 import { ChunkTable } from './chunk-table.ts';
 
 const SLOTS_FIRST = 1 << 15;

@@ -2,6 +2,7 @@
 
 import { BLOB_ID_BYTES, type BlobId } from '../base/ids.ts';
 import { CONTENT_INLINE_ENTRIES_MAX } from '../base/limits.ts';
+import { STAT_OFFSET } from '../base/stat.ts';
 import {
   type Content,
   type ContentEntry,
@@ -9,6 +10,7 @@ import {
   NO_CONTENT,
   ROW_NAME_LENGTH_OFFSET,
   ROW_NAME_OFFSET,
+  ROW_STAT_OFFSET,
 } from '../format/row.ts';
 import {
   type BranchEntry,
@@ -32,6 +34,8 @@ export class TreeWriter {
   readonly #options: TreeWriterOptions;
   /** Plaintext bytes of trees and lists that were new. */
   bytesAdded = 0;
+  /** Every user and group of the rows that were saved. */
+  readonly owners = { uids: new Set<number>(), gids: new Set<number>() };
 
   constructor(options: TreeWriterOptions) {
     this.#options = options;
@@ -55,6 +59,8 @@ export class TreeWriter {
     let bytes = 0;
     for (const [index, row] of rows.entries()) {
       bytes += row.length;
+      this.owners.uids.add(row.readUInt32LE(ROW_STAT_OFFSET + STAT_OFFSET.uid));
+      this.owners.gids.add(row.readUInt32LE(ROW_STAT_OFFSET + STAT_OFFSET.gid));
       const end = ROW_NAME_OFFSET + row.readUInt16LE(ROW_NAME_LENGTH_OFFSET);
       if (index + 1 < rows.length && !endsPart(bytes, { bytes: row, start: ROW_NAME_OFFSET, end }, seed)) continue;
       leaves.push(this.#saveLeaf(rows.slice(first, index + 1)));

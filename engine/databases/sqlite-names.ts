@@ -1,0 +1,34 @@
+/** What a SQLite database looks like from outside: its header, and the files beside it. */
+
+const MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
+const WAL = Buffer.from('-wal');
+const SHM = Buffer.from('-shm');
+const JOURNAL = Buffer.from('-journal');
+
+export function isSqliteHeader(bytes: Uint8Array): boolean {
+  return bytes.length >= MAGIC.length && MAGIC.equals(bytes.subarray(0, MAGIC.length));
+}
+
+export interface SqliteSideFiles {
+  readonly wal: Buffer;
+  readonly shm: Buffer;
+  readonly journal: Buffer;
+}
+
+/** Names (or paths) of the files that belong to a database of this name. */
+export function sqliteSideFiles(name: Buffer): SqliteSideFiles {
+  return {
+    wal: Buffer.concat([name, WAL]),
+    shm: Buffer.concat([name, SHM]),
+    journal: Buffer.concat([name, JOURNAL]),
+  };
+}
+
+/** The database that a file of this name would belong to. */
+export function sideFileBase(name: Buffer): Buffer | undefined {
+  for (const suffix of [WAL, SHM, JOURNAL]) {
+    if (name.length <= suffix.length) continue;
+    if (name.subarray(name.length - suffix.length).equals(suffix)) return name.subarray(0, name.length - suffix.length);
+  }
+  return undefined;
+}

@@ -1,0 +1,42 @@
+/**
+ * The only way into the engine.
+ *
+ * Everything a door needs is exported here, typed and documented where it is defined. Bytes are bytes, times say their
+ * unit, paths are Buffers. Calls throw EngineError with a closed set of codes; what concerns one file only is a Problem
+ * in the result.
+ */
+
+import type { Credential, PasswordCost } from './repository/keys.ts';
+import { Repository } from './repository/repository.ts';
+import { createLocation, openLocation } from './storage/open.ts';
+
+export { EngineError, ERROR_CODES, type ErrorCode, isEngineError, type Problem } from './base/errors.ts';
+export type { BlobId, KeyId, PackId, RepositoryId, SnapshotId } from './base/ids.ts';
+export type { Monitor, Progress } from './base/monitor.ts';
+export type { NodeType, Time } from './base/stat.ts';
+export type { Node } from './format/row.ts';
+export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';
+export { type BackupOptions, type BackupResult, backup } from './operations/backup/backup.ts';
+export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
+export { Repository } from './repository/repository.ts';
+export { SHORT_ID_LENGTH, type Snapshot, type SnapshotFilter } from './repository/snapshots.ts';
+
+export interface LocationOptions {
+  /** Path of a folder. */
+  readonly location: string;
+  readonly credential: Credential;
+  /** Where derived data and this client's memory lie; made when it is needed. */
+  readonly cacheDirectory: string;
+}
+
+/** Opens a repository. REPOSITORY_NOT_FOUND, PASSWORD_WRONG, REPOSITORY_UNSUPPORTED, REPOSITORY_CHANGED, OBJECT_CORRUPT. */
+export async function openRepository(options: LocationOptions): Promise<Repository> {
+  return Repository.open({ ...options, backend: await openLocation(options.location) });
+}
+
+/** Makes a repository and opens it. REPOSITORY_EXISTS, STORAGE_FAILED. */
+export async function initRepository(
+  options: LocationOptions & { readonly passwordCost?: PasswordCost | undefined; readonly label?: string },
+): Promise<Repository> {
+  return Repository.init({ ...options, backend: await createLocation(options.location) });
+}

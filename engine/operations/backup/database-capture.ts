@@ -1,0 +1,299 @@
+/**
+ * Databases of the source: found by their header, captured at one moment beside their writers, and stored in place of
+ * the live file. Which file is a database, and whether it is unchanged, is decided with its side files.
+ */
+
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { isEngineError } from '../../base/errors.ts';
+import { STAT_BYTES, STAT_OFFSET, writeStat } from '../../base/stat.ts';
+import {
+  createSqliteCapturer,
+  type SqliteCapture,
+  type SqliteCapturer,
+  sideFileBase,
+  sqliteSideFiles,
+} from '../../databases/sqlite.ts';
+import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
+import { decodeRow, EXTENSION_DATABASE } from '../../format/row.ts';
+import type { DatabaseRecord } from '../../format/snapshot.ts';
+import type { FileDispatcher, FileOutcome, FileRequest } from './file-dispatcher.ts';
+import { OpenDirectory } from './open-directory.ts';
+import { type ChangeRules, isUnchanged, type RowReference, rowBytes } from './parent-rows.ts';
+import type { RunContext } from './run-context.ts';
+
+const HAS_WAL = 1;
+const HAS_JOURNAL = 2;
+
+export interface DatabaseCaptureOptions {
+  readonly fileSystem: FileSystem;
+  readonly dispatcher: FileDispatcher;
+  readonly context: RunContext;
+  /** Images are made below it; removed at the end. */
+  readonly scratchParent: string;
+  /** Databases of the parent snapshot. */
+  readonly known: readonly DatabaseRecord[];
+}
+
+export class DatabaseCapture {
+  readonly #options: DatabaseCaptureOptions;
+  readonly #known: ReadonlyMap<string, DatabaseRecord>;
+  readonly #captured = new Map<string, DatabaseRecord>();
+  /** Images of databases that were captured before the walk came to them. */
+  readonly #ahead = new Map<string, Promise<SqliteCapture>>();
+  #capturer: Promise<{ capturer: SqliteCapturer; scratch: string; directory: OpenDirectory }> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: DatabaseCaptureOptions) {
+    this.#options = options;
+    this.#known = new Map(options.known.map((record) => [record.path.toString('latin1'), record]));
+  }
+
+  /** What was captured, or kept because it is unchanged. */
+  get records(): DatabaseRecord[] {
+    return [...this.#captured.values()];
+  }
+
+  isCaptured(path: Buffer): boolean {
+    return this.#captured.has(path.toString('latin1'));
+  }
+
+  wasFound(path: Buffer): boolean {
+    return this.#known.has(path.toString('latin1'));
+  }
+
+  /** For each name that could be a side file of another one in the listing: that one's index. */
+  sideFilesIn(names: readonly Buffer[]): Map<number, number> | undefined {
+    let found: Map<number, number> | undefined;
+    for (const [index, name] of names.entries()) {
+      const base = sideFileBase(name);
+      if (base === undefined) continue;
+      const at = names.findIndex((other) => other.equals(base));
+      if (at < 0) continue;
+      found ??= new Map();
+      found.set(index, at);
+    }
+    return found;
+  }
+
+  // ---- unchanged
+
+  /** True where main file, `-wal` and `-journal` all are what the row's capture saw. */
+  isUnchanged(row: RowReference, listing: Listing, index: number, rules: ChangeRules): boolean {
+    const node = decodeRow(rowBytes(row), 'a database');
+    const payload = node.extensions.find((extension) => extension.tag === EXTENSION_DATABASE)?.payload;
+    const name = listing.names[index];
+    if (payload === undefined || name === undefined || node.unstable) return false;
+    const { wal, journal } = sqliteSideFiles(name);
+    const present: Buffer[] = [listing.stats.subarray(index * STAT_BYTES, (index + 1) * STAT_BYTES)];
+    let mask = 0;
+    for (const side of [
+      { name: wal, bit: HAS_WAL },
+      { name: journal, bit: HAS_JOURNAL },
+    ]) {
+      const at = listing.names.findIndex((other) => other.equals(side.name));
+      if (at < 0) continue;
+      mask |= side.bit;
+      present.push(listing.stats.subarray(at * STAT_BYTES, (at + 1) * STAT_BYTES));
+    }
+    if (payload[0] !== mask || payload.length !== 1 + present.length * STAT_BYTES) return false;
+    return present.every((stat, number) => {
+      const seen = payload.subarray(1 + number * STAT_BYTES);
+      // The type bits are not in a stamp; the size of the main file is the live one's.
+      const copy = Buffer.from(stat);
+      copy.writeUInt16LE(seen.readUInt16LE(STAT_OFFSET.mode), STAT_OFFSET.mode);
+      return isUnchangedStamp(copy, seen, rules);
+    });
+  }
+
+  /** An unchanged database stays in the snapshot as the parent has it. */
+  keep(path: Buffer, row: RowReference): void {
+    const key = path.toString('latin1');
+    const node = decodeRow(rowBytes(row), 'a database');
+    const known = this.#known.get(key);
+    const details = known?.details ?? {};
+    this.#captured.set(
+      key,
+      known ?? { path, kind: 'sqlite', bytes: node.size, check: 'ok', durationSeconds: 0, details },
+    );
+  }
+
+  // ---- capture
+
+  #open(): Promise<{ capturer: SqliteCapturer; scratch: string; directory: OpenDirectory }> {
+    this.#capturer ??= (async () => {
+      const { scratchParent, fileSystem, context } = this.#options;
+      await mkdir(scratchParent, { recursive: true, mode: 0o700 });
+      const scratch = await mkdtemp(join(scratchParent, 'images-'));
+      const directory = new OpenDirectory(fileSystem, fileSystem.openDirectory(Buffer.from(scratch)));
+      const { signal } = context;
+      const options = signal === undefined ? { scratchDirectory: scratch } : { scratchDirectory: scratch, signal };
+      return { capturer: createSqliteCapturer(options), scratch, directory };
+    })();
+    return this.#capturer;
+  }
+
+  #capture(path: Buffer): Promise<SqliteCapture> {
+    const next = this.#last.then(async () => (await this.#open()).capturer.capture(path));
+    this.#last = next.catch(() => undefined);
+    return next;
+  }
+
+  /** Captures the parent's databases that are there and changed before any file is looked at: rows never without files. */
+  async captureKnown(isWanted: (path: Buffer) => boolean, rules: ChangeRules): Promise<void> {
+    for (const record of this.#known.values()) {
+      if (!isWanted(record.path) || this.#looksUnchanged(record, rules)) continue;
+      const capture = this.#capture(record.path);
+      this.#ahead.set(record.path.toString('latin1'), capture);
+      await capture.catch(() => undefined);
+    }
+  }
+
+  #looksUnchanged(record: DatabaseRecord, rules: ChangeRules): boolean {
+    const seen = record.details['live'];
+    if (typeof seen !== 'string') return false;
+    const payload = Buffer.from(seen, 'base64');
+    const files = sqliteSideFiles(record.path);
+    let at = 1;
+    for (const file of [
+      { path: record.path, bit: 0 },
+      { path: files.wal, bit: HAS_WAL },
+      { path: files.journal, bit: HAS_JOURNAL },
+    ]) {
+      const stat = this.#statPath(file.path);
+      if (file.bit !== 0 && (stat !== undefined) !== (((payload[0] ?? 0) & file.bit) !== 0)) return false;
+      if (stat === undefined) continue;
+      const stamp = payload.subarray(at, at + STAT_BYTES);
+      at += STAT_BYTES;
+      stat.writeUInt16LE(stamp.readUInt16LE(STAT_OFFSET.mode), STAT_OFFSET.mode);
+      if (!isUnchangedStamp(stat, stamp, rules)) return false;
+    }
+    return true;
+  }
+
+  #statPath(path: Buffer): Buffer | undefined {
+    const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
+    const { fileSystem } = this.#options;
+    const slash = path.lastIndexOf(0x2f);
+    try {
+      const directory = fileSystem.openDirectory(path.subarray(0, Math.max(1, slash)));
+      try {
+        fileSystem.statAt(directory, path.subarray(slash + 1), target);
+      } finally {
+        fileSystem.close(directory);
+      }
+      return target.block;
+    } catch (error) {
+      if (error instanceof FileSystemError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Captures and stores one database; undefined where the capture failed for good, which is a problem of that database. */
+  async store(path: Buffer, request: FileRequest): Promise<FileOutcome | undefined> {
+    const { context, dispatcher, fileSystem } = this.#options;
+    const key = path.toString('latin1');
+    const ahead = this.#ahead.get(key);
+    this.#ahead.delete(key);
+    let capture: SqliteCapture;
+    try {
+      capture = await (ahead ?? this.#capture(path));
+    } catch (error) {
+      if (!isEngineError(error, 'DATABASE_FAILED')) throw error;
+      context.problem(path, 'export', error.code, error.message);
+      return undefined;
+    }
+    if (ahead === undefined && !this.wasFound(path)) {
+      context.note(
+        `${path.toString('utf8')} is a SQLite database: it is captured at one moment, not copied while it changes`,
+      );
+    }
+    const { directory } = await this.#open();
+    const name = Buffer.from(basename(capture.imagePath));
+    const image = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
+    fileSystem.statAt(directory.handle, name, image);
+    const payload = encodeLive(capture);
+    const outcome = await dispatcher.storeLarge({
+      directory,
+      name,
+      stat: image.block,
+      sniff: false,
+      sparse: false,
+      rowName: request.name,
+      rowStat: liveStat(request.stat, capture),
+      attributes: fileSystem.attributesAt(request.directory.handle, request.name),
+      extensions: [{ tag: EXTENSION_DATABASE, payload }],
+    });
+    await rm(capture.imagePath, { force: true });
+    this.#captured.set(key, recordOf(path, capture, payload));
+    return outcome;
+  }
+
+  async close(): Promise<void> {
+    const open = await this.#capturer?.catch(() => undefined);
+    if (open === undefined) return;
+    await open.capturer.close();
+    open.directory.release();
+    await rm(open.scratch, { recursive: true, force: true });
+  }
+}
+
+function isUnchangedStamp(stat: Buffer, seen: Buffer, rules: ChangeRules): boolean {
+  // A stamp is a stat block; a row begins with its length, so it is looked at as if a row began 4 bytes earlier.
+  const row = Buffer.concat([Buffer.alloc(4), seen.subarray(0, STAT_BYTES)]);
+  return isUnchanged(stat, 0, { bytes: row, at: 0 }, rules);
+}
+
+function stampBlock(stamp: SqliteCapture['live']['main']): Buffer {
+  const block = Buffer.alloc(STAT_BYTES);
+  writeStat(block, 0, {
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    links: 0,
+    inode: stamp.inode,
+    size: stamp.size,
+    mtime: { seconds: stamp.mtimeSeconds, nanoseconds: stamp.mtimeNanoseconds },
+    ctime: { seconds: stamp.ctimeSeconds, nanoseconds: stamp.ctimeNanoseconds },
+  });
+  return block;
+}
+
+/** What the live files looked like: which side files there were, then a stat block for each. */
+function encodeLive(capture: SqliteCapture): Buffer {
+  const { main, wal, journal } = capture.live;
+  const mask = (wal === undefined ? 0 : HAS_WAL) | (journal === undefined ? 0 : HAS_JOURNAL);
+  const blocks = [main, wal, journal].filter((stamp) => stamp !== undefined).map(stampBlock);
+  return Buffer.concat([Buffer.from([mask]), ...blocks]);
+}
+
+/** Mode and owner of the live file with the times that it had at the capture. */
+function liveStat(listed: Buffer, capture: SqliteCapture): Buffer {
+  const stat = stampBlock(capture.live.main);
+  listed.copy(stat, 0, 0, STAT_OFFSET.inode);
+  return stat;
+}
+
+function recordOf(path: Buffer, capture: SqliteCapture, live: Buffer): DatabaseRecord {
+  return {
+    path,
+    kind: 'sqlite',
+    bytes: capture.bytes,
+    check: capture.check,
+    durationSeconds: capture.durationSeconds,
+    details: {
+      method: capture.method,
+      holdMs: capture.holdMs,
+      pageSize: capture.pageSize,
+      pageCount: capture.pageCount,
+      userVersion: capture.userVersion,
+      applicationId: capture.applicationId,
+      journalMode: capture.journalMode,
+      schemaHash: capture.schemaHash,
+      sqliteVersion: capture.sqliteVersion,
+      checkMessages: capture.checkMessages,
+      rowCounts: capture.rowCounts.map(({ table, rows }) => ({ table, rows })),
+      live: live.toString('base64'),
+    },
+  };
+}

@@ -1,0 +1,48 @@
+/**
+ * Remembers each directory that was listed, with the times it had, so that those that moved since are listed again
+ * before the commit. Packed, because a library has up to a million of them: path, then mtime and inode.
+ */
+
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { MIB } from '../../base/limits.ts';
+import { STAT_OFFSET } from '../../base/stat.ts';
+
+const STAMP_BYTES = 20;
+
+export class DirectoryLog {
+  readonly #writer = new ByteWriter(64 * 1024);
+  #count = 0;
+
+  /** `block` is the directory's stat block, taken before it was listed. */
+  add(path: Buffer, block: Buffer): void {
+    this.#count++;
+    this.#writer.counted(path);
+    this.#writer.raw(stampOf(block));
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Paths whose stamp is another one now. `statDirectory` fills `block`, or says false where the directory is gone. */
+  changed(statDirectory: (path: Buffer, block: Buffer) => boolean): Buffer[] {
+    const bytes = this.#writer.finish();
+    const reader = new ByteReader(bytes, 'the directory log');
+    const block = Buffer.alloc(64);
+    const paths: Buffer[] = [];
+    while (reader.remaining > 0) {
+      const path = reader.counted(MIB);
+      const stamp = reader.raw(STAMP_BYTES);
+      if (!statDirectory(path, block) || !stampOf(block).equals(stamp)) paths.push(Buffer.from(path));
+    }
+    return paths;
+  }
+}
+
+function stampOf(block: Buffer): Buffer {
+  const stamp = Buffer.alloc(STAMP_BYTES);
+  block.copy(stamp, 0, STAT_OFFSET.inode, STAT_OFFSET.inode + 8);
+  block.copy(stamp, 8, STAT_OFFSET.mtimeSeconds, STAT_OFFSET.mtimeSeconds + 8);
+  block.copy(stamp, 16, STAT_OFFSET.mtimeNanoseconds, STAT_OFFSET.mtimeNanoseconds + 4);
+  return stamp;
+}

@@ -1,0 +1,113 @@
+/** Everything that keeps an entry out of a snapshot. */
+
+import { readInode, STAT_BYTES } from '../../base/stat.ts';
+import { PatternSet } from '../../filesystem/patterns.ts';
+import {
+  type DirectoryHandle,
+  type FileSystem,
+  FileSystemError,
+  LISTING_EXTRA_WORDS,
+  type Listing,
+} from '../../filesystem/types.ts';
+import type { LeftOutReason } from './left-out.ts';
+
+export interface ExclusionOptions {
+  readonly excludes?: readonly string[] | undefined;
+  readonly caseInsensitiveExcludes?: readonly string[] | undefined;
+  /** Names whose presence leaves out all else in the directory. */
+  readonly excludeIfPresent?: readonly string[] | undefined;
+  /** Directories marked by CACHEDIR.TAG (bford.info/cachedir). */
+  readonly excludeCaches?: boolean | undefined;
+  readonly excludeLargerThan?: number | undefined;
+}
+
+const CACHE_TAG = Buffer.from('CACHEDIR.TAG');
+const CACHE_TAG_SIGNATURE = Buffer.from('Signature: 8a477f597d28d172789f06886806bc55');
+
+export class Exclusions {
+  readonly #fileSystem: FileSystem;
+  readonly #options: ExclusionOptions;
+  readonly #patterns: PatternSet;
+  readonly #caseInsensitive: PatternSet;
+  readonly #markers: readonly Buffer[];
+  readonly #own = new Set<string>();
+  readonly hasPatterns: boolean;
+
+  constructor(fileSystem: FileSystem, options: ExclusionOptions) {
+    this.#fileSystem = fileSystem;
+    this.#options = options;
+    this.#patterns = new PatternSet(options.excludes ?? []);
+    this.#caseInsensitive = new PatternSet(options.caseInsensitiveExcludes ?? [], { caseInsensitive: true });
+    this.#markers = (options.excludeIfPresent ?? []).map((name) => Buffer.from(name));
+    this.hasPatterns = !this.#patterns.isEmpty || !this.#caseInsensitive.isEmpty;
+  }
+
+  /** Leaves a directory of our own (repository, cache) out wherever it is met, by device and inode. */
+  addOwnDirectory(path: string): void {
+    const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
+    try {
+      const directory = this.#fileSystem.openDirectory(Buffer.from(path));
+      this.#fileSystem.statDirectory(directory, target);
+      this.#fileSystem.close(directory);
+    } catch (error) {
+      if (error instanceof FileSystemError) return;
+      throw error;
+    }
+    this.#own.add(`${target.extras[0]}:${target.extras[1]}/${readInode(target.block, 0)}`);
+  }
+
+  isOwn(device: string, inode: bigint): boolean {
+    return this.#own.size > 0 && this.#own.has(`${device}/${inode}`);
+  }
+
+  isTooLarge(size: number): boolean {
+    return this.#options.excludeLargerThan !== undefined && size > this.#options.excludeLargerThan;
+  }
+
+  matches(path: Buffer, isDirectory: boolean): boolean {
+    return this.#patterns.matches(path, isDirectory) || this.#caseInsensitive.matches(path, isDirectory);
+  }
+
+  /** The entry that says that everything beside it stays out, if there is one. */
+  markerIn(
+    directory: DirectoryHandle,
+    listing: Listing,
+  ): { readonly name: Buffer; readonly reason: LeftOutReason } | undefined {
+    for (const marker of this.#markers) {
+      if (hasName(listing.names, marker)) return { name: marker, reason: 'marker' };
+    }
+    if (this.#options.excludeCaches !== true || !hasName(listing.names, CACHE_TAG)) return undefined;
+    return this.#isCacheTag(directory) ? { name: CACHE_TAG, reason: 'cacheDirectory' } : undefined;
+  }
+
+  #isCacheTag(directory: DirectoryHandle): boolean {
+    const head = Buffer.alloc(CACHE_TAG_SIGNATURE.length);
+    try {
+      const file = this.#fileSystem.openFileAt(directory, CACHE_TAG);
+      try {
+        this.#fileSystem.read(file, head, { offset: 0, length: head.length, position: 0 });
+      } finally {
+        this.#fileSystem.close(file);
+      }
+    } catch (error) {
+      if (error instanceof FileSystemError) return false;
+      throw error;
+    }
+    return head.equals(CACHE_TAG_SIGNATURE);
+  }
+}
+
+/** Binary search: listings are sorted by bytes. */
+function hasName(names: readonly Buffer[], wanted: Buffer): boolean {
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const name = names[middle];
+    const order = name === undefined ? 1 : name.compare(wanted);
+    if (order === 0) return true;
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return false;
+}

@@ -1,0 +1,253 @@
+/**
+ * The resume journal: which files a run has finished, and which packs it made durable. A run that was cut off leaves it
+ * in the cache directory; the next run with the same sources takes those files over without reading them.
+ *
+ * Append-only records: type u8, length of the payload u32, payload, CRC-32 of the payload u32. A torn or damaged tail
+ * ends the reading. A file is recorded only when the packs that hold its chunks are durable.
+ */
+
+import { closeSync, mkdirSync, openSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { PACK_ID_BYTES, type PackId } from '../../base/ids.ts';
+import { MIB } from '../../base/limits.ts';
+import type { ContentEntry } from '../../format/row.ts';
+import type { StoredPack } from '../../repository/pack-writer.ts';
+import type { StoredAt } from './file-dispatcher.ts';
+import { decodeStepEntries, STEP_ENTRY_BYTES } from './file-store.ts';
+import { type ChangeRules, isUnchanged } from './parent-rows.ts';
+
+const RECORD_START = 1;
+const RECORD_PACK = 2;
+const RECORD_FILE = 3;
+const HEAD_BYTES = 5;
+const TAIL_BYTES = 4;
+/** Files that can be taken over from interrupted runs; those beyond are read again. */
+const FILES_MAX = 2_000_000;
+
+interface Earlier {
+  readonly file: number;
+  readonly startedNs: bigint;
+  /** Offset of a file's payload by a hash of its path. */
+  readonly offsets: Map<number, { readonly at: number; readonly length: number }>;
+}
+
+/** A file that an interrupted run finished. `entries` are set where its row refers to list blobs. */
+export interface JournalledFile {
+  readonly row: Buffer;
+  readonly entries: readonly ContentEntry[] | undefined;
+}
+
+export class Journal {
+  readonly #directory: string;
+  readonly #key: string;
+  readonly #earlier: Earlier[] = [];
+  readonly #recoveredPacks: PackId[] = [];
+  #fd: number | undefined;
+  /** Every journal that this run has read or written. */
+  readonly #paths: string[] = [];
+  readonly #waiting = new Map<number, { readonly sequence: number; readonly payload: Buffer }[]>();
+  /** For each worker: packs below this number are all durable, and those above it that are. */
+  readonly #durable = new Map<number, { below: number; readonly above: Set<number> }>();
+
+  private constructor(directory: string, key: string) {
+    this.#directory = directory;
+    this.#key = key;
+  }
+
+  /** Reads what interrupted runs with the same `key` left in `directory`. A journal that cannot be read is no loss. */
+  static open(directory: string, key: string): Journal {
+    const journal = new Journal(directory, key);
+    let names: string[] = [];
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      names = readdirSync(directory);
+    } catch {
+      return journal;
+    }
+    for (const name of names.sort()) {
+      const match = /^([0-9a-f]+)-(\d+)-\d+\.journal$/.exec(name);
+      if (match === null || match[1] !== key || isAlive(Number(match[2]))) continue;
+      journal.#readEarlier(join(directory, name));
+    }
+    return journal;
+  }
+
+  /** Packs of interrupted runs: durable, and perhaps in no index segment. */
+  get recoveredPacks(): readonly PackId[] {
+    return this.#recoveredPacks;
+  }
+
+  get recoveredFiles(): number {
+    return this.#earlier.reduce((sum, earlier) => sum + earlier.offsets.size, 0);
+  }
+
+  #readEarlier(path: string): void {
+    let file: number;
+    try {
+      file = openSync(path, 'r');
+    } catch {
+      return;
+    }
+    let startedNs = 0n;
+    const offsets = new Map<number, { at: number; length: number }>();
+    const head = Buffer.alloc(HEAD_BYTES);
+    for (let at = 0; ; ) {
+      if (readSync(file, head, 0, HEAD_BYTES, at) < HEAD_BYTES) break;
+      const type = head[0];
+      const length = head.readUInt32LE(1);
+      if (length > 64 * MIB) break;
+      const payload = Buffer.alloc(length + TAIL_BYTES);
+      if (readSync(file, payload, 0, payload.length, at + HEAD_BYTES) < payload.length) break;
+      if (crc32(payload.subarray(0, length)) !== payload.readUInt32LE(length)) break;
+      if (type === RECORD_START) startedNs = payload.readBigUInt64LE(0);
+      if (type === RECORD_PACK) this.#recoveredPacks.push(payload.toString('hex', 0, PACK_ID_BYTES) as PackId);
+      if (type === RECORD_FILE && offsets.size < FILES_MAX) {
+        const reader = new ByteReader(payload, 'the journal');
+        offsets.set(pathHash(reader.counted(MIB)), { at: at + HEAD_BYTES, length });
+      }
+      at += HEAD_BYTES + length + TAIL_BYTES;
+    }
+    this.#paths.push(path);
+    this.#earlier.push({ file, startedNs, offsets });
+  }
+
+  /**
+   * What an interrupted run stored of this file, if the file is unchanged since. Whether its chunks are in the
+   * repository is for the caller to see.
+   */
+  find(path: Buffer, stat: Buffer, rules: ChangeRules): JournalledFile | undefined {
+    for (const earlier of [...this.#earlier].reverse()) {
+      const place = earlier.offsets.get(pathHash(path));
+      if (place === undefined) continue;
+      const payload = Buffer.alloc(place.length);
+      if (readSync(earlier.file, payload, 0, place.length, place.at) < place.length) continue;
+      const reader = new ByteReader(payload, 'the journal');
+      if (!reader.counted(MIB).equals(path)) continue;
+      const row = reader.counted(64 * MIB);
+      const entries = reader.remaining === 0 ? undefined : decodeStepEntries(reader.raw(reader.remaining));
+      if (isUnchanged(stat, 0, { bytes: row, at: 0 }, { ...rules, trustedBefore: timeOf(earlier.startedNs) })) {
+        return { row, entries };
+      }
+    }
+    return undefined;
+  }
+
+  /** Begins this run's own journal. Without it a run works, but cannot be resumed. */
+  begin(startedNs: bigint): void {
+    const path = join(this.#directory, `${this.#key}-${process.pid}-${startedNs / 1_000_000n}.journal`);
+    try {
+      this.#fd = openSync(path, 'wx', 0o600);
+    } catch {
+      return;
+    }
+    this.#paths.push(path);
+    const payload = Buffer.alloc(8);
+    payload.writeBigUInt64LE(startedNs);
+    this.#append(RECORD_START, payload);
+    for (const packId of this.#recoveredPacks) this.#append(RECORD_PACK, Buffer.from(packId, 'hex'));
+  }
+
+  /** A file whose row is made; it is written down once its worker's packs are durable. */
+  record(
+    path: Buffer,
+    row: Buffer,
+    stored: { readonly at: StoredAt; readonly entries?: readonly ContentEntry[] | undefined },
+  ): void {
+    if (this.#fd === undefined) return;
+    const writer = new ByteWriter(row.length + path.length + 16);
+    writer.counted(path);
+    writer.counted(row);
+    for (const entry of stored.entries ?? []) {
+      const at = writer.reserve(STEP_ENTRY_BYTES);
+      writer.backing.writeDoubleLE(entry.length * 2 + (entry.blobId === undefined ? 1 : 0), at);
+      writer.backing.fill(0, at + 8, at + STEP_ENTRY_BYTES);
+      entry.blobId?.copy(writer.backing, at + 8);
+    }
+    const { worker, packSequence } = stored.at;
+    const payload = writer.finish();
+    if ((this.#durable.get(worker)?.below ?? 0) > packSequence) {
+      this.#append(RECORD_FILE, payload);
+      return;
+    }
+    const waiting = this.#waiting.get(worker);
+    if (waiting === undefined) this.#waiting.set(worker, [{ sequence: packSequence, payload }]);
+    else waiting.push({ sequence: packSequence, payload });
+  }
+
+  packStored(worker: number, pack: StoredPack): void {
+    if (this.#fd === undefined) return;
+    this.#append(RECORD_PACK, Buffer.from(pack.packId, 'hex'));
+    const durable = this.#durable.get(worker) ?? { below: 0, above: new Set<number>() };
+    this.#durable.set(worker, durable);
+    durable.above.add(pack.sequence);
+    while (durable.above.delete(durable.below)) durable.below++;
+    const waiting = this.#waiting.get(worker) ?? [];
+    const rest = waiting.filter((item) => {
+      if (item.sequence >= durable.below) return true;
+      this.#append(RECORD_FILE, item.payload);
+      return false;
+    });
+    this.#waiting.set(worker, rest);
+  }
+
+  #append(type: number, payload: Buffer): void {
+    if (this.#fd === undefined) return;
+    const record = Buffer.alloc(HEAD_BYTES + payload.length + TAIL_BYTES);
+    record[0] = type;
+    record.writeUInt32LE(payload.length, 1);
+    payload.copy(record, HEAD_BYTES);
+    record.writeUInt32LE(crc32(payload), HEAD_BYTES + payload.length);
+    try {
+      writeSync(this.#fd, record);
+    } catch {
+      // A full cache disk ends the journal, not the backup: a resumed run then reads more files again.
+      closeSync(this.#fd);
+      this.#fd = undefined;
+    }
+  }
+
+  /** The run's snapshot is committed: nothing is left to resume. */
+  finish(): void {
+    this.close();
+    for (const path of this.#paths) {
+      try {
+        unlinkSync(path);
+      } catch {
+        // Somebody removed it already.
+      }
+    }
+  }
+
+  /** Closes the files; what was written down stays for the next run. */
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+    for (const earlier of this.#earlier.splice(0)) closeSync(earlier.file);
+  }
+}
+
+function timeOf(ns: bigint): { seconds: number; nanoseconds: number } {
+  return { seconds: Number(ns / 1_000_000_000n), nanoseconds: Number(ns % 1_000_000_000n) };
+}
+
+function pathHash(path: Buffer): number {
+  let low = 0x811c9dc5;
+  let high = 0x01000193;
+  for (const byte of path) {
+    low = Math.imul(low ^ byte, 0x01000193);
+    high = Math.imul(high ^ byte, 0x85ebca6b) ^ (low >>> 15);
+  }
+  return (low >>> 0) + (high & 0x1fffff) * 0x1_0000_0000;
+}
+
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

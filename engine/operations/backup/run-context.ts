@@ -1,0 +1,108 @@
+/** What all parts of one backup run share: counts, problems, what is left out, progress. */
+
+import { EngineError, type Problem } from '../../base/errors.ts';
+import { PROGRESS_INTERVAL_MS, SNAPSHOT_PROBLEMS_MAX } from '../../base/limits.ts';
+import type { Monitor } from '../../base/monitor.ts';
+import { LeftOut } from './left-out.ts';
+
+export interface MutableCounts {
+  filesNew: number;
+  filesChanged: number;
+  filesUnmodified: number;
+  filesDeleted: number;
+  filesMoved: number;
+  dirsNew: number;
+  dirsChanged: number;
+  dirsUnmodified: number;
+  totalFilesProcessed: number;
+  totalBytesProcessed: number;
+  bytesNew: number;
+  bytesRead: number;
+}
+
+export class RunContext {
+  readonly counts: MutableCounts = {
+    filesNew: 0,
+    filesChanged: 0,
+    filesUnmodified: 0,
+    filesDeleted: 0,
+    filesMoved: 0,
+    dirsNew: 0,
+    dirsChanged: 0,
+    dirsUnmodified: 0,
+    totalFilesProcessed: 0,
+    totalBytesProcessed: 0,
+    bytesNew: 0,
+    bytesRead: 0,
+  };
+  readonly leftOut = new LeftOut();
+  readonly problems: Problem[] = [];
+  problemCount = 0;
+  /** Expected in all: from the parent snapshot. */
+  filesTotal: number | undefined;
+  bytesTotal: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly #monitor: Monitor | undefined;
+  #lastProgressMs = 0;
+  #currentPath: Buffer | undefined;
+
+  constructor(options: { readonly monitor?: Monitor | undefined; readonly signal?: AbortSignal | undefined }) {
+    this.#monitor = options.monitor;
+    this.signal = options.signal;
+  }
+
+  problem(path: Buffer, during: string, code: string, message: string): void {
+    const text = path.toString('utf8');
+    const isText = Buffer.from(text, 'utf8').equals(path);
+    const problem: Problem = {
+      path: text,
+      during,
+      code,
+      message,
+      ...(isText ? {} : { pathBase64: path.toString('base64') }),
+    };
+    this.problemCount++;
+    if (this.problems.length < SNAPSHOT_PROBLEMS_MAX) this.problems.push(problem);
+    this.#monitor?.problem?.(problem);
+  }
+
+  note(text: string): void {
+    this.#monitor?.note?.(text);
+  }
+
+  /** Called for each entry that is done. */
+  progress(path: Buffer | undefined): void {
+    if (path !== undefined) this.#currentPath = path;
+    if (this.#monitor?.progress === undefined) return;
+    const now = performance.now();
+    if (now - this.#lastProgressMs < PROGRESS_INTERVAL_MS) return;
+    this.#lastProgressMs = now;
+    this.#monitor.progress({
+      filesDone: this.counts.totalFilesProcessed,
+      bytesDone: this.counts.totalBytesProcessed,
+      filesTotal: this.filesTotal,
+      bytesTotal: this.bytesTotal,
+      bytesNew: this.counts.bytesNew,
+      problems: this.problemCount,
+      currentPath: this.#currentPath?.toString('utf8'),
+    });
+  }
+
+  throwIfAborted(): void {
+    if (this.signal?.aborted === true)
+      throw new EngineError(
+        'INTERRUPTED',
+        'The backup was interrupted; what is stored is kept, and the next run goes on from there',
+      );
+  }
+}
+
+/** `directory/name`, also at the root. */
+export function joinPath(directory: Buffer, name: Buffer): Buffer {
+  if (directory.length === 1) return Buffer.concat([directory, name]);
+  const path = Buffer.allocUnsafe(directory.length + 1 + name.length);
+  directory.copy(path, 0);
+  path[directory.length] = 0x2f;
+  name.copy(path, directory.length + 1);
+  return path;
+}

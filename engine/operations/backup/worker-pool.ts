@@ -1,0 +1,290 @@
+/**
+ * Hands tasks to workers: threads where the store can be reached from them, else one worker in this thread. This file
+ * alone decides how much goes on at the same time.
+ */
+
+import { Worker } from 'node:worker_threads';
+import { EngineError, ERROR_CODES, type ErrorCode, errorMessage } from '../../base/errors.ts';
+import { createFileSystem } from '../../filesystem/create.ts';
+import type { StoredPack } from '../../repository/pack-writer.ts';
+import type { Repository } from '../../repository/repository.ts';
+import type { RunClaims } from '../../repository/run-claims.ts';
+import { FileStore } from './file-store.ts';
+import type { Baton, Task, TaskEffects, TaskResult, WorkerReply, WorkerRequest } from './messages.ts';
+import type { BackupWorkerData } from './worker.ts';
+
+/** Tasks that a worker holds: one at work, one that waits, so that it is never idle for a message's length. */
+const TASKS_PER_WORKER = 2;
+/** Tasks that may wait for a worker, for each of them, before submit() makes the scan wait. */
+const TASKS_WAITING_PER_WORKER = 2;
+
+export interface PoolOptions {
+  readonly workers: number;
+  readonly claims: RunClaims;
+  readonly compressionLevel: number | 'off';
+  readonly sniffDatabases: boolean;
+  readonly dryRun: boolean;
+  readonly readBytesPerSecond: number | undefined;
+  /** `worker` counts from 0. */
+  readonly onStored: (pack: StoredPack, worker: number) => void;
+}
+
+export interface TaskOutcome {
+  readonly result: TaskResult;
+  readonly effects: TaskEffects;
+  readonly worker: number;
+}
+
+interface Job {
+  readonly id: number;
+  readonly task: Task;
+  readonly onBaton: ((baton: Baton) => void) | undefined;
+  readonly resolve: (outcome: TaskOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** One worker as the pool sees it. */
+interface Seat {
+  readonly number: number;
+  readonly jobs: Map<number, Job>;
+  readonly send: (request: WorkerRequest) => void;
+  readonly stop: () => Promise<void>;
+  readonly flushes: Map<number, () => void>;
+}
+
+export class WorkerPool {
+  readonly #repository: Repository;
+  readonly #options: PoolOptions;
+  readonly #seats: Seat[] = [];
+  readonly #waiting: Job[] = [];
+  #resume: (() => void)[] = [];
+  #nextId = 0;
+  #failure: unknown;
+  #onFailure: (() => void) | undefined;
+  #readBytes = 0;
+  #readSinceMs = 0;
+  #throttle: NodeJS.Timeout | undefined;
+
+  constructor(repository: Repository, options: PoolOptions) {
+    this.#repository = repository;
+    this.#options = options;
+  }
+
+  /** Starts the workers, if they were not started yet. They are started by the first task otherwise. */
+  start(): void {
+    if (this.#seats.length > 0) return;
+    const address = this.#repository.address;
+    if (address === undefined) {
+      this.#seats.push(this.#inlineSeat());
+      return;
+    }
+    const { compressionLevel, sniffDatabases, dryRun } = this.#options;
+    const data: BackupWorkerData = {
+      address,
+      claims: this.#options.claims.shared(),
+      compressionLevel,
+      sniffDatabases,
+      dryRun,
+    };
+    for (let number = 0; number < this.#options.workers; number++) this.#seats.push(this.#threadSeat(number, data));
+  }
+
+  /** Number of workers that work. */
+  get size(): number {
+    return this.#seats.length;
+  }
+
+  #threadSeat(number: number, data: BackupWorkerData): Seat {
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: data });
+    const seat: Seat = {
+      number,
+      jobs: new Map(),
+      flushes: new Map(),
+      send: (request) => worker.postMessage(request),
+      stop: async () => {
+        await worker.terminate();
+      },
+    };
+    worker.on('message', (reply: WorkerReply) => this.#receive(seat, reply));
+    worker.on('error', (error) => this.fail(error));
+    return seat;
+  }
+
+  #inlineSeat(): Seat {
+    const { claims, compressionLevel, sniffDatabases, dryRun } = this.#options;
+    const receive = (reply: WorkerReply): void => this.#receive(seat, reply);
+    const files = new FileStore(this.#repository, createFileSystem(), {
+      claims: claims.shared(),
+      compressionLevel,
+      sniffDatabases,
+      dryRun,
+      onStored: (pack) => receive({ type: 'pack', pack }),
+    });
+    const run = async (request: WorkerRequest): Promise<void> => {
+      if (request.type === 'claims') return files.updateClaims(request.claims);
+      if (request.type === 'flush') {
+        await files.flush();
+        return receive({ type: 'flushed', id: request.id });
+      }
+      const { id, task } = request;
+      const onBaton = (baton: Baton): void => receive({ type: 'baton', id, baton });
+      const result = task.type === 'batch' ? files.runBatch(task) : await files.runStep(task, onBaton);
+      receive({ type: 'result', id, result, effects: await files.settle() });
+    };
+    let last = Promise.resolve();
+    const seat: Seat = {
+      number: 0,
+      jobs: new Map(),
+      flushes: new Map(),
+      send: (request) => {
+        last = last.then(() => run(request)).catch((error: unknown) => this.fail(error));
+      },
+      stop: () => last,
+    };
+    return seat;
+  }
+
+  #receive(seat: Seat, reply: WorkerReply): void {
+    switch (reply.type) {
+      case 'ready':
+        return;
+      case 'pack':
+        this.#options.onStored(reply.pack, seat.number);
+        return;
+      case 'baton':
+        seat.jobs.get(reply.id)?.onBaton?.(reply.baton);
+        return;
+      case 'flushed':
+        seat.flushes.get(reply.id)?.();
+        seat.flushes.delete(reply.id);
+        return;
+      case 'failed':
+        this.fail(new EngineError(asErrorCode(reply.code), reply.message));
+        return;
+      case 'result': {
+        const job = seat.jobs.get(reply.id);
+        seat.jobs.delete(reply.id);
+        this.#readBytes += reply.effects.bytesRead;
+        job?.resolve({ result: reply.result, effects: reply.effects, worker: seat.number });
+        this.#shareClaims();
+        this.#dispatch();
+      }
+    }
+  }
+
+  #shareClaims(): void {
+    if (!this.#options.claims.grow()) return;
+    const claims = this.#options.claims.shared();
+    for (const seat of this.#seats) seat.send({ type: 'claims', claims });
+  }
+
+  /**
+   * Runs a task. Tasks with a baton come first, because a large file's next step depends on them. Waits for room only
+   * through ready().
+   */
+  submit(task: Task, onBaton?: (baton: Baton) => void): Promise<TaskOutcome> {
+    this.start();
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) {
+        reject(this.#failure);
+        return;
+      }
+      const job: Job = { id: this.#nextId++, task, onBaton, resolve, reject };
+      if (task.type === 'step' && task.position > 0) this.#waiting.unshift(job);
+      else this.#waiting.push(job);
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    if (this.#mustWaitForRate()) return;
+    for (;;) {
+      const job = this.#waiting[0];
+      if (job === undefined) break;
+      let best: Seat | undefined;
+      for (const seat of this.#seats) if (best === undefined || seat.jobs.size < best.jobs.size) best = seat;
+      if (best === undefined || best.jobs.size >= TASKS_PER_WORKER) break;
+      this.#waiting.shift();
+      best.jobs.set(job.id, job);
+      best.send({ type: 'task', id: job.id, task: job.task });
+    }
+    if (this.#hasRoom()) {
+      const resume = this.#resume;
+      this.#resume = [];
+      for (const go of resume) go();
+    }
+  }
+
+  /** --limit-read: nothing is handed out while more was read than the rate allows since the run began. */
+  #mustWaitForRate(): boolean {
+    const rate = this.#options.readBytesPerSecond;
+    if (rate === undefined) return false;
+    if (this.#throttle !== undefined) return true;
+    const now = performance.now();
+    if (this.#readSinceMs === 0) this.#readSinceMs = now;
+    const waitMs = (this.#readBytes / rate) * 1000 - (now - this.#readSinceMs);
+    if (waitMs <= 1) return false;
+    this.#throttle = setTimeout(() => {
+      this.#throttle = undefined;
+      this.#dispatch();
+    }, waitMs);
+    return true;
+  }
+
+  #hasRoom(): boolean {
+    return this.#waiting.length < TASKS_WAITING_PER_WORKER * Math.max(1, this.#seats.length);
+  }
+
+  /** Waits until a task may be submitted without piling up; throws what the pool failed with. */
+  async ready(): Promise<void> {
+    while (!this.#hasRoom() && this.#failure === undefined) {
+      await new Promise<void>((resolve) => this.#resume.push(resolve));
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** True where a worker has nothing to do. */
+  get hungry(): boolean {
+    return this.#waiting.length === 0 && this.#seats.some((seat) => seat.jobs.size === 0);
+  }
+
+  /** Makes everything durable that was stored. All tasks must have been answered. */
+  async flush(): Promise<void> {
+    const flushed = this.#seats.map(
+      (seat) =>
+        new Promise<void>((resolve) => {
+          const id = this.#nextId++;
+          seat.flushes.set(id, resolve);
+          seat.send({ type: 'flush', id });
+        }),
+    );
+    const failed = new Promise<void>((resolve) => {
+      this.#onFailure = resolve;
+    });
+    if (this.#failure === undefined) await Promise.race([Promise.all(flushed), failed]);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Ends everything under way with `error`. */
+  fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new EngineError('INTERNAL', errorMessage(error));
+    this.#onFailure?.();
+    for (const job of this.#waiting.splice(0)) job.reject(this.#failure);
+    for (const seat of this.#seats) {
+      for (const job of seat.jobs.values()) job.reject(this.#failure);
+      seat.jobs.clear();
+    }
+    const resume = this.#resume;
+    this.#resume = [];
+    for (const go of resume) go();
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#throttle);
+    await Promise.all(this.#seats.map((seat) => seat.stop()));
+  }
+}
+
+function asErrorCode(text: string): ErrorCode {
+  return ERROR_CODES.find((code) => code === text) ?? 'INTERNAL';
+}

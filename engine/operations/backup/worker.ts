@@ -1,0 +1,57 @@
+/** Entry of a worker thread: opens the repository's store and runs tasks, strictly one after the other. */
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { EngineError, errorMessage } from '../../base/errors.ts';
+import { createFileSystem } from '../../filesystem/create.ts';
+import { openStore, type RepositoryAddress } from '../../repository/repository.ts';
+import type { SharedClaims } from '../../repository/run-claims.ts';
+import { FileStore } from './file-store.ts';
+import type { WorkerReply, WorkerRequest } from './messages.ts';
+
+export interface BackupWorkerData {
+  readonly address: RepositoryAddress;
+  readonly claims: SharedClaims;
+  readonly compressionLevel: number | 'off';
+  readonly sniffDatabases: boolean;
+  readonly dryRun: boolean;
+}
+
+async function main(): Promise<void> {
+  const port = parentPort;
+  if (port === null) throw new EngineError('INTERNAL', 'The backup worker was started outside a worker thread');
+  const data = workerData as BackupWorkerData;
+  const post = (reply: WorkerReply): void => port.postMessage(reply);
+  const store = await openStore(data.address);
+  const files = new FileStore(store, createFileSystem(), { ...data, onStored: (pack) => post({ type: 'pack', pack }) });
+
+  const run = async (request: WorkerRequest): Promise<void> => {
+    if (request.type === 'claims') return files.updateClaims(request.claims);
+    if (request.type === 'flush') {
+      await files.flush();
+      return post({ type: 'flushed', id: request.id });
+    }
+    const { id, task } = request;
+    const result =
+      task.type === 'batch'
+        ? files.runBatch(task)
+        : await files.runStep(task, (baton) => post({ type: 'baton', id, baton }));
+    const effects = await files.settle();
+    post({ type: 'result', id, result, effects });
+  };
+
+  // One task at a time: they share the chunker's memory.
+  let last = Promise.resolve();
+  let failed = false;
+  port.on('message', (request: WorkerRequest) => {
+    last = last
+      .then(() => (failed ? undefined : run(request)))
+      .catch((error: unknown) => {
+        failed = true;
+        const code = error instanceof EngineError ? error.code : 'INTERNAL';
+        post({ type: 'failed', code, message: errorMessage(error) });
+      });
+  });
+  post({ type: 'ready' });
+}
+
+await main();
