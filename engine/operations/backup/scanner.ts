@@ -161,7 +161,7 @@ export class Scanner {
         continue;
       }
       let slot: Slot;
-      if (type === S_IFDIR) slot = await this.#scanChild(task, { name, listing, index }, row);
+      if (type === S_IFDIR) slot = (await this.#scanChild(task, { name, listing, index }, row)).slot;
       else {
         const base = sideFiles?.get(index);
         const known = { row, type, base: base === undefined ? undefined : { index: base, slot: bases.get(base) } };
@@ -215,17 +215,17 @@ export class Scanner {
     task: DirectoryTask,
     entry: { readonly name: Buffer; readonly listing: Listing; readonly index: number },
     row: RowReference | undefined,
-  ): Promise<Slot> {
+  ): Promise<{ readonly slot: Slot }> {
     const { fileSystem, context, log, mustList, moved } = this.#options;
     const path = joinPath(task.path, entry.name);
     const before = row === undefined ? undefined : decodeRow(rowBytes(row), path.toString('utf8'));
     const beforeTree = before?.content.kind === 'tree' ? before.content : undefined;
-    if (mustList !== undefined && row !== undefined && beforeTree !== undefined && !mustList(path)) return row;
+    if (mustList !== undefined && row !== undefined && beforeTree !== undefined && !mustList(path)) return { slot: row };
     let directory: OpenDirectory;
     try {
       directory = new OpenDirectory(fileSystem, this.#openChild(task, entry.name));
     } catch (error) {
-      return this.#failedDirectory(path, error);
+      return { slot: this.#failedDirectory(path, error) };
     }
     const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
     let attributes: ReturnType<FileSystem['directoryAttributes']> | undefined;
@@ -243,14 +243,14 @@ export class Scanner {
       if (parentTree !== undefined) rows = await ParentRows.load(this.#options.blobs, parentTree);
     } catch (error) {
       directory.release();
-      if (error instanceof FileSystemError) return this.#failedDirectory(path, error);
+      if (error instanceof FileSystemError) return { slot: this.#failedDirectory(path, error) };
       throw error;
     }
     let scanned: { readonly done: Promise<DirectoryResult> };
     try {
       scanned = await this.scan({ directory, path, device, depth: task.depth + 1 }, rows);
     } catch (error) {
-      if (error instanceof FileSystemError) return this.#failedDirectory(path, error);
+      if (error instanceof FileSystemError) return { slot: this.#failedDirectory(path, error) };
       throw error;
     }
     context.progress(path);
@@ -269,11 +269,14 @@ export class Scanner {
       });
     };
     const result = await settledNow(scanned.done);
-    if (result !== undefined) return make(result);
-    return scanned.done.then((late) => {
-      const slot = make(late);
-      return slot === row && row !== undefined ? rowBytes(row) : (slot as Buffer);
+    if (result !== undefined) return { slot: make(result) };
+    // In an object, because a promise that an async function returns is waited for.
+    const slot = scanned.done.then((late) => {
+      const made = make(late);
+      return made === row && row !== undefined ? rowBytes(row) : (made as Buffer);
     });
+    slot.catch(() => undefined);
+    return { slot };
   }
 
   #openChild(task: DirectoryTask, name: Buffer): DirectoryHandle {

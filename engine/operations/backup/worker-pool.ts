@@ -105,7 +105,13 @@ export class WorkerPool {
         await worker.terminate();
       },
     };
-    worker.on('message', (reply: WorkerReply) => this.#receive(seat, reply));
+    worker.on('message', (reply: WorkerReply) => {
+      try {
+        this.#receive(seat, reply);
+      } catch (error) {
+        this.fail(error);
+      }
+    });
     worker.on('error', (error) => this.fail(error));
     return seat;
   }
@@ -149,7 +155,8 @@ export class WorkerPool {
       case 'ready':
         return;
       case 'pack':
-        this.#options.onStored(reply.pack, seat.number);
+        // Buffers arrive from a thread as plain byte arrays.
+        this.#options.onStored({ ...reply.pack, headerRecord: Buffer.from(reply.pack.headerRecord) }, seat.number);
         return;
       case 'baton':
         seat.jobs.get(reply.id)?.onBaton?.(reply.baton);
