@@ -17,6 +17,28 @@ export type { NodeType, Time } from './base/stat.ts';
 export type { Node } from './format/row.ts';
 export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';
 export { type BackupOptions, type BackupResult, backup } from './operations/backup/backup.ts';
+export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
+export { type CheckError, type CheckOptions, type CheckResult, check } from './operations/check/check.ts';
+export {
+  addKey,
+  changePassword,
+  exportRecoverySheet,
+  listKeys,
+  type NewKeyOptions,
+  parseRecoverySheet,
+  removeKey,
+} from './operations/keys.ts';
+export { type Entry, type ListOptions, listEntries, splitSnapshotPath } from './operations/list.ts';
+export {
+  OVERWRITE_POLICIES,
+  type OverwritePolicy,
+  type RestoreOptions,
+  type RestorePlan,
+  type RestoreResult,
+} from './operations/restore/options.ts';
+export { restore } from './operations/restore/restore.ts';
+export { type Stats, type StatsOptions, stats } from './operations/stats.ts';
+export { type UnlockResult, unlock } from './operations/unlock.ts';
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
 export { Repository } from './repository/repository.ts';
 export { SHORT_ID_LENGTH, type Snapshot, type SnapshotFilter } from './repository/snapshots.ts';

@@ -220,7 +220,8 @@ export class Scanner {
     const path = joinPath(task.path, entry.name);
     const before = row === undefined ? undefined : decodeRow(rowBytes(row), path.toString('utf8'));
     const beforeTree = before?.content.kind === 'tree' ? before.content : undefined;
-    if (mustList !== undefined && row !== undefined && beforeTree !== undefined && !mustList(path)) return { slot: row };
+    if (mustList !== undefined && row !== undefined && beforeTree !== undefined && !mustList(path))
+      return { slot: row };
     let directory: OpenDirectory;
     try {
       directory = new OpenDirectory(fileSystem, this.#openChild(task, entry.name));

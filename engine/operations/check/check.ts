@@ -1,0 +1,123 @@
+/**
+ * Audits a repository: every file of it opens and says what it must, everything that a snapshot needs is there, and
+ * with the data read, every blob has the content that its id promises. It never stops at the first damage.
+ */
+
+import { EngineError, errorMessage, throwIfAborted } from '../../base/errors.ts';
+import { isHex } from '../../base/ids.ts';
+import type { Monitor } from '../../base/monitor.ts';
+import { loadKeyFiles } from '../../repository/keys.ts';
+import { loadConfig, type Repository } from '../../repository/repository.ts';
+import { loadRecord } from '../../repository/sealed-files.ts';
+import type { Snapshot } from '../../repository/snapshots.ts';
+import { checkPacks } from './check-packs.ts';
+import { checkTrees } from './check-trees.ts';
+import { Findings } from './findings.ts';
+
+export interface CheckOptions {
+  /** Read every byte of every pack. */
+  readonly readData?: boolean | undefined;
+  /** Read a part: `5%`, `1/7` (the first of seven parts that together are all), or a size such as `2G`. */
+  readonly readDataSubset?: string | undefined;
+  readonly monitor?: Monitor | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One damaged object, and who needs it. */
+export interface CheckError {
+  readonly code: string;
+  /** `config.copy`, `keys/…`, `packs/…`, `index/…`, `snapshots/…`, `blob …`, `tree …` */
+  readonly object: string;
+  readonly message: string;
+  /** Ids of snapshots that need it. */
+  readonly snapshots: readonly string[];
+  /** Paths in those that need it, at most CHECK_PATHS_MAX. */
+  readonly paths: readonly string[];
+}
+
+export interface CheckResult {
+  readonly snapshotsChecked: number;
+  readonly packsChecked: number;
+  readonly blobsChecked: number;
+  readonly bytesRead: number;
+  readonly errors: readonly CheckError[];
+}
+
+export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckResult> {
+  const findings = new Findings();
+  const subset = parseSubset(options);
+  await checkConfigAndKeys(repository, findings);
+  const snapshots = await loadSnapshots(repository, findings);
+  await checkSmallFiles(repository, findings);
+  throwIfAborted(options.signal);
+  await repository.loadIndex();
+  for (const { object, error } of repository.index.damage) findings.add(object, error);
+  const packs = await checkPacks(repository, findings, { subset, signal: options.signal, monitor: options.monitor });
+  await checkTrees(repository, findings, { snapshots, damagedBlobs: packs.damagedBlobs, signal: options.signal });
+  return {
+    snapshotsChecked: snapshots.length,
+    packsChecked: packs.packsChecked,
+    blobsChecked: packs.blobsChecked,
+    bytesRead: packs.bytesRead,
+    errors: findings.errors(),
+  };
+}
+
+/** Which packs are read whole: undefined for none. */
+export type Subset = (pack: { readonly packId: string; readonly bytes: number }, total: number) => boolean;
+
+const UNITS: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/** Packs have random ids, so a range of ids is a fair sample. */
+function parseSubset(options: CheckOptions): Subset | undefined {
+  const text = options.readDataSubset;
+  if (text === undefined) return options.readData === true ? () => true : undefined;
+  const place = (packId: string): number => Number.parseInt(packId.slice(0, 8), 16) / 2 ** 32;
+  const percent = /^(\d+(?:\.\d+)?)%$/.exec(text);
+  if (percent !== null && Number(percent[1]) > 0 && Number(percent[1]) <= 100) {
+    const share = Number(percent[1]) / 100;
+    const start = Math.random();
+    return ({ packId }) => (place(packId) - start + 1) % 1 < share;
+  }
+  const part = /^(\d+)\/(\d+)$/.exec(text);
+  if (part !== null) {
+    const [number, of] = [Number(part[1]), Number(part[2])];
+    if (number >= 1 && number <= of) return ({ packId }) => Math.floor(place(packId) * of) === number - 1;
+  }
+  const size = /^(\d+(?:\.\d+)?)([KMGT]?)i?B?$/i.exec(text);
+  if (size !== null) {
+    const wanted = Number(size[1]) * (UNITS[(size[2] ?? '').toUpperCase()] ?? 1);
+    const start = Math.random();
+    return ({ packId }, total) => (place(packId) - start + 1) % 1 < wanted / Math.max(1, total);
+  }
+  throw new EngineError('INVALID_ARGUMENT', `"${text}" is no part of the data: give 5%, 1/7 or 2G`);
+}
+
+async function checkConfigAndKeys(repository: Repository, findings: Findings): Promise<void> {
+  const { damage } = await loadConfig(repository.backend);
+  for (const { name, error } of damage) findings.add(name, error);
+  const keys = await loadKeyFiles(repository.backend);
+  for (const { name, error } of keys.damage) findings.add(`keys/${name}`, error);
+}
+
+async function loadSnapshots(repository: Repository, findings: Findings): Promise<Snapshot[]> {
+  return repository.snapshots.list({}, (id, error) => findings.add(`snapshots/${id}`, error, [id]));
+}
+
+/** Annotations, marks and leases: only that they open. */
+async function checkSmallFiles(repository: Repository, findings: Findings): Promise<void> {
+  for (const kind of ['annotation', 'mark', 'lock'] as const) {
+    for await (const file of repository.backend.list(kind)) {
+      if (!isHex(file.name, 32)) continue;
+      try {
+        await loadRecord(repository, kind, file.name);
+      } catch (error) {
+        if (error instanceof EngineError && error.code === 'OBJECT_MISSING') continue;
+        findings.add(
+          `${kind}s/${file.name}`,
+          error instanceof EngineError ? error : new EngineError('INTERNAL', errorMessage(error)),
+        );
+      }
+    }
+  }
+}
