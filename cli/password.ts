@@ -1,0 +1,93 @@
+/** Where a password comes from: a file, a command, the environment, or a prompt on a terminal. */
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { type Credential, EngineError } from '../engine/index.ts';
+import { environment } from './environment.ts';
+
+export interface PasswordOptions {
+  readonly passwordFile?: string | undefined;
+  readonly passwordCommand?: string | undefined;
+  readonly insecureNoPassword?: boolean | undefined;
+}
+
+/** One closing line break is not part of a password. */
+function firstLine(bytes: Buffer): Buffer {
+  let end = bytes.length;
+  if (bytes[end - 1] === 0x0a) end--;
+  if (end > 0 && bytes[end - 1] === 0x0d) end--;
+  return bytes.subarray(0, end);
+}
+
+function readPasswordFile(path: string): Buffer {
+  try {
+    return firstLine(readFileSync(path));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new EngineError('PASSWORD_MISSING', `The password file cannot be read: ${why}`, error);
+  }
+}
+
+/** Words as a shell would split them, quotes respected; no shell is run. */
+export function splitWords(command: string): string[] {
+  const words: string[] = [];
+  for (const match of command.matchAll(/(?:[^\s"']|"[^"]*"|'[^']*')+/g)) words.push(match[0].replace(/["']/g, ''));
+  return words;
+}
+
+function runPasswordCommand(command: string): Buffer {
+  const [program, ...parameters] = splitWords(command);
+  if (program === undefined) throw new EngineError('PASSWORD_MISSING', 'The password command is empty');
+  const run = spawnSync(program, parameters, { stdio: ['inherit', 'pipe', 'inherit'] });
+  if (run.error !== undefined || run.status !== 0) {
+    const why = run.error?.message ?? `exit code ${run.status}`;
+    throw new EngineError('PASSWORD_MISSING', `The password command failed: ${why}`);
+  }
+  return firstLine(run.stdout);
+}
+
+async function prompt(question: string): Promise<Buffer> {
+  process.stderr.write(question);
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  try {
+    const answer = await new Promise<string>((resolve, reject) => {
+      lines.question('', resolve);
+      lines.once('SIGINT', () => reject(new EngineError('INTERRUPTED', 'Interrupted at the password')));
+      lines.once('close', () => reject(new EngineError('PASSWORD_MISSING', 'No password was typed')));
+    });
+    return Buffer.from(answer, 'utf8');
+  } finally {
+    lines.close();
+    process.stderr.write('\n');
+  }
+}
+
+/** `twice` asks again at a prompt, for a new password. */
+export async function findCredential(options: PasswordOptions, twice = false): Promise<Credential> {
+  if (options.insecureNoPassword === true) return { type: 'none' };
+  const password = findPassword(options);
+  if (password !== undefined) return { type: 'password', password };
+  if (process.stdin.isTTY !== true) {
+    throw new EngineError(
+      'PASSWORD_MISSING',
+      'No password: give --password-file, --password-command, SNAP_PASSWORD or SNAP_PASSWORD_FILE (or --insecure-no-password)',
+    );
+  }
+  const typed = await prompt(twice ? 'New password: ' : 'Password: ');
+  if (twice && !(await prompt('Once more: ')).equals(typed)) {
+    throw new EngineError('PASSWORD_MISSING', 'The two passwords differ; nothing was changed');
+  }
+  return { type: 'password', password: typed };
+}
+
+function findPassword(options: PasswordOptions): Buffer | undefined {
+  if (options.passwordFile !== undefined) return readPasswordFile(options.passwordFile);
+  if (options.passwordCommand !== undefined) return runPasswordCommand(options.passwordCommand);
+  const direct = environment('SNAP_PASSWORD');
+  if (direct !== undefined) return Buffer.from(direct, 'utf8');
+  const command = environment('SNAP_PASSWORD_COMMAND');
+  return command === undefined ? undefined : runPasswordCommand(command);
+}

@@ -1,0 +1,174 @@
+/** What every verb starts from: global flags, the open repository, signals, and how results and errors are shown. */
+
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { EngineError, openRepository, type Repository, type SnapshotFilter } from '../engine/index.ts';
+import { absolutePath } from './bytes.ts';
+import { defaultCacheDirectory, environment } from './environment.ts';
+import { EXIT_CODE_HELP, EXIT_CODES, EXIT_FAILED, EXIT_SIGINT, EXIT_SIGTERM } from './exit-codes.ts';
+import { findCredential } from './password.ts';
+import { type OutputOptions, printable } from './render.ts';
+import { collect } from './values.ts';
+
+export interface GlobalOptions {
+  readonly repo?: string;
+  readonly passwordFile?: string;
+  readonly passwordCommand?: string;
+  readonly insecureNoPassword?: boolean;
+  readonly cacheDir?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: number;
+  readonly color?: boolean;
+}
+
+/** A verb with the global flags, its examples and the exit codes at the end of its help. */
+export function newVerb(name: string, description: string, examples: readonly [string, string]): Command {
+  const more = (_value: string, before: number | undefined): number => (before ?? 0) + 1;
+  return new Command(name)
+    .description(description)
+    .option('-r, --repo <location>', 'repository: a folder (SNAP_REPOSITORY)')
+    .option('--password-file <file>', 'file that holds the password (SNAP_PASSWORD_FILE)')
+    .option('--password-command <command>', 'program that prints the password, run without a shell')
+    .option('--insecure-no-password', 'a repository without a password')
+    .option('--cache-dir <dir>', 'where derived data lies (SNAP_CACHE_DIR)')
+    .option('--json', 'results as JSON')
+    .option('-q, --quiet', 'only errors')
+    .option('-v, --verbose', 'say more; twice: with stack traces', more)
+    .option('--no-color', 'no colours (NO_COLOR)')
+    .addHelpText('after', `\nExamples:\n  ${examples[0]}\n  ${examples[1]}\n\n${EXIT_CODE_HELP}`);
+}
+
+export function addFilterOptions(command: Command): Command {
+  return command
+    .option('--host <name>', 'only snapshots of this host', collect)
+    .option('--tag <tag>', 'only snapshots with this tag (repeatable: all of them)', collect)
+    .option('--path <path>', 'only snapshots of this source path', collect)
+    .option('--label <label>', 'only snapshots with this label', collect);
+}
+
+export interface FilterOptions {
+  readonly host?: readonly string[];
+  readonly tag?: readonly string[];
+  readonly path?: readonly string[];
+  readonly label?: readonly string[];
+}
+
+export function filterOf(options: FilterOptions): SnapshotFilter {
+  return { hosts: options.host, tags: options.tag, labels: options.label, paths: options.path?.map(absolutePath) };
+}
+
+export function outputOf(options: GlobalOptions): OutputOptions {
+  const noColor = process.env['NO_COLOR'];
+  return {
+    json: options.json === true,
+    quiet: options.quiet === true,
+    verbosity: options.verbose ?? 0,
+    color: options.color !== false && (noColor === undefined || noColor === ''),
+  };
+}
+
+export function locationOf(options: GlobalOptions): { location: string; cacheDirectory: string } {
+  const location = options.repo ?? environment('SNAP_REPOSITORY');
+  if (location === undefined) {
+    throw new EngineError('INVALID_ARGUMENT', 'No repository was named: give --repo or SNAP_REPOSITORY');
+  }
+  const cacheDirectory = resolve(options.cacheDir ?? environment('SNAP_CACHE_DIR') ?? defaultCacheDirectory());
+  return { location, cacheDirectory };
+}
+
+/** Opens the repository, runs `action`, closes it. */
+export async function withRepository<T>(
+  options: GlobalOptions,
+  action: (repository: Repository) => Promise<T>,
+): Promise<T> {
+  const place = locationOf(options);
+  const repository = await openRepository({ ...place, credential: await findCredential(options) });
+  try {
+    return await action(repository);
+  } finally {
+    await repository.close();
+  }
+}
+
+/** The signal that ends a run. A second one ends the process at once. */
+export class Interruption {
+  readonly #controller = new AbortController();
+  #exitCode = EXIT_SIGINT;
+
+  constructor() {
+    for (const [name, code] of [
+      ['SIGINT', EXIT_SIGINT],
+      ['SIGTERM', EXIT_SIGTERM],
+    ] as const) {
+      process.on(name, () => {
+        if (this.#controller.signal.aborted) process.exit(code);
+        this.#exitCode = code;
+        this.#controller.abort();
+      });
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get exitCode(): number {
+    return this.#exitCode;
+  }
+}
+
+/** Runs a verb's action and turns what it throws into a message and an exit code. */
+export function run<Options extends GlobalOptions>(
+  action: (options: Options, interruption: Interruption, parameters: readonly string[]) => Promise<number>,
+): (...received: unknown[]) => Promise<void> {
+  return async (...received) => {
+    const command = received.at(-1) as Command;
+    const options = command.opts<Options>();
+    const interruption = new Interruption();
+    try {
+      process.exitCode = await action(options, interruption, command.args);
+    } catch (error) {
+      process.exitCode = showError(error, options, interruption);
+    }
+    // Threads and timers that are left over must not keep a finished verb waiting.
+    await flushOutput();
+    process.exit();
+  };
+}
+
+function flushOutput(): Promise<void> {
+  return new Promise((done) => {
+    if (process.stdout.writableLength === 0) done();
+    else process.stdout.once('drain', () => done());
+  });
+}
+
+function showError(error: unknown, options: GlobalOptions, interruption: Interruption): number {
+  const interrupted = error instanceof EngineError && error.code === 'INTERRUPTED';
+  const exitCode = interrupted
+    ? interruption.exitCode
+    : error instanceof EngineError
+      ? EXIT_CODES[error.code]
+      : EXIT_FAILED;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof EngineError ? error.code : 'INTERNAL';
+  if (options.json === true) {
+    process.stderr.write(
+      `${JSON.stringify({ message_type: 'exit_error', code: exitCode, error_code: code, message })}\n`,
+    );
+  } else {
+    process.stderr.write(`snap: ${printable(message)}\n`);
+    if ((options.verbose ?? 0) >= 2 && error instanceof Error)
+      process.stderr.write(`${error.stack ?? ''}\n${String(error.cause ?? '')}\n`);
+  }
+  return exitCode;
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -1,0 +1,36 @@
+/** Parsers of option values; what does not fit is a usage error (exit 2). */
+
+import { InvalidArgumentError } from 'commander';
+
+const UNITS: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/** `10M`, `2G`, `1.5T`; binary units. */
+export function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?(?:\/s)?$/i.exec(text);
+  if (match === null) throw new InvalidArgumentError('Give a size such as 500K, 10M or 2G.');
+  return Math.floor(Number(match[1]) * (UNITS[(match[2] ?? '').toUpperCase()] ?? 1));
+}
+
+export function parsePositive(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Give a whole number above zero.');
+  return Number(text);
+}
+
+export function parseCompression(text: string): number | 'off' {
+  if (text === 'off') return 'off';
+  const level = Number(text);
+  if (!Number.isInteger(level) || level < 1 || level > 19)
+    throw new InvalidArgumentError('Give "off" or a level from 1 to 19.');
+  return level;
+}
+
+export function parseDate(text: string): Date {
+  const date = new Date(text);
+  if (Number.isNaN(date.getTime())) throw new InvalidArgumentError('Give a time such as 2026-03-01T02:00.');
+  return date;
+}
+
+/** For options that may be given several times. */
+export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
