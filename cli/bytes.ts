@@ -33,9 +33,13 @@ export function argumentBytes(text: string): Buffer {
   return Buffer.from(text);
 }
 
-/** An absolute path without `.`, `..` and doubled slashes. */
+/** An argument as an absolute path without `.`, `..` and doubled slashes. */
 export function absolutePath(text: string): Buffer {
-  const path = argumentBytes(text);
+  return absoluteBytes(argumentBytes(text));
+}
+
+/** The same for a path that was read from a file. */
+export function absoluteBytes(path: Buffer): Buffer {
   const start = path[0] === 0x2f ? Buffer.alloc(0) : Buffer.concat([workingDirectory(), Buffer.from('/')]);
   const parts: string[] = [];
   for (const part of Buffer.concat([start, path]).toString('latin1').split('/')) {

@@ -76,11 +76,26 @@ export async function findCredential(options: PasswordOptions, twice = false): P
       'No password: give --password-file, --password-command, SNAP_PASSWORD or SNAP_PASSWORD_FILE (or --insecure-no-password)',
     );
   }
-  const typed = await prompt(twice ? 'New password: ' : 'Password: ');
-  if (twice && !(await prompt('Once more: ')).equals(typed)) {
-    throw new EngineError('PASSWORD_MISSING', 'The two passwords differ; nothing was changed');
+  return { type: 'password', password: twice ? await promptTwice() : await prompt('Password: ') };
+}
+
+/** A password that is to be added: from a file or a prompt, never from what opens the repository now. */
+export async function findNewCredential(options: PasswordOptions): Promise<Credential> {
+  if (options.insecureNoPassword === true) return { type: 'none' };
+  if (options.passwordFile !== undefined) return { type: 'password', password: readPasswordFile(options.passwordFile) };
+  if (process.stdin.isTTY !== true) {
+    throw new EngineError(
+      'PASSWORD_MISSING',
+      'No new password: give --new-password-file (or --new-insecure-no-password)',
+    );
   }
-  return { type: 'password', password: typed };
+  return { type: 'password', password: await promptTwice() };
+}
+
+async function promptTwice(): Promise<Buffer> {
+  const typed = await prompt('New password: ');
+  if ((await prompt('Once more: ')).equals(typed)) return typed;
+  throw new EngineError('PASSWORD_MISSING', 'The two passwords differ; nothing was changed');
 }
 
 function findPassword(options: PasswordOptions): Buffer | undefined {

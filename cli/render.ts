@@ -1,7 +1,7 @@
 /** Text for people: sizes, times, tables, progress. Results go to standard output, everything else to standard error. */
 
 import { styleText } from 'node:util';
-import type { Monitor, Problem, Progress } from '../engine/index.ts';
+import type { DatabaseRecord, Monitor, Problem, Progress, Time } from '../engine/index.ts';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
@@ -184,4 +184,38 @@ export function jsonPath(path: Buffer, key = 'path'): { [key: string]: string } 
   const text = path.toString('utf8');
   if (Buffer.from(text, 'utf8').equals(path)) return { [key]: text };
   return { [key]: text, [`${key}_base64`]: path.toString('base64') };
+}
+
+const TYPE_LETTERS: { readonly [bits: number]: string } = { 1: 'p', 2: 'c', 4: 'd', 6: 'b', 8: '-', 10: 'l', 12: 's' };
+
+/** As `ls -l` shows it: `drwxr-sr-t`. */
+export function formatMode(mode: number): string {
+  const triple = (bits: number, special: boolean, letter: string): string => {
+    const execute = (bits & 1) !== 0;
+    const last = special ? (execute ? letter : letter.toUpperCase()) : execute ? 'x' : '-';
+    return `${(bits & 4) !== 0 ? 'r' : '-'}${(bits & 2) !== 0 ? 'w' : '-'}${last}`;
+  };
+  return (
+    (TYPE_LETTERS[mode >> 12] ?? '?') +
+    triple(mode >> 6, (mode & 0o4000) !== 0, 's') +
+    triple(mode >> 3, (mode & 0o2000) !== 0, 's') +
+    triple(mode, (mode & 0o1000) !== 0, 't')
+  );
+}
+
+const DATE_SECONDS_MAX = 8.64e12;
+
+/** ISO 8601 in UTC with nanoseconds; `@` and seconds since 1970 for what no calendar reaches. */
+export function formatTime({ seconds, nanoseconds }: Time): string {
+  const fraction = String(nanoseconds).padStart(9, '0');
+  if (Math.abs(seconds) > DATE_SECONDS_MAX) return `@${seconds}.${fraction}`;
+  return `${new Date(seconds * 1000).toISOString().slice(0, -5)}.${fraction}Z`;
+}
+
+export function jsonProblem({ path, pathBase64, during, code, message }: Problem): object {
+  return { path, ...(pathBase64 === undefined ? {} : { path_base64: pathBase64 }), during, code, message };
+}
+
+export function jsonDatabase({ path, kind, bytes, check, durationSeconds }: DatabaseRecord): object {
+  return { ...jsonPath(path), kind, bytes, check, duration_seconds: durationSeconds };
 }

@@ -1,11 +1,12 @@
 /** What every verb starts from: global flags, the open repository, signals, and how results and errors are shown. */
 
+import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { EngineError, openRepository, type Repository, type SnapshotFilter } from '../engine/index.ts';
 import { absolutePath } from './bytes.ts';
 import { defaultCacheDirectory, environment } from './environment.ts';
-import { EXIT_CODE_HELP, EXIT_CODES, EXIT_FAILED, EXIT_SIGINT, EXIT_SIGTERM } from './exit-codes.ts';
+import { EXIT_CODE_HELP, EXIT_CODES, EXIT_FAILED, EXIT_OK, EXIT_SIGINT, EXIT_SIGTERM } from './exit-codes.ts';
 import { findCredential } from './password.ts';
 import { type OutputOptions, printable } from './render.ts';
 import { collect } from './values.ts';
@@ -22,11 +23,18 @@ export interface GlobalOptions {
   readonly color?: boolean;
 }
 
-/** A verb with the global flags, its examples and the exit codes at the end of its help. */
+/** A verb with its examples and the exit codes at the end of its help. */
 export function newVerb(name: string, description: string, examples: readonly [string, string]): Command {
-  const more = (_value: string, before: number | undefined): number => (before ?? 0) + 1;
   return new Command(name)
     .description(description)
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', `\nExamples:\n  ${examples[0]}\n  ${examples[1]}\n\n${EXIT_CODE_HELP}`);
+}
+
+/** The flags that every verb takes, before or after its name. */
+export function addGlobalOptions(program: Command): Command {
+  const more = (_value: string, before: number | undefined): number => (before ?? 0) + 1;
+  return program
     .option('-r, --repo <location>', 'repository: a folder (SNAP_REPOSITORY)')
     .option('--password-file <file>', 'file that holds the password (SNAP_PASSWORD_FILE)')
     .option('--password-command <command>', 'program that prints the password, run without a shell')
@@ -35,8 +43,7 @@ export function newVerb(name: string, description: string, examples: readonly [s
     .option('--json', 'results as JSON')
     .option('-q, --quiet', 'only errors')
     .option('-v, --verbose', 'say more; twice: with stack traces', more)
-    .option('--no-color', 'no colours (NO_COLOR)')
-    .addHelpText('after', `\nExamples:\n  ${examples[0]}\n  ${examples[1]}\n\n${EXIT_CODE_HELP}`);
+    .option('--no-color', 'no colours (NO_COLOR)');
 }
 
 export function addFilterOptions(command: Command): Command {
@@ -91,6 +98,9 @@ export async function withRepository<T>(
   }
 }
 
+/** A signal ends the process within this time. */
+const INTERRUPTION_MS_MAX = 900;
+
 /** The signal that ends a run. A second one ends the process at once. */
 export class Interruption {
   readonly #controller = new AbortController();
@@ -105,6 +115,8 @@ export class Interruption {
         if (this.#controller.signal.aborted) process.exit(code);
         this.#exitCode = code;
         this.#controller.abort();
+        // What is stored is in the journal by then: nothing is lost by not waiting for a slow disk.
+        setTimeout(() => process.exit(code), INTERRUPTION_MS_MAX).unref();
       });
     }
   }
@@ -124,8 +136,9 @@ export function run<Options extends GlobalOptions>(
 ): (...received: unknown[]) => Promise<void> {
   return async (...received) => {
     const command = received.at(-1) as Command;
-    const options = command.opts<Options>();
+    const options = command.optsWithGlobals<Options>();
     const interruption = new Interruption();
+    endWithReader();
     try {
       process.exitCode = await action(options, interruption, command.args);
     } catch (error) {
@@ -137,6 +150,13 @@ export function run<Options extends GlobalOptions>(
   };
 }
 
+/** A reader that has seen enough (`| head`) is no failure. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? EXIT_OK : EXIT_FAILED);
+  });
+}
+
 function flushOutput(): Promise<void> {
   return new Promise((done) => {
     if (process.stdout.writableLength === 0) done();
@@ -145,24 +165,43 @@ function flushOutput(): Promise<void> {
 }
 
 function showError(error: unknown, options: GlobalOptions, interruption: Interruption): number {
-  const interrupted = error instanceof EngineError && error.code === 'INTERRUPTED';
-  const exitCode = interrupted
-    ? interruption.exitCode
-    : error instanceof EngineError
-      ? EXIT_CODES[error.code]
-      : EXIT_FAILED;
-  const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof EngineError ? error.code : 'INTERNAL';
+  const exitCode = code === 'INTERRUPTED' ? interruption.exitCode : EXIT_CODES[code];
+  const message = error instanceof Error ? error.message : String(error);
   if (options.json === true) {
-    process.stderr.write(
-      `${JSON.stringify({ message_type: 'exit_error', code: exitCode, error_code: code, message })}\n`,
-    );
-  } else {
-    process.stderr.write(`snap: ${printable(message)}\n`);
-    if ((options.verbose ?? 0) >= 2 && error instanceof Error)
-      process.stderr.write(`${error.stack ?? ''}\n${String(error.cause ?? '')}\n`);
+    const line = { message_type: 'exit_error', code: exitCode, error_code: code, message };
+    process.stderr.write(`${JSON.stringify(line)}\n`);
+    return exitCode;
+  }
+  process.stderr.write(`snap: ${printable(message)}\n`);
+  if ((options.verbose ?? 0) >= 2 && error instanceof Error) {
+    process.stderr.write(`${error.stack ?? ''}\n${String(error.cause ?? '')}\n`);
   }
   return exitCode;
+}
+
+/** One line for each item, no faster than the reader takes them. */
+export async function writeLines<T>(
+  items: AsyncIterable<T>,
+  render: (item: T) => string,
+  signal: AbortSignal,
+): Promise<void> {
+  let text = '';
+  for await (const item of items) {
+    if (signal.aborted) throw new EngineError('INTERRUPTED', 'Interrupted before the end');
+    text += `${render(item)}\n`;
+    if (text.length < LINES_BUFFER_CHARACTERS) continue;
+    await writeOutput(text);
+    text = '';
+  }
+  await writeOutput(text);
+}
+
+const LINES_BUFFER_CHARACTERS = 64 * 1024;
+
+/** Writes to standard output and waits while its reader is slower. */
+export async function writeOutput(bytes: string | Buffer): Promise<void> {
+  if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
 }
 
 export function printJson(value: unknown): void {

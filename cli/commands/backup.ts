@@ -1,0 +1,224 @@
+/** `snap backup` */
+
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { type BackupOptions, type BackupResult, backup, EngineError } from '../../engine/index.ts';
+import { absoluteBytes, absolutePath } from '../bytes.ts';
+import { environment } from '../environment.ts';
+import { EXIT_OK, EXIT_PROBLEMS } from '../exit-codes.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  jsonDatabase,
+  jsonProblem,
+  ProgressView,
+  printable,
+  snakeCase,
+} from '../render.ts';
+import {
+  type GlobalOptions,
+  type Interruption,
+  newVerb,
+  outputOf,
+  print,
+  printJson,
+  run,
+  withRepository,
+} from '../session.ts';
+import { commandSource, type StdinSource, standardInput } from '../stdin-source.ts';
+import { collect, parseCompression, parseDate, parsePositive, parseSize } from '../values.ts';
+
+interface Options extends GlobalOptions {
+  readonly tag?: readonly string[];
+  readonly label?: string;
+  readonly host?: string;
+  readonly time?: Date;
+  readonly exclude?: readonly string[];
+  readonly iexclude?: readonly string[];
+  readonly excludeFile?: readonly string[];
+  readonly excludeIfPresent?: readonly string[];
+  readonly excludeCaches?: boolean;
+  readonly excludeLargerThan?: number;
+  readonly oneFileSystem?: boolean;
+  readonly ignoreInode?: boolean;
+  readonly ignoreCtime?: boolean;
+  readonly compression?: number | 'off';
+  readonly workers?: number;
+  readonly limitRead?: number;
+  readonly filesFrom?: readonly string[];
+  readonly stdin?: boolean;
+  readonly stdinFilename?: string;
+  readonly stdinFromCommand?: boolean;
+  readonly skipIfUnchanged?: boolean;
+  readonly parent?: string;
+  readonly force?: boolean;
+  readonly databases?: boolean;
+  readonly strict?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export function backupCommand(): Command {
+  const command = newVerb(
+    'backup',
+    'Take a snapshot of folders and files. Only what changed since the last one is read and stored.',
+    ['snap backup /srv/audiobooks /srv/config --tag nightly', 'snap backup ~/Pictures --exclude "*.tmp" --dry-run'],
+  ).argument('[paths...]', 'folders and files');
+  addSelectionOptions(command);
+  return command
+    .option('--tag <tag>', 'tag the snapshot (repeatable)', collect)
+    .option('--label <label>', 'label the snapshot')
+    .option('--host <name>', "host to record (default: this machine's name, SNAP_HOST)")
+    .option('--time <time>', 'time to record (default: now)', parseDate)
+    .option('--ignore-inode', 'inode numbers do not count: for file systems that change them')
+    .option('--ignore-ctime', 'change times do not count: for file systems that change them')
+    .option('--compression <level>', 'zstd level, or off (SNAP_COMPRESSION)', parseCompression)
+    .option('--workers <n>', 'threads that read and store', parsePositive)
+    .option('--limit-read <rate>', 'read at most so many bytes a second, such as 50M', parseSize)
+    .option('--stdin', 'store what comes on standard input as one file')
+    .option('--stdin-filename <name>', 'its name (default: stdin)')
+    .option('--stdin-from-command', 'store the output of the command after --; its exit code decides')
+    .option('--skip-if-unchanged', 'no snapshot when nothing changed')
+    .option('--parent <snapshot>', 'compare with this snapshot (default: the newest of the same paths)')
+    .option('--force', 'read every file again')
+    .option('--no-databases', 'store SQLite databases as plain files')
+    .option('--strict', 'no snapshot when a file could not be read (exit code 1)')
+    .option('-n, --dry-run', 'count what would be stored, write nothing')
+    .action(run<Options>(execute));
+}
+
+function addSelectionOptions(command: Command): void {
+  command
+    .option('--files-from <file>', 'paths from a file, one a line or separated by NUL; - reads standard input', collect)
+    .option('--exclude <pattern>', 'leave out what fits (gitignore rules; repeatable)', collect)
+    .option('--iexclude <pattern>', 'the same without regard to case', collect)
+    .option('--exclude-file <file>', 'patterns from a file, one a line', collect)
+    .option('--exclude-if-present <name>', 'leave out what lies beside a file of this name', collect)
+    .option('--exclude-caches', 'leave out folders with a CACHEDIR.TAG')
+    .option('--exclude-larger-than <size>', 'leave out larger files', parseSize)
+    .option('--one-file-system', 'do not enter other file systems');
+}
+
+async function execute(options: Options, interruption: Interruption, parameters: readonly string[]): Promise<number> {
+  const output = outputOf(options);
+  const view = new ProgressView(output, 'backup');
+  const stdin = stdinOf(options, parameters);
+  const paths = [
+    ...(options.stdinFromCommand === true ? [] : parameters.map(absolutePath)),
+    ...(options.filesFrom ?? []).flatMap(readPaths),
+  ];
+  const result = await withRepository(options, (repository) =>
+    backup(repository, {
+      ...engineOptions(options),
+      paths,
+      ...(stdin === undefined ? {} : { stdin }),
+      monitor: view,
+      signal: interruption.signal,
+    }),
+  );
+  view.done();
+  if (output.json) printSummaryLine(result);
+  else if (!output.quiet) printAccount(result, options.dryRun === true);
+  return result.problemCount > 0 ? EXIT_PROBLEMS : EXIT_OK;
+}
+
+function engineOptions(options: Options): Omit<BackupOptions, 'paths'> {
+  return {
+    tags: options.tag,
+    label: options.label,
+    host: options.host ?? environment('SNAP_HOST'),
+    time: options.time,
+    excludes: [...(options.excludeFile ?? []).flatMap(readPatterns), ...(options.exclude ?? [])],
+    caseInsensitiveExcludes: options.iexclude,
+    excludeIfPresent: options.excludeIfPresent,
+    excludeCaches: options.excludeCaches,
+    excludeLargerThan: options.excludeLargerThan,
+    oneFileSystem: options.oneFileSystem,
+    ignoreInode: options.ignoreInode,
+    ignoreCtime: options.ignoreCtime,
+    compression: options.compression ?? compressionOfEnvironment(),
+    workers: options.workers,
+    readBytesPerSecond: options.limitRead,
+    databases: options.databases,
+    parent: options.parent,
+    force: options.force,
+    skipIfUnchanged: options.skipIfUnchanged,
+    strict: options.strict,
+    dryRun: options.dryRun,
+  };
+}
+
+function compressionOfEnvironment(): number | 'off' | undefined {
+  const text = environment('SNAP_COMPRESSION');
+  if (text === undefined) return undefined;
+  try {
+    return parseCompression(text);
+  } catch {
+    throw new EngineError('INVALID_ARGUMENT', `SNAP_COMPRESSION is "off" or a level from 1 to 19, not "${text}"`);
+  }
+}
+
+function stdinOf(options: Options, parameters: readonly string[]): StdinSource | undefined {
+  const name = options.stdinFilename ?? 'stdin';
+  if (options.stdinFromCommand === true) {
+    if (parameters.length === 0)
+      throw new EngineError('INVALID_ARGUMENT', 'Name the command after --stdin-from-command --');
+    return commandSource(parameters, name);
+  }
+  return options.stdin === true ? standardInput(name) : undefined;
+}
+
+function readListFile(file: string): Buffer {
+  try {
+    return readFileSync(file === '-' ? 0 : file);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new EngineError('INVALID_ARGUMENT', `The list ${file} cannot be read: ${why}`, error);
+  }
+}
+
+function readPaths(file: string): Buffer[] {
+  const bytes = readListFile(file);
+  const separator = bytes.includes(0) ? '\0' : '\n';
+  const lines = bytes.toString('latin1').split(separator);
+  return lines.filter((line) => line !== '').map((line) => absoluteBytes(Buffer.from(line, 'latin1')));
+}
+
+function readPatterns(file: string): string[] {
+  const lines = readListFile(file).toString('utf8').split(/\r?\n/);
+  return lines.filter((line) => line.trim() !== '' && !line.startsWith('#'));
+}
+
+function printSummaryLine(result: BackupResult): void {
+  printJson({
+    message_type: 'summary',
+    snapshot_id: result.snapshot?.id ?? null,
+    parent: result.parent ?? null,
+    ...snakeCase(result.counts),
+    databases: result.databases.map(jsonDatabase),
+    problems: result.problems.map(jsonProblem),
+    problem_count: result.problemCount,
+    skipped: result.skipped,
+  });
+}
+
+function printAccount(result: BackupResult, isDryRun: boolean): void {
+  const { counts } = result;
+  if (result.snapshot !== undefined) print(`Snapshot ${result.snapshot.id.slice(0, 8)} saved.`);
+  else print(isDryRun ? 'Dry run: nothing was written.' : 'Nothing changed: no snapshot was needed.');
+  const files = [
+    `${formatCount(counts.filesNew)} new`,
+    `${formatCount(counts.filesChanged)} changed`,
+    `${formatCount(counts.filesUnmodified)} unmodified`,
+    ...(counts.filesDeleted > 0 ? [`${formatCount(counts.filesDeleted)} deleted`] : []),
+    ...(counts.filesMoved > 0 ? [`${formatCount(counts.filesMoved)} moved`] : []),
+  ];
+  print(`  files      ${formatCount(counts.totalFilesProcessed)} (${files.join(', ')})`);
+  print(`  size       ${formatBytes(counts.totalBytesProcessed)}, of which ${formatBytes(counts.dataAdded)} are new`);
+  if (!isDryRun) print(`  stored     ${formatBytes(counts.dataAddedPacked)}`);
+  for (const { path, kind, bytes, check } of result.databases) {
+    print(`  database   ${printable(path.toString('utf8'))} (${kind}, ${formatBytes(bytes)}, ${check})`);
+  }
+  print(`  time       ${formatDuration(counts.totalDuration)}`);
+  if (result.problemCount > 0) print(`  problems   ${formatCount(result.problemCount)}: each was named above`);
+}

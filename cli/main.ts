@@ -1,0 +1,93 @@
+#!/usr/bin/env node
+/** The door for terminals: finds the verb, loads only its module, and hands over. */
+
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+
+interface Verb {
+  readonly name: string;
+  readonly description: string;
+  readonly load: () => Promise<Command>;
+}
+
+const VERBS: readonly Verb[] = [
+  {
+    name: 'init',
+    description: 'make a repository',
+    load: async () => (await import('./commands/init.ts')).initCommand(),
+  },
+  {
+    name: 'backup',
+    description: 'take a snapshot; databases found in it are exported consistently',
+    load: async () => (await import('./commands/backup.ts')).backupCommand(),
+  },
+  {
+    name: 'snapshots',
+    description: 'list snapshots, newest last',
+    load: async () => (await import('./commands/snapshots.ts')).snapshotsCommand(),
+  },
+  {
+    name: 'ls',
+    description: 'list a folder of a snapshot',
+    load: async () => (await import('./commands/ls.ts')).lsCommand(),
+  },
+  {
+    name: 'restore',
+    description: 'rebuild a tree, a folder, or one file',
+    load: async () => (await import('./commands/restore.ts')).restoreCommand(),
+  },
+  {
+    name: 'cat',
+    description: 'one file to standard output',
+    load: async () => (await import('./commands/cat.ts')).catCommand(),
+  },
+  {
+    name: 'check',
+    description: 'audit the repository',
+    load: async () => (await import('./commands/check.ts')).checkCommand(),
+  },
+  {
+    name: 'stats',
+    description: 'sizes: restored, unique, stored',
+    load: async () => (await import('./commands/stats.ts')).statsCommand(),
+  },
+  {
+    name: 'key',
+    description: 'passwords, and a recovery sheet to print',
+    load: async () => (await import('./commands/key.ts')).keyCommand(),
+  },
+  {
+    name: 'unlock',
+    description: 'remove the leases of runs that are over',
+    load: async () => (await import('./commands/unlock.ts')).unlockCommand(),
+  },
+];
+
+const GLOBAL_FLAGS_WITH_VALUES = new Set(['-r', '--repo', '--password-file', '--password-command', '--cache-dir']);
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
+/** The first argument that is neither a flag nor a flag's value. */
+function verbNamed(parameters: readonly string[]): string | undefined {
+  return parameters.find((parameter, index) => {
+    if (parameter.startsWith('-')) return false;
+    return !GLOBAL_FLAGS_WITH_VALUES.has(parameters[index - 1] ?? '');
+  });
+}
+
+async function main(): Promise<void> {
+  const parameters = process.argv.slice(2);
+  if (parameters[0] === '--version' || parameters[0] === '-V') {
+    process.stdout.write(`snap ${version()}\n`);
+    return;
+  }
+  const wanted = verbNamed(parameters);
+  const { runProgram } = await import('./program.ts');
+  const verb = VERBS.find(({ name }) => name === wanted);
+  await runProgram({ verbs: VERBS, loaded: await verb?.load(), version: version() });
+}
+
+await main();
