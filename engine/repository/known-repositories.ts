@@ -4,9 +4,10 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError, errnoCode } from '../base/errors.ts';
+import { makeDirectories } from '../base/make-directories.ts';
 
 interface Memory {
   readonly id: string;
@@ -50,7 +51,7 @@ export async function rememberRepository(
   const file = fileFor(cacheDirectory, repository.location);
   const temporary = `${file}.${randomBytes(6).toString('hex')}`;
   try {
-    await mkdir(join(cacheDirectory, 'known'), { recursive: true, mode: 0o700 });
+    makeDirectories(join(cacheDirectory, 'known'), 0o700);
     await writeFile(temporary, JSON.stringify({ id: repository.id, fingerprint: repository.fingerprint }), {
       mode: 0o600,
     });

@@ -21,6 +21,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { EngineError, errnoCode, errorMessage } from '../base/errors.ts';
+import { makeDirectories } from '../base/make-directories.ts';
 import type { Backend, BackendAddress, FileKind, StoredFile } from './backend.ts';
 import { isFileName, KIND_FOLDERS, relativePath, TEMPORARY_FOLDER } from './layout.ts';
 
@@ -295,9 +296,9 @@ async function exists(path: string): Promise<boolean> {
 export async function createLocalBackend(path: string): Promise<LocalBackend> {
   const root = resolve(path);
   try {
-    await mkdir(root, { recursive: true, mode: 0o700 });
+    makeDirectories(root, 0o700);
     for (const folder of [...Object.values(KIND_FOLDERS), TEMPORARY_FOLDER]) {
-      if (folder !== '.') await mkdir(join(root, folder), { recursive: true, mode: 0o700 });
+      if (folder !== '.') makeDirectories(join(root, folder), 0o700);
     }
     await systemFileOperations.fsyncDirectory(root);
     await systemFileOperations.fsyncDirectory(dirname(root));

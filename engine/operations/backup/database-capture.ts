@@ -3,9 +3,10 @@
  * the live file. Which file is a database, and whether it is unchanged, is decided with its side files.
  */
 
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isEngineError } from '../../base/errors.ts';
+import { makeDirectories } from '../../base/make-directories.ts';
 import { STAT_BYTES, STAT_OFFSET, writeStat } from '../../base/stat.ts';
 import {
   createSqliteCapturer,
@@ -123,7 +124,7 @@ export class DatabaseCapture {
   #open(): Promise<{ capturer: SqliteCapturer; scratch: string; directory: OpenDirectory }> {
     this.#capturer ??= (async () => {
       const { scratchParent, fileSystem, context } = this.#options;
-      await mkdir(scratchParent, { recursive: true, mode: 0o700 });
+      makeDirectories(scratchParent, 0o700);
       const scratch = await mkdtemp(join(scratchParent, 'images-'));
       const directory = new OpenDirectory(fileSystem, fileSystem.openDirectory(Buffer.from(scratch)));
       const { signal } = context;

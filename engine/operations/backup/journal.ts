@@ -6,12 +6,13 @@
  * ends the reading. A file is recorded only when the packs that hold its chunks are durable.
  */
 
-import { closeSync, mkdirSync, openSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { PACK_ID_BYTES, type PackId } from '../../base/ids.ts';
 import { MIB } from '../../base/limits.ts';
+import { makeDirectories } from '../../base/make-directories.ts';
 import type { ContentEntry } from '../../format/row.ts';
 import type { StoredPack } from '../../repository/pack-writer.ts';
 import type { StoredAt } from './file-dispatcher.ts';
@@ -61,7 +62,7 @@ export class Journal {
     const journal = new Journal(directory, key);
     let names: string[] = [];
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeDirectories(directory, 0o700);
       names = readdirSync(directory);
     } catch {
       return journal;

@@ -5,9 +5,10 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoCode } from '../../base/errors.ts';
+import { makeDirectories } from '../../base/make-directories.ts';
 import { STAT_BYTES } from '../../base/stat.ts';
 import {
   type DirectoryHandle,
@@ -198,7 +199,7 @@ export class Journal {
     const { memory, fileSystem } = this.#options;
     const temporary = `${memory}.${this.token}`;
     try {
-      mkdirSync(join(memory, '..'), { recursive: true });
+      makeDirectories(join(memory, '..'));
       const fd = openSync(temporary, 'w', 0o600);
       try {
         writeSync(fd, encodeJournalHead({ subject: this.#options.subject, boot: this.#boot, token: this.token }));

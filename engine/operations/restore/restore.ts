@@ -5,11 +5,12 @@
  */
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { EngineError, errnoCode, errorMessage, throwIfAborted } from '../../base/errors.ts';
 import { OPEN_DIRECTORIES_MAX, WORKERS_DEFAULT_MAX, WORKERS_MAX } from '../../base/limits.ts';
+import { makeDirectories } from '../../base/make-directories.ts';
 import { STAT_BYTES } from '../../base/stat.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import { PatternSet } from '../../filesystem/patterns.ts';
@@ -79,7 +80,7 @@ function openTarget(fileSystem: FileSystem, options: RestoreOptions): Target {
     }
     if (exists === undefined) {
       if (options.dryRun === true) return { path: target, handle: undefined, made: true };
-      mkdirSync(target, { recursive: true });
+      makeDirectories(target);
     }
     const path = realpathSync(target, 'buffer');
     return { path, handle: fileSystem.openDirectory(path), made: exists === undefined };

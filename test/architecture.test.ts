@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const TOP = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(join(TOP, folder), { recursive: true })
+    .map((path) => join(folder, String(path)))
+    .filter((path) => path.endsWith('.ts') && !path.startsWith('engine/codec/assembly'))
+    .sort();
+}
+
+function text(path: string): string {
+  return readFileSync(join(TOP, path), 'utf8');
+}
+
+/** Every import of the given folders, types included; packages keep their names, files become paths from the top. */
+function importsOf(folders: readonly string[]): Import[] {
+  return folders.flatMap(sources).flatMap((from) =>
+    [...text(from).matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, to = '']) => ({
+      from,
+      to: to.startsWith('.') ? normalize(join(dirname(from), to)) : to,
+    })),
+  );
+}
+
+const LEAVES = ['codec', 'format', 'storage', 'filesystem', 'databases'];
+const isOurs = ({ to }: Import): boolean => /^(?:engine|cli|server|bench|test)\//.test(to);
+
+/** The floor of a file of the engine: `base`, a leaf, `repository`, `operations`, or `index`. */
+function floorOf(path: string): string {
+  const [, floor = '', rest] = path.split('/');
+  return rest === undefined ? 'index' : floor;
+}
+
+function mayImport(from: string, to: string): boolean {
+  const [a, b] = [floorOf(from), floorOf(to)];
+  if (a === b) return true;
+  if (b === 'base') return true;
+  if (a === 'index') return true;
+  if (a === 'operations') return b === 'repository' || LEAVES.includes(b);
+  return a === 'repository' && LEAVES.includes(b);
+}
+
+test('files of the engine import only downward or inside their own folder', () => {
+  const wrong = importsOf(['engine'])
+    .filter(isOurs)
+    .filter(({ from, to }) => !to.startsWith('engine/') || !mayImport(from, to));
+  assert.deepEqual(wrong, []);
+});
+
+test('base imports nothing of ours', () => {
+  assert.deepEqual(
+    importsOf(['engine/base']).filter((edge) => isOurs(edge) && floorOf(edge.to) !== 'base'),
+    [],
+  );
+});
+
+test('operations never import each other', () => {
+  const verb = (path: string): string => path.split('/')[2]?.replace(/\.ts$/, '') ?? '';
+  const wrong = importsOf(['engine/operations'])
+    .filter(({ to }) => to.startsWith('engine/operations/'))
+    .filter(({ from, to }) => verb(from) !== verb(to));
+  assert.deepEqual(wrong, []);
+});
+
+test('the doors know nothing of the engine but its index', () => {
+  const wrong = importsOf(['cli', 'server'])
+    .filter(isOurs)
+    .filter(({ from, to }) => to !== 'engine/index.ts' && to.split('/')[0] !== from.split('/')[0]);
+  assert.deepEqual(wrong, []);
+});
+
+test('no import goes round in a circle, types included', () => {
+  const edges = new Map<string, string[]>();
+  for (const { from, to } of importsOf(['engine', 'cli', 'bench']).filter(isOurs)) {
+    edges.set(from, [...(edges.get(from) ?? []), to]);
+  }
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const walk = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' -> '));
+    if (done.has(path) || way.includes(path)) return;
+    for (const next of edges.get(path) ?? []) walk(next, [...way, path]);
+    done.add(path);
+  };
+  for (const path of edges.keys()) walk(path, []);
+  assert.deepEqual(circles, []);
+});
+
+test('invariant 5: codec and format are pure: no file, no clock, no randomness of their own', () => {
+  const wrong = importsOf(['engine/codec', 'engine/format']).filter(
+    ({ from, to }) =>
+      /^node:(?!crypto|zlib|worker_threads|url|buffer)/.test(to) && !PURE_EXCEPTIONS.has(`${from} ${to}`),
+  );
+  assert.deepEqual(wrong, []);
+  for (const path of [...sources('engine/codec'), ...sources('engine/format')]) {
+    assert.doesNotMatch(text(path), /Date\.now|performance\.now|Math\.random|randomBytes|randomFill|randomUUID/, path);
+  }
+});
+
+/** What is loaded once, when a module is made ready. */
+const PURE_EXCEPTIONS = new Set(['engine/codec/webassembly.ts node:fs']);
+
+test('invariant 6: operations speak of blobs, trees and snapshots, not of packs and frames', () => {
+  const wrong = importsOf(['engine/operations']).filter(({ to }) =>
+    /^engine\/(?:repository\/(?:pack-|frame-)|format\/(?:pack-header|envelope))/.test(to),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('invariant 7: the engine never prints, never exits, never reads its arguments or environment', () => {
+  for (const path of sources('engine')) {
+    const wrong = /\bconsole\.|process\.(?:stdout|stderr|exit\b|exitCode|argv|env\b)/.exec(
+      text(path).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, ''),
+    );
+    assert.equal(wrong?.[0], undefined, path);
+  }
+});
+
+test('invariant 10: limits stand in one file, and so does their use of memory', () => {
+  const loose = sources('engine')
+    .filter((path) => path !== 'engine/base/limits.ts')
+    .filter((path) => /export const [A-Z_]+_(?:MAX|LIMIT) = [\d_]+ \* (?:MIB|GIB)/.test(text(path)));
+  assert.deepEqual(loose, []);
+});
+
+test('the house: no any, no non-null assertion of ours, no default export, no TODO', () => {
+  for (const path of ['engine', 'cli', 'bench'].flatMap(sources)) {
+    assert.doesNotMatch(text(path), /\bexport default\b|\bTODO\b|\bFIXME\b|@ts-(?:ignore|expect-error)/, path);
+  }
+});
+
+test('files stay short enough to be read at one sitting', () => {
+  const long = ['engine', 'cli', 'bench']
+    .flatMap(sources)
+    .map((path) => ({ path, lines: text(path).split('\n').length }))
+    .filter(({ lines }) => lines > 450);
+  assert.deepEqual(long, []);
+});
