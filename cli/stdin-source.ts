@@ -2,27 +2,22 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { EngineError } from '../engine/index.ts';
+import { PassThrough } from 'node:stream';
+import { EngineError, type StreamSource } from '../engine/index.ts';
 
-export interface StdinSource {
-  readonly stream: AsyncIterable<Buffer>;
-  readonly name: Buffer;
-  /** Rejects where the producer failed. */
-  readonly succeeded: Promise<void>;
-}
-
-export function standardInput(name: string): StdinSource {
+export function standardInput(name: string): StreamSource {
   return { stream: process.stdin, name: Buffer.from(name), succeeded: Promise.resolve() };
 }
 
 /** Runs a program without a shell; its errors go to standard error. */
-export function commandSource(words: readonly string[], name: string): StdinSource {
+export function commandSource(words: readonly string[], name: string): StreamSource {
   const [program = '', ...parameters] = words;
   const child = spawn(program, parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
   const succeeded = ended(child, program);
   // It is awaited at the end of the stream; until then a failure must not count as unhandled.
   succeeded.catch(() => undefined);
-  return { stream: child.stdout, name: Buffer.from(name), succeeded };
+  // Node throws away what nobody has begun to read when a process ends, so reading begins here.
+  return { stream: child.stdout.pipe(new PassThrough()), name: Buffer.from(name), succeeded };
 }
 
 async function ended(child: ReturnType<typeof spawn>, program: string): Promise<void> {

@@ -16,7 +16,9 @@ export type { Monitor, Progress } from './base/monitor.ts';
 export type { NodeType, Time } from './base/stat.ts';
 export type { Node } from './format/row.ts';
 export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';
-export { type BackupOptions, type BackupResult, backup } from './operations/backup/backup.ts';
+export { backup } from './operations/backup/backup.ts';
+export type { BackupOptions, BackupResult } from './operations/backup/options.ts';
+export type { StreamSource } from './operations/backup/stream-store.ts';
 export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
 export { type CheckError, type CheckOptions, type CheckResult, check } from './operations/check/check.ts';
 export {

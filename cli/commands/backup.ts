@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type BackupOptions, type BackupResult, backup, EngineError } from '../../engine/index.ts';
+import { type BackupOptions, type BackupResult, backup, EngineError, type StreamSource } from '../../engine/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
 import { environment } from '../environment.ts';
 import { EXIT_OK, EXIT_PROBLEMS } from '../exit-codes.ts';
@@ -26,7 +26,7 @@ import {
   run,
   withRepository,
 } from '../session.ts';
-import { commandSource, type StdinSource, standardInput } from '../stdin-source.ts';
+import { commandSource, standardInput } from '../stdin-source.ts';
 import { collect, parseCompression, parseDate, parsePositive, parseSize } from '../values.ts';
 
 interface Options extends GlobalOptions {
@@ -158,7 +158,7 @@ function compressionOfEnvironment(): number | 'off' | undefined {
   }
 }
 
-function stdinOf(options: Options, parameters: readonly string[]): StdinSource | undefined {
+function stdinOf(options: Options, parameters: readonly string[]): StreamSource | undefined {
   const name = options.stdinFilename ?? 'stdin';
   if (options.stdinFromCommand === true) {
     if (parameters.length === 0)

@@ -14,22 +14,8 @@ import { constants, copyFileSync, existsSync, lstatSync, rmSync, symlinkSync, un
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { MIB } from '../base/limits.ts';
-import type { SqliteCapture, Stamp } from './sqlite.ts';
+import type { CaptureReply, CaptureRequest, SqliteCapture, Stamp } from './sqlite-capture.ts';
 import { sqliteSideFiles } from './sqlite-names.ts';
-
-export interface CaptureRequest {
-  readonly id: number;
-  readonly path: Uint8Array;
-  readonly scratchDirectory: string;
-  readonly busyTimeoutMs: number;
-  readonly holdMsMax: number;
-}
-
-export interface CaptureReply {
-  readonly id: number;
-  readonly capture?: SqliteCapture;
-  readonly message?: string;
-}
 
 type Connection = Database.Database;
 type Method = SqliteCapture['method'];
@@ -340,4 +326,3 @@ process.on('message', (request: CaptureRequest) => {
     process.send?.(reply);
   });
 });
-process.on('disconnect', () => process.exit(0));

@@ -20,12 +20,12 @@ import {
   endsContentList,
   endsPart,
 } from '../format/tree-part.ts';
+import type { BlobWriter } from './blob-writer.ts';
 import type { KeyMaterial } from './key-material.ts';
-import type { PackWriter } from './pack-writer.ts';
 
 export interface TreeWriterOptions {
   readonly keys: KeyMaterial;
-  readonly writer: PackWriter;
+  readonly writer: BlobWriter;
   /** True where the caller has to store the blob (ChunkIndex.claim). */
   readonly claim: (id: BlobId) => boolean;
 }

@@ -21,7 +21,7 @@ import {
 } from '../../engine/base/stat.ts';
 import { Compressor } from '../../engine/codec/compression.ts';
 import { type Attribute, type Content, type ContentEntry, type Extension, encodeRow } from '../../engine/format/row.ts';
-import { PackWriter, type StoredPack } from '../../engine/repository/pack-writer.ts';
+import { BlobWriter, type StoredPack } from '../../engine/repository/blob-writer.ts';
 import { Repository } from '../../engine/repository/repository.ts';
 import type { Snapshot } from '../../engine/repository/snapshots.ts';
 import { TreeWriter } from '../../engine/repository/tree-writer.ts';
@@ -91,8 +91,8 @@ export interface SnapshotOptions {
 export class SnapshotBuilder {
   readonly #repository: Repository;
   readonly #packs: (StoredPack & { blobs: number })[] = [];
-  readonly #data: PackWriter;
-  readonly #trees: PackWriter;
+  readonly #data: BlobWriter;
+  readonly #trees: BlobWriter;
   readonly #treeWriter: TreeWriter;
   readonly #known = new Set<string>();
   #nextInode = 1_000_000_000n;
@@ -101,8 +101,8 @@ export class SnapshotBuilder {
     this.#repository = repository;
     const compressor = new Compressor(COMPRESSION_LEVEL_DEFAULT);
     const onStored = (pack: StoredPack): void => void this.#packs.push({ ...pack, blobs: 0 });
-    this.#data = new PackWriter(repository, { kind: 'data', compressor, onStored });
-    this.#trees = new PackWriter(repository, { kind: 'tree', compressor, onStored });
+    this.#data = new BlobWriter(repository, { kind: 'data', compressor, onStored });
+    this.#trees = new BlobWriter(repository, { kind: 'tree', compressor, onStored });
     const claim = (id: BlobId): boolean => this.#claim(id);
     this.#treeWriter = new TreeWriter({ keys: repository.keys, writer: this.#trees, claim });
   }

@@ -1,95 +1,44 @@
 /** Takes a snapshot. The data's way is in ARCHITECTURE.md; this file puts the parts together and orders the writes. */
 
-import { createHash } from 'node:crypto';
-import { availableParallelism, hostname, userInfo } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
-import { ByteReader } from '../../base/bytes.ts';
-import { EngineError, type Problem } from '../../base/errors.ts';
-import { BLOB_ID_BYTES, type BlobId, type SnapshotId } from '../../base/ids.ts';
+import { EngineError } from '../../base/errors.ts';
+import { BLOB_ID_BYTES, type BlobId } from '../../base/ids.ts';
 import {
   CHUNK_SMALL_BYTES_MAX,
-  CLOCK_TICK_MS_MAX,
   COMPRESSION_LEVEL_DEFAULT,
-  COMPRESSION_LEVEL_MAX,
-  INDEX_SEGMENT_BLOBS_MAX,
   RELIST_ROUNDS_MAX,
   WORKERS_DEFAULT_MAX,
-  WORKERS_MAX,
 } from '../../base/limits.ts';
-import type { Monitor } from '../../base/monitor.ts';
 import { STAT_BYTES } from '../../base/stat.ts';
 import { Compressor } from '../../codec/compression.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
-import { createOwnerNames } from '../../filesystem/owners.ts';
-import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
-import type { JsonObject } from '../../format/canonical-json.ts';
-import { readPackHeader } from '../../format/pack-header.ts';
-import type { BackupCounts, DatabaseRecord, SnapshotRecord } from '../../format/snapshot.ts';
+import { type FileSystem, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
+import type { BackupCounts, SnapshotRecord } from '../../format/snapshot.ts';
+import { BlobWriter, type StoredPack } from '../../repository/blob-writer.ts';
 import { HeldLease } from '../../repository/leases.ts';
-import { loadPackHeader } from '../../repository/pack-headers.ts';
-import { PackWriter, type StoredPack } from '../../repository/pack-writer.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { RunClaims } from '../../repository/run-claims.ts';
+import { SegmentWriter } from '../../repository/segment-writer.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { TreeWriter } from '../../repository/tree-writer.ts';
 import { DatabaseCapture } from './database-capture.ts';
 import { DirectoryLog } from './directory-log.ts';
-import { type ExclusionOptions, Exclusions } from './exclusions.ts';
+import { Exclusions } from './exclusions.ts';
 import { FileDispatcher } from './file-dispatcher.ts';
 import { Journal } from './journal.ts';
 import { MovedDirectories } from './moved-directories.ts';
 import { OpenDirectory } from './open-directory.ts';
+import { type BackupOptions, type BackupResult, requireOptions } from './options.ts';
+import { findParent, rulesSince, sourcePaths } from './parent.ts';
 import { type ChangeRules, NO_PARENT_ROWS, ParentRows } from './parent-rows.ts';
 import { RunContext } from './run-context.ts';
-import { type DirectoryResult, Scanner } from './scanner.ts';
+import type { DirectoryResult } from './scan-types.ts';
+import { Scanner } from './scanner.ts';
+import { isoWithZone, journalKey, ownerNames, rulesJson, userName } from './snapshot-facts.ts';
 import { findSources, type Sources } from './sources.ts';
+import { type StreamSource, StreamStore } from './stream-store.ts';
 import { WorkerPool } from './worker-pool.ts';
-
-export interface BackupOptions extends ExclusionOptions {
-  /** Absolute paths. */
-  readonly paths: readonly Buffer[];
-  readonly tags?: readonly string[] | undefined;
-  readonly label?: string | undefined;
-  /** Default: the machine's name. */
-  readonly host?: string | undefined;
-  /** The snapshot's time; default: now. */
-  readonly time?: Date | undefined;
-  readonly oneFileSystem?: boolean | undefined;
-  readonly ignoreInode?: boolean | undefined;
-  readonly ignoreCtime?: boolean | undefined;
-  /** zstd level, 1 to COMPRESSION_LEVEL_MAX. */
-  readonly compression?: number | 'off' | undefined;
-  /** Default: the cores, up to WORKERS_DEFAULT_MAX. */
-  readonly workers?: number | undefined;
-  readonly readBytesPerSecond?: number | undefined;
-  /** False: SQLite files are stored like any other file. */
-  readonly databases?: boolean | undefined;
-  /** Snapshot to compare with; default: the newest of the same paths. */
-  readonly parent?: string | undefined;
-  /** Read every file again. */
-  readonly force?: boolean | undefined;
-  /** Save no snapshot when nothing changed. */
-  readonly skipIfUnchanged?: boolean | undefined;
-  /** Throw PROBLEMS_FOUND instead of saving a snapshot with problems. */
-  readonly strict?: boolean | undefined;
-  readonly dryRun?: boolean | undefined;
-  readonly monitor?: Monitor | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly program?: string | undefined;
-}
-
-export interface BackupResult {
-  /** Undefined for a dry run, and where nothing changed and that was asked for. */
-  readonly snapshot: Snapshot | undefined;
-  readonly parent: SnapshotId | undefined;
-  readonly counts: BackupCounts;
-  readonly databases: readonly DatabaseRecord[];
-  /** At most SNAPSHOT_PROBLEMS_MAX of problemCount. */
-  readonly problems: readonly Problem[];
-  readonly problemCount: number;
-  /** True where nothing changed and no snapshot was saved for that reason. */
-  readonly skipped: boolean;
-}
 
 /**
  * Stores the sources and saves a snapshot, last of all. Problems of single files are in the result; what concerns the
@@ -106,35 +55,16 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   }
 }
 
-function requireOptions(options: BackupOptions): void {
-  const { compression, workers, paths } = options;
-  if (
-    compression !== undefined &&
-    compression !== 'off' &&
-    !(compression >= 1 && compression <= COMPRESSION_LEVEL_MAX)
-  ) {
-    throw new EngineError(
-      'INVALID_ARGUMENT',
-      `Compression is "off" or a level from 1 to ${COMPRESSION_LEVEL_MAX}, not ${compression}`,
-    );
-  }
-  if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1 && workers <= WORKERS_MAX)) {
-    throw new EngineError('INVALID_ARGUMENT', `Workers are a number from 1 to ${WORKERS_MAX}, not ${workers}`);
-  }
-  if (paths.length === 0) throw new EngineError('INVALID_ARGUMENT', 'No source was named');
-  for (const path of paths) {
-    if (path[0] !== 0x2f)
-      throw new EngineError('INVALID_ARGUMENT', `The source "${path.toString('utf8')}" is not an absolute path`);
-  }
-}
-
 function nowNs(): bigint {
   return BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
 }
 
-interface PendingPack extends StoredPack {
-  readonly blobs: number;
-}
+/** Numbers of the writers that are no worker's. */
+const TREE_WRITER = -1;
+const STREAM_WRITER = -2;
+
+/** How long an interrupted run waits for its workers to make durable what they hold. */
+const DRAIN_MS_MAX = 600;
 
 class BackupRun {
   readonly #repository: Repository;
@@ -148,15 +78,12 @@ class BackupRun {
   readonly #startedNs = nowNs();
   readonly #startedMs = performance.now();
   readonly #pool: WorkerPool;
-  readonly #treePacks: PackWriter;
+  readonly #treePacks: BlobWriter;
   readonly #trees: TreeWriter;
   readonly #dispatcher: FileDispatcher;
   readonly #databases: DatabaseCapture | undefined;
   readonly #mounts = new Map<string, { path: Buffer; device: string }>();
-  #packs: PendingPack[] = [];
-  #indexing: Promise<void> = Promise.resolve();
-  #indexFailure: unknown;
-  #packedBytes = 0;
+  readonly #segments: SegmentWriter;
 
   private constructor(parts: {
     readonly repository: Repository;
@@ -164,7 +91,7 @@ class BackupRun {
     readonly lease: HeldLease | undefined;
     readonly parent: Snapshot | undefined;
     readonly journal: Journal;
-    readonly recovered: readonly PendingPack[];
+    readonly segments: SegmentWriter;
   }) {
     const { repository, options } = parts;
     this.#repository = repository;
@@ -172,7 +99,7 @@ class BackupRun {
     this.#lease = parts.lease;
     this.#parent = parts.parent;
     this.#journal = parts.journal;
-    this.#packs = [...parts.recovered];
+    this.#segments = parts.segments;
     this.#context = new RunContext(options);
     this.#claims = RunClaims.begin(repository.index.shared());
     const compressionLevel = options.compression ?? COMPRESSION_LEVEL_DEFAULT;
@@ -186,10 +113,10 @@ class BackupRun {
       readBytesPerSecond: options.readBytesPerSecond,
       onStored: (pack, worker) => this.#stored(pack, worker),
     });
-    this.#treePacks = new PackWriter(repository, {
+    this.#treePacks = new BlobWriter(repository, {
       kind: 'tree',
       compressor: new Compressor(compressionLevel),
-      onStored: (pack) => this.#stored(pack, -1),
+      onStored: (pack) => this.#stored(pack, TREE_WRITER),
     });
     this.#trees = new TreeWriter({
       keys: repository.keys,
@@ -229,13 +156,14 @@ class BackupRun {
       for (const { object, error } of repository.index.damage) options.monitor?.note?.(`${object}: ${error.message}`);
       const journals = join(repository.cacheDirectory, 'journals', repository.config.id);
       const journal = Journal.open(journals, journalKey(options));
-      const recovered = dryRun ? [] : await recoverPacks(repository, journal);
+      const segments = new SegmentWriter(repository);
+      if (!dryRun) await segments.recover(journal.recoveredPacks);
       if (journal.recoveredFiles > 0) {
         options.monitor?.note?.(
           `An earlier run was interrupted: ${journal.recoveredFiles} files that it stored are not read again`,
         );
       }
-      return new BackupRun({ repository, options, lease, parent, journal, recovered });
+      return new BackupRun({ repository, options, lease, parent, journal, segments });
     } catch (error) {
       await lease?.release();
       throw error;
@@ -248,8 +176,6 @@ class BackupRun {
     await this.#pool.close();
     await this.#lease?.release();
   }
-
-  // ---- the run
 
   async execute(): Promise<BackupResult> {
     const onAbort = (): void => this.#pool.fail(new EngineError('INTERRUPTED', 'The backup was interrupted'));
@@ -273,9 +199,10 @@ class BackupRun {
   async #executeAll(): Promise<BackupResult> {
     const context = this.#context;
     context.throwIfAborted();
+    if (this.#options.stdin !== undefined) return this.#executeStream(this.#options.stdin);
     const sources = findSources(this.#fileSystem, this.#options.paths, context);
     if (this.#parent === undefined) this.#pool.start();
-    else await this.#expectTotals(this.#parent);
+    else this.#expectTotals(this.#parent);
     const dryRun = this.#options.dryRun === true;
     if (!dryRun) this.#journal.begin(this.#startedNs);
     const exclusions = new Exclusions(this.#fileSystem, this.#options);
@@ -295,7 +222,27 @@ class BackupRun {
     return this.#commit(root);
   }
 
-  async #expectTotals(parent: Snapshot): Promise<void> {
+  async #executeStream(source: StreamSource): Promise<BackupResult> {
+    const dryRun = this.#options.dryRun === true;
+    const writer = new BlobWriter(this.#repository, {
+      kind: 'data',
+      compressor: new Compressor(this.#options.compression ?? COMPRESSION_LEVEL_DEFAULT),
+      onStored: (pack) => this.#stored(pack, STREAM_WRITER),
+    });
+    const store = new StreamStore({
+      store: this.#repository,
+      claims: this.#claims,
+      writer,
+      trees: this.#trees,
+      context: this.#context,
+      dryRun,
+    });
+    const root = await store.save(source);
+    await writer.flush();
+    return this.#commit(root);
+  }
+
+  #expectTotals(parent: Snapshot): void {
     this.#context.filesTotal = parent.summary.totalFilesProcessed;
     this.#context.bytesTotal = parent.summary.totalBytesProcessed;
   }
@@ -365,10 +312,10 @@ class BackupRun {
     let started = this.#startedNs;
     for (let round = 1; ; round++) {
       this.#context.throwIfAborted();
-      const moved = this.#log.changed((path, block) => this.#statPath(path, block));
+      const moved = this.#log.changed(this.#fileSystem);
       if (moved.length === 0) return root;
       if (round > RELIST_ROUNDS_MAX) return root;
-      await this.#settleTrees();
+      await this.#treePacks.flush();
       const paths = moved.map((path) => path.toString('latin1'));
       const mustList = (path: Buffer): boolean => {
         const text = path.toString('latin1');
@@ -400,68 +347,24 @@ class BackupRun {
     }
   }
 
-  #statPath(path: Buffer, block: Buffer): boolean {
-    const target = { block, extras: new Uint32Array(LISTING_EXTRA_WORDS) };
-    try {
-      const directory = this.#fileSystem.openDirectory(path);
-      try {
-        this.#fileSystem.statDirectory(directory, target);
-      } finally {
-        this.#fileSystem.close(directory);
-      }
-      return true;
-    } catch (error) {
-      if (!(error instanceof FileSystemError)) throw error;
-      return false;
-    }
-  }
-
-  // ---- storing
-
   /** A pack is durable: what it holds may be named from now on. */
   #stored(pack: StoredPack, worker: number): void {
-    const table = readPackHeader(new ByteReader(pack.headerRecord, `the header of pack ${pack.packId}`));
-    this.#packs.push({ ...pack, blobs: table.blobCount });
-    this.#packedBytes += pack.packLength;
-    // Trees of this run are read again when directories moved; of data blobs that is never needed.
-    if (table.kind === 'tree')
-      this.#repository.index.addPack({ packId: pack.packId, packLength: pack.packLength, table });
+    this.#segments.add(pack);
     this.#journal.packStored(worker, pack);
-    if (this.#packs.reduce((sum, item) => sum + item.blobs, 0) >= INDEX_SEGMENT_BLOBS_MAX) this.#saveIndex();
-  }
-
-  /** Writes an index segment for the packs that are durable, behind those that are being written. */
-  #saveIndex(): void {
-    const packs = this.#packs;
-    this.#packs = [];
-    if (packs.length === 0) return;
-    this.#indexing = this.#indexing
-      .then(async () => {
-        this.#packedBytes += await this.#repository.index.save(packs);
-      })
-      .catch((error: unknown) => {
-        this.#indexFailure ??= error;
-      });
-  }
-
-  async #settleTrees(): Promise<void> {
-    await this.#treePacks.flush();
   }
 
   async #settleAll(): Promise<void> {
     await this.#pool.flush();
     await this.#treePacks.flush();
-    this.#saveIndex();
-    await this.#indexing;
-    if (this.#indexFailure !== undefined) throw this.#indexFailure;
+    await this.#segments.flush();
   }
 
   /** After a failure: packs that are durable are named by a segment, so that the next run finds them. */
   async #keepWhatIsStored(): Promise<void> {
     if (this.#options.dryRun === true) return;
     try {
-      this.#saveIndex();
-      await this.#indexing;
+      if (this.#options.signal?.aborted === true) await this.#pool.drain(DRAIN_MS_MAX);
+      await this.#segments.flush();
     } catch {
       // The next run finds them through the journal.
     }
@@ -494,7 +397,6 @@ class BackupRun {
       this.#journal.finish();
       return { ...result, snapshot: undefined, counts };
     }
-    const owners = this.#owners();
     const record: SnapshotRecord = {
       time: isoWithZone(options.time ?? new Date(Number(this.#startedNs / 1_000_000n))),
       startedNs: this.#startedNs,
@@ -502,11 +404,11 @@ class BackupRun {
       user: userName(),
       label: options.label ?? '',
       tags: [...new Set(options.tags ?? [])],
-      paths: [...options.paths],
+      paths: [...sourcePaths(options)],
       parent: parent?.id,
       tree: root.treeId,
       mounts: [...this.#mounts.values()],
-      ...owners,
+      ...ownerNames(parent, this.#trees.owners),
       rules: rulesJson(options),
       leftOut: { count: context.leftOut.count, content: leftOut },
       problems: context.problems,
@@ -530,104 +432,17 @@ class BackupRun {
     return ids;
   }
 
-  #owners(): Pick<SnapshotRecord, 'users' | 'groups'> {
-    const names = createOwnerNames();
-    const users: { [uid: string]: string } = {};
-    const groups: { [gid: string]: string } = {};
-    for (const id of this.#trees.owners.uids) {
-      const name = names.user(id);
-      if (name !== undefined) users[String(id)] = name;
-    }
-    for (const id of this.#trees.owners.gids) {
-      const name = names.group(id);
-      if (name !== undefined) groups[String(id)] = name;
-    }
-    return { users: { ...this.#parent?.users, ...users }, groups: { ...this.#parent?.groups, ...groups } };
-  }
-
   #counts(): BackupCounts {
     const { bytesNew, bytesRead: _, ...counts } = this.#context.counts;
     return {
       ...counts,
+      // What moved was counted as deleted where it had been.
+      filesDeleted: Math.max(0, counts.filesDeleted - counts.filesMoved),
       dataAdded: bytesNew + this.#trees.bytesAdded,
-      dataAddedPacked: this.#packedBytes,
+      dataAddedPacked: this.#segments.bytesWritten,
       backupStart: new Date(Number(this.#startedNs / 1_000_000n)).toISOString(),
       backupEnd: new Date().toISOString(),
       totalDuration: (performance.now() - this.#startedMs) / 1000,
     };
   }
-}
-
-async function findParent(repository: Repository, options: BackupOptions): Promise<Snapshot | undefined> {
-  if (options.parent !== undefined) return repository.snapshots.find(options.parent);
-  const host = options.host ?? hostname();
-  // An unreadable snapshot is no reason not to take the next one; check names it.
-  const all = await repository.snapshots.list({}, () => undefined);
-  const same = all.filter((snapshot) => samePaths(snapshot.paths, options.paths));
-  return same.findLast((snapshot) => snapshot.host === host) ?? same.at(-1);
-}
-
-function samePaths(a: readonly Buffer[], b: readonly Buffer[]): boolean {
-  return a.length === b.length && a.every((path) => b.some((other) => other.equals(path)));
-}
-
-/** Packs that an interrupted run made durable but did not name in a segment. */
-async function recoverPacks(repository: Repository, journal: Journal): Promise<PendingPack[]> {
-  const packs: PendingPack[] = [];
-  for (const packId of journal.recoveredPacks) {
-    if (repository.index.hasPack(packId)) continue;
-    try {
-      const pack = await loadPackHeader(repository, packId);
-      repository.index.addPack(pack);
-      packs.push({ ...pack, sequence: 0, blobs: pack.table.blobCount });
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code === 'STORAGE_FAILED') throw error;
-    }
-  }
-  return packs;
-}
-
-function journalKey(options: BackupOptions): string {
-  const hash = createHash('sha256');
-  for (const path of options.paths) hash.update(path).update('\0');
-  return hash.digest('hex').slice(0, 24);
-}
-
-function rulesSince(
-  startedNs: bigint,
-  ignore: { readonly ignoreInode: boolean; readonly ignoreCtime: boolean },
-): ChangeRules {
-  const trusted = startedNs - BigInt(CLOCK_TICK_MS_MAX) * 1_000_000n;
-  const { ignoreInode, ignoreCtime } = ignore;
-  const trustedBefore = { seconds: Number(trusted / 1_000_000_000n), nanoseconds: Number(trusted % 1_000_000_000n) };
-  return { ignoreInode, ignoreCtime, trustedBefore };
-}
-
-function rulesJson(options: BackupOptions): JsonObject {
-  return {
-    excludes: [...(options.excludes ?? [])],
-    caseInsensitiveExcludes: [...(options.caseInsensitiveExcludes ?? [])],
-    excludeIfPresent: [...(options.excludeIfPresent ?? [])],
-    excludeCaches: options.excludeCaches === true,
-    excludeLargerThan: options.excludeLargerThan ?? null,
-    oneFileSystem: options.oneFileSystem === true,
-    databases: options.databases !== false,
-  };
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return '';
-  }
-}
-
-/** ISO 8601 in local time with its offset. */
-function isoWithZone(date: Date): string {
-  const offset = -date.getTimezoneOffset();
-  const local = new Date(date.getTime() + offset * 60_000).toISOString().slice(0, -1);
-  const sign = offset < 0 ? '-' : '+';
-  const two = (value: number): string => String(Math.floor(Math.abs(value))).padStart(2, '0');
-  return `${local}${sign}${two(offset / 60)}:${two(offset % 60)}`;
 }

@@ -6,6 +6,7 @@
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { MIB } from '../../base/limits.ts';
 import { STAT_OFFSET } from '../../base/stat.ts';
+import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
 
 const STAMP_BYTES = 20;
 
@@ -24,8 +25,8 @@ export class DirectoryLog {
     return this.#count;
   }
 
-  /** Paths whose stamp is another one now. `statDirectory` fills `block`, or says false where the directory is gone. */
-  changed(statDirectory: (path: Buffer, block: Buffer) => boolean): Buffer[] {
+  /** Paths whose stamp is another one now, or that are gone. */
+  changed(fileSystem: FileSystem): Buffer[] {
     const bytes = this.#writer.finish();
     const reader = new ByteReader(bytes, 'the directory log');
     const block = Buffer.alloc(64);
@@ -33,7 +34,7 @@ export class DirectoryLog {
     while (reader.remaining > 0) {
       const path = reader.counted(MIB);
       const stamp = reader.raw(STAMP_BYTES);
-      if (!statDirectory(path, block) || !stampOf(block).equals(stamp)) paths.push(Buffer.from(path));
+      if (!statDirectory(fileSystem, path, block) || !stampOf(block).equals(stamp)) paths.push(Buffer.from(path));
     }
     return paths;
   }
@@ -45,4 +46,20 @@ function stampOf(block: Buffer): Buffer {
   block.copy(stamp, 8, STAT_OFFSET.mtimeSeconds, STAT_OFFSET.mtimeSeconds + 8);
   block.copy(stamp, 16, STAT_OFFSET.mtimeNanoseconds, STAT_OFFSET.mtimeNanoseconds + 4);
   return stamp;
+}
+
+function statDirectory(fileSystem: FileSystem, path: Buffer, block: Buffer): boolean {
+  const target = { block, extras: new Uint32Array(LISTING_EXTRA_WORDS) };
+  try {
+    const directory = fileSystem.openDirectory(path);
+    try {
+      fileSystem.statDirectory(directory, target);
+    } finally {
+      fileSystem.close(directory);
+    }
+    return true;
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error;
+    return false;
+  }
 }

@@ -20,7 +20,7 @@ import {
   LISTING_EXTRA_WORDS,
 } from '../../filesystem/types.ts';
 import { type Content, type ContentEntry, NO_CONTENT, writeRow } from '../../format/row.ts';
-import { PackWriter, type StoredPack } from '../../repository/pack-writer.ts';
+import { BlobWriter, type StoredPack } from '../../repository/blob-writer.ts';
 import { RunClaims, type SharedClaims } from '../../repository/run-claims.ts';
 import type { Store } from '../../repository/sealed-files.ts';
 import {
@@ -61,7 +61,7 @@ export class FileStore {
   readonly #store: Store;
   readonly #fileSystem: FileSystem;
   readonly #options: FileStoreOptions;
-  readonly #writer: PackWriter;
+  readonly #writer: BlobWriter;
   readonly #chunker: Chunker;
   readonly #claims: RunClaims;
   readonly #target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
@@ -74,7 +74,7 @@ export class FileStore {
     this.#options = options;
     this.#claims = new RunClaims(options.claims);
     const compressor = new Compressor(options.compressionLevel);
-    this.#writer = new PackWriter(store, { kind: 'data', compressor, onStored: options.onStored });
+    this.#writer = new BlobWriter(store, { kind: 'data', compressor, onStored: options.onStored });
     this.#chunker = new Chunker(store.keys.gearTable(), FILE_STEP_BYTES + CHUNK_LARGE_BYTES_MAX);
   }
 

@@ -14,7 +14,7 @@ import { PACK_ID_BYTES, type PackId } from '../../base/ids.ts';
 import { MIB } from '../../base/limits.ts';
 import { makeDirectories } from '../../base/make-directories.ts';
 import type { ContentEntry } from '../../format/row.ts';
-import type { StoredPack } from '../../repository/pack-writer.ts';
+import type { StoredPack } from '../../repository/blob-writer.ts';
 import type { StoredAt } from './file-dispatcher.ts';
 import { decodeStepEntries, STEP_ENTRY_BYTES } from './file-store.ts';
 import { type ChangeRules, isUnchanged } from './parent-rows.ts';

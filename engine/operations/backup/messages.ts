@@ -3,7 +3,7 @@
  * than reading a small file; a large file travels in steps, each of which begins at a cut point of the one before.
  */
 
-import type { StoredPack } from '../../repository/pack-writer.ts';
+import type { StoredPack } from '../../repository/blob-writer.ts';
 import type { SharedClaims } from '../../repository/run-claims.ts';
 
 /** A directory that the sender keeps open until the task is answered. */

@@ -53,7 +53,7 @@ export class MovedDirectories {
         }
       }
     };
-    await walk(parent.tree, Buffer.from('/'), '');
+    await walk(parent.tree, Buffer.from('/'), mounts.get('/') ?? '');
     return found;
   }
 }

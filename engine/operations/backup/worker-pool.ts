@@ -6,7 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { EngineError, ERROR_CODES, type ErrorCode, errorMessage } from '../../base/errors.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
-import type { StoredPack } from '../../repository/pack-writer.ts';
+import type { StoredPack } from '../../repository/blob-writer.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { RunClaims } from '../../repository/run-claims.ts';
 import { FileStore } from './file-store.ts';
@@ -257,7 +257,26 @@ export class WorkerPool {
 
   /** Makes everything durable that was stored. All tasks must have been answered. */
   async flush(): Promise<void> {
-    const flushed = this.#seats.map(
+    const flushed = this.#requestFlush();
+    const failed = new Promise<void>((resolve) => {
+      this.#onFailure = resolve;
+    });
+    if (this.#failure === undefined) await Promise.race([Promise.all(flushed), failed]);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** After an interruption: what workers have stored becomes durable, as far as that takes no longer than `ms`. */
+  async drain(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([Promise.all(this.#requestFlush()), late]);
+    clearTimeout(timer);
+  }
+
+  #requestFlush(): Promise<void>[] {
+    return this.#seats.map(
       (seat) =>
         new Promise<void>((resolve) => {
           const id = this.#nextId++;
@@ -265,11 +284,6 @@ export class WorkerPool {
           seat.send({ type: 'flush', id });
         }),
     );
-    const failed = new Promise<void>((resolve) => {
-      this.#onFailure = resolve;
-    });
-    if (this.#failure === undefined) await Promise.race([Promise.all(flushed), failed]);
-    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Ends everything under way with `error`. */

@@ -3,9 +3,9 @@
 import { EngineError, errorMessage, throwIfAborted } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { decodeRow, type Node, rowLengthAt } from '../../format/row.ts';
+import { packObject } from '../../repository/pack-audit.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
-import { objectOf } from './check-packs.ts';
 import type { Findings } from './findings.ts';
 
 interface Walk {
@@ -112,7 +112,7 @@ function needBlob(walk: Walk, id: BlobId, path: Buffer): boolean {
     return false;
   }
   const pack = walk.repository.index.packs[location.pack];
-  const object = pack === undefined ? '' : objectOf(pack.packId);
+  const object = pack === undefined ? '' : packObject(pack.packId);
   if (!walk.missingPacks.has(object)) return true;
   walk.findings.need(object, walk.snapshot, path);
   return false;

@@ -7,12 +7,12 @@ import { EngineError, errorMessage, throwIfAborted } from '../../base/errors.ts'
 import { isHex } from '../../base/ids.ts';
 import type { Monitor } from '../../base/monitor.ts';
 import { loadKeyFiles } from '../../repository/keys.ts';
+import { auditPacks, type PackAuditOptions } from '../../repository/pack-audit.ts';
 import { loadConfig, type Repository } from '../../repository/repository.ts';
 import { loadRecord } from '../../repository/sealed-files.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
-import { checkPacks } from './check-packs.ts';
 import { checkTrees } from './check-trees.ts';
-import { Findings } from './findings.ts';
+import { type CheckError, Findings } from './findings.ts';
 
 export interface CheckOptions {
   /** Read every byte of every pack. */
@@ -23,18 +23,6 @@ export interface CheckOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One damaged object, and who needs it. */
-export interface CheckError {
-  readonly code: string;
-  /** `config.copy`, `keys/…`, `packs/…`, `index/…`, `snapshots/…`, `blob …`, `tree …` */
-  readonly object: string;
-  readonly message: string;
-  /** Ids of snapshots that need it. */
-  readonly snapshots: readonly string[];
-  /** Paths in those that need it, at most CHECK_PATHS_MAX. */
-  readonly paths: readonly string[];
-}
-
 export interface CheckResult {
   readonly snapshotsChecked: number;
   readonly packsChecked: number;
@@ -43,6 +31,9 @@ export interface CheckResult {
   readonly errors: readonly CheckError[];
 }
 
+export type { CheckError } from './findings.ts';
+
+/** Audits; see CheckError for what is found. STORAGE_FAILED, INTERRUPTED, INVALID_ARGUMENT for a bad subset. */
 export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckResult> {
   const findings = new Findings();
   const subset = parseSubset(options);
@@ -52,7 +43,24 @@ export async function check(repository: Repository, options: CheckOptions = {}):
   throwIfAborted(options.signal);
   await repository.loadIndex();
   for (const { object, error } of repository.index.damage) findings.add(object, error);
-  const packs = await checkPacks(repository, findings, { subset, signal: options.signal, monitor: options.monitor });
+  const { signal, monitor } = options;
+  const packs = await auditPacks(repository, {
+    readsAll: subset ?? (() => false),
+    signal,
+    onDamage: (object, error) => findings.add(object, error),
+    onPack: (object, done) =>
+      monitor?.progress?.({
+        filesDone: done.packs,
+        filesTotal: done.of,
+        bytesDone: done.bytes,
+        bytesTotal: undefined,
+        bytesNew: 0,
+        problems: findings.count,
+        currentPath: object,
+      }),
+    onLeftOver: (object) =>
+      monitor?.note?.(`${object} is in no index segment: an interrupted run left it; prune removes it`),
+  });
   await checkTrees(repository, findings, { snapshots, damagedBlobs: packs.damagedBlobs, signal: options.signal });
   return {
     snapshotsChecked: snapshots.length,
@@ -64,7 +72,7 @@ export async function check(repository: Repository, options: CheckOptions = {}):
 }
 
 /** Which packs are read whole: undefined for none. */
-export type Subset = (pack: { readonly packId: string; readonly bytes: number }, total: number) => boolean;
+type Subset = PackAuditOptions['readsAll'];
 
 const UNITS: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 

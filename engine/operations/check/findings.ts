@@ -1,10 +1,21 @@
 /** Collects what a check finds: each damaged object once, with who needs it. */
 
 import type { EngineError } from '../../base/errors.ts';
-import type { CheckError } from './check.ts';
 
 /** Paths that are named for one damaged object. */
 export const CHECK_PATHS_MAX = 100;
+
+/** One damaged object, and who needs it. */
+export interface CheckError {
+  readonly code: string;
+  /** `config.copy`, `keys/…`, `packs/…`, `index/…`, `snapshots/…`, `blob …`, `tree …` */
+  readonly object: string;
+  readonly message: string;
+  /** Ids of snapshots that need it. */
+  readonly snapshots: readonly string[];
+  /** Paths in those that need it, at most CHECK_PATHS_MAX. */
+  readonly paths: readonly string[];
+}
 
 interface Finding {
   readonly code: string;
@@ -25,6 +36,10 @@ export class Findings {
       return;
     }
     for (const snapshot of snapshots) finding.snapshots.add(snapshot);
+  }
+
+  get count(): number {
+    return this.#findings.size;
   }
 
   /** Says that a path of a snapshot needs a damaged object. */

@@ -6,7 +6,7 @@
 import { ByteWriter } from '../../base/bytes.ts';
 import type { ErrorCode } from '../../base/errors.ts';
 import type { DirectoryHandle } from '../../filesystem/types.ts';
-import type { FrameAddress } from '../../repository/frame-reader.ts';
+import type { PlannedBatch } from '../../repository/read-plan.ts';
 
 /** `write`: make files, or parts of large ones. `compare`: read files and hold them against ids. */
 export type TaskType = 'write' | 'compare';
@@ -14,7 +14,7 @@ export type TaskType = 'write' | 'compare';
 export interface FileTask {
   readonly type: TaskType;
   /** What the slices are cut from; empty for `compare`. */
-  readonly frames: readonly FrameAddress[];
+  readonly frames: PlannedBatch['frames'];
   /** DIRECTORY_WORDS for each directory. */
   readonly directories: Int32Array;
   /** FILE_WORDS for each file. */
@@ -140,7 +140,7 @@ export class FileTaskBuilder {
     return this.#slices.length / SLICE_WORDS - 1;
   }
 
-  finish(type: TaskType, frames: readonly FrameAddress[]): FileTask {
+  finish(type: TaskType, frames: PlannedBatch['frames']): FileTask {
     return {
       type,
       frames,

@@ -41,7 +41,7 @@ export interface StoredPack {
   readonly sequence: number;
 }
 
-export interface PackWriterOptions {
+export interface BlobWriterOptions {
   readonly kind: BlobKind;
   readonly compressor: Compressor;
   /** Called once for each pack when it is durable. */
@@ -62,9 +62,9 @@ interface OpenPack {
   blobs: number;
 }
 
-export class PackWriter {
+export class BlobWriter {
   readonly #store: Store;
-  readonly #options: PackWriterOptions;
+  readonly #options: BlobWriterOptions;
   readonly #frame = Buffer.allocUnsafeSlow(FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN);
   #frameLength = 0;
   #frameBlobs: BlobEntry[] = [];
@@ -73,7 +73,7 @@ export class PackWriter {
   readonly #inFlight = new Set<Promise<void>>();
   #failure: unknown;
 
-  constructor(store: Store, options: PackWriterOptions) {
+  constructor(store: Store, options: BlobWriterOptions) {
     this.#store = store;
     this.#options = options;
   }

@@ -1,0 +1,315 @@
+/**
+ * Turns an entry that is no directory into its row: the parent's where it is unchanged; else its file is handed to the
+ * dispatcher, its database is captured, or what it is otherwise is written down.
+ */
+
+import { EngineError } from '../../base/errors.ts';
+import { BATCH_FILE_BYTES_MAX } from '../../base/limits.ts';
+import { readInode, readLinks, readSize, S_IFBLK, S_IFCHR, S_IFLNK, S_IFREG, STAT_BYTES } from '../../base/stat.ts';
+import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
+import { decodeRow, encodeRow, hasExtensions, NO_CONTENT, ROW_STAT_OFFSET } from '../../format/row.ts';
+import type { RunClaims } from '../../repository/run-claims.ts';
+import type { TreeWriter } from '../../repository/tree-writer.ts';
+import type { DatabaseCapture } from './database-capture.ts';
+import type { FileDispatcher, FileOutcome } from './file-dispatcher.ts';
+import type { Journal } from './journal.ts';
+import { type ChangeRules, isSameStat, isUnchanged, type RowReference, rowBytes, rowWithStat } from './parent-rows.ts';
+import { joinPath, type RunContext } from './run-context.ts';
+import { addRow, type DirectoryTask, deviceOf, type ListedEntry, type Slot } from './scan-types.ts';
+
+export interface FileMatcherOptions {
+  readonly fileSystem: FileSystem;
+  readonly trees: TreeWriter;
+  readonly dispatcher: FileDispatcher;
+  readonly context: RunContext;
+  readonly rules: ChangeRules;
+  readonly journal: Journal;
+  readonly claims: RunClaims;
+  readonly databases: DatabaseCapture | undefined;
+}
+
+interface HardLink {
+  readonly first: Promise<Buffer | undefined>;
+  rest: number;
+}
+
+export class FileMatcher {
+  readonly #options: FileMatcherOptions;
+  readonly #hardLinks = new Map<string, HardLink>();
+
+  constructor(options: FileMatcherOptions) {
+    this.#options = options;
+  }
+
+  /** The row of an entry that is no directory, now or later. */
+  match(
+    task: DirectoryTask,
+    entry: ListedEntry,
+    known: {
+      readonly row: RowReference | undefined;
+      readonly type: number;
+      /** The file that this may be a side file of, and what becomes of that. */
+      readonly base: { readonly index: number; readonly slot: Slot } | undefined;
+    },
+  ): Slot {
+    const { context, rules, databases } = this.#options;
+    const { listing, index } = entry;
+    const at = index * STAT_BYTES;
+    const { row } = known;
+    const size = known.type === S_IFREG ? readSize(listing.stats, at) : 0;
+    context.counts.totalFilesProcessed++;
+    context.counts.totalBytesProcessed += size;
+    if (known.base !== undefined && databases !== undefined) return this.#matchSideFile(task, entry, known);
+    if (row !== undefined && hasExtensions(row.bytes, row.at) && databases !== undefined) {
+      const captured = this.#matchDatabase(task, entry, row);
+      if (captured !== undefined) return captured;
+    } else if (row !== undefined && isUnchanged(listing.stats, at, row, rules)) {
+      if (task.moved === true) context.counts.filesMoved++;
+      else context.counts.filesUnmodified++;
+      context.progress(undefined);
+      return isSameStat(listing.stats, at, row) ? row : rowWithStat(row, listing.stats, at);
+    }
+    return this.#storeAny(task, entry, known);
+  }
+
+  /** A file beside one whose name it extends: left out where that is a database that was captured. */
+  async #matchSideFile(
+    task: DirectoryTask,
+    entry: ListedEntry,
+    known: {
+      readonly row: RowReference | undefined;
+      readonly type: number;
+      readonly base: { readonly index: number; readonly slot: Slot } | undefined;
+    },
+  ): Promise<Buffer | undefined> {
+    const { databases, context } = this.#options;
+    await known.base?.slot;
+    const base = entry.listing.names[known.base?.index ?? -1];
+    if (base !== undefined && databases?.isCaptured(joinPath(task.path, base)) === true) {
+      context.leftOut.add(joinPath(task.path, entry.name), 'databaseSideFile');
+      context.counts.totalFilesProcessed--;
+      return undefined;
+    }
+    const slot = await this.match(task, entry, { ...known, base: undefined });
+    context.counts.totalFilesProcessed--;
+    return slot === undefined || slot instanceof Uint8Array ? slot : rowBytes(slot);
+  }
+
+  #matchDatabase(task: DirectoryTask, entry: ListedEntry, row: RowReference): Slot {
+    const { databases, context, rules } = this.#options;
+    const path = joinPath(task.path, entry.name);
+    if (databases === undefined) return undefined;
+    if (databases.isUnchanged(row, entry.listing, entry.index, rules)) {
+      context.counts.filesUnmodified++;
+      databases.keep(path, row);
+      return row;
+    }
+    return this.#captureDatabase(task, entry, row);
+  }
+
+  #storeAny(
+    task: DirectoryTask,
+    entry: ListedEntry,
+    known: { readonly row: RowReference | undefined; readonly type: number },
+  ): Slot {
+    if (known.type !== S_IFREG) return this.#specialFile(task, entry, known);
+    const { listing, index } = entry;
+    const at = index * STAT_BYTES;
+    const links = readLinks(listing.stats, at);
+    if (links === 1) return this.#storeFile(task, entry, known.row);
+    const key = `${deviceOf(listing, index)}/${readInode(listing.stats, at)}`;
+    const link = this.#hardLinks.get(key);
+    if (link === undefined) {
+      const first = this.#storeFile(task, entry, known.row);
+      this.#hardLinks.set(key, { first, rest: links - 1 });
+      return first;
+    }
+    link.rest--;
+    if (link.rest === 0) this.#hardLinks.delete(key);
+    return this.#linkedFile(task, entry, { before: known.row, first: link.first });
+  }
+
+  /** One inode is read once: its other names get the same row under their own name. */
+  async #linkedFile(
+    task: DirectoryTask,
+    entry: ListedEntry,
+    link: { readonly before: RowReference | undefined; readonly first: Promise<Buffer | undefined> },
+  ): Promise<Buffer | undefined> {
+    task.directory.retain();
+    try {
+      const row = await link.first;
+      if (row === undefined) return await this.#storeFile(task, entry, link.before);
+      const node = decodeRow(row, 'a row that was just made');
+      const stat = row.subarray(ROW_STAT_OFFSET, ROW_STAT_OFFSET + STAT_BYTES);
+      const own = encodeRow({ ...node, name: entry.name, stat });
+      this.#countStored(link.before, own);
+      return own;
+    } finally {
+      task.directory.release();
+    }
+  }
+
+  #specialFile(
+    task: DirectoryTask,
+    entry: ListedEntry,
+    known: { readonly row: RowReference | undefined; readonly type: number },
+  ): Buffer | undefined {
+    const { fileSystem, context } = this.#options;
+    const { listing, index, name } = entry;
+    const stat = Buffer.from(listing.stats.subarray(index * STAT_BYTES, (index + 1) * STAT_BYTES));
+    const extras = listing.extras.subarray(index * LISTING_EXTRA_WORDS, (index + 1) * LISTING_EXTRA_WORDS);
+    try {
+      const { handle } = task.directory;
+      const isDevice = known.type === S_IFBLK || known.type === S_IFCHR;
+      const row = encodeRow({
+        name,
+        stat,
+        content: NO_CONTENT,
+        linkTarget: known.type === S_IFLNK ? fileSystem.readLinkAt(handle, name) : undefined,
+        device: isDevice ? { major: extras[2] ?? 0, minor: extras[3] ?? 0 } : undefined,
+        attributes: fileSystem.attributesAt(handle, name),
+      });
+      this.#countStored(known.row, row);
+      return row;
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+      if (error.code !== 'ENOENT') this.unreadable(joinPath(task.path, name), { during: error.call, code: error.code });
+      else context.counts.totalFilesProcessed--;
+      return undefined;
+    }
+  }
+
+  async #storeFile(
+    task: DirectoryTask,
+    entry: ListedEntry,
+    before: RowReference | undefined,
+  ): Promise<Buffer | undefined> {
+    task.directory.retain();
+    try {
+      return await this.#storeOpenFile(task, entry, before);
+    } finally {
+      task.directory.release();
+    }
+  }
+
+  async #storeOpenFile(
+    task: DirectoryTask,
+    entry: ListedEntry,
+    before: RowReference | undefined,
+  ): Promise<Buffer | undefined> {
+    const { dispatcher, databases } = this.#options;
+    const { listing, index, name } = entry;
+    const stat = Buffer.from(listing.stats.subarray(index * STAT_BYTES, (index + 1) * STAT_BYTES));
+    const path = joinPath(task.path, name);
+    const resumed = await this.#resume(path, stat);
+    if (resumed !== undefined) {
+      this.#countStored(before, resumed);
+      return resumed;
+    }
+    const request = { directory: task.directory, name, stat };
+    let outcome: FileOutcome = { kind: 'grew' };
+    const size = readSize(stat, 0);
+    const large = { sparse: isSparse(listing, index, size), sniff: databases !== undefined };
+    if (databases?.wasFound(path) === true) outcome = { kind: 'database' };
+    else if (size <= BATCH_FILE_BYTES_MAX && !large.sparse) outcome = await dispatcher.storeSmall(request);
+    if (outcome.kind === 'grew') outcome = await dispatcher.storeLarge({ ...request, ...large });
+    if (outcome.kind === 'database') return this.#captureDatabase(task, entry, before);
+    return this.#settleOutcome(path, before, outcome);
+  }
+
+  /** The row of a file that an interrupted run finished, if all its chunks are in the repository. */
+  async #resume(path: Buffer, stat: Buffer): Promise<Buffer | undefined> {
+    const { journal, rules, trees, claims } = this.#options;
+    const found = journal.find(path, stat, rules);
+    if (found === undefined) return undefined;
+    const node = decodeRow(found.row, 'a row of the journal');
+    const { content } = node;
+    if (content.kind === 'single') return claims.isKnown(content.blobId) ? found.row : undefined;
+    if (content.kind === 'none') return found.row;
+    const entries = content.kind === 'list' ? content.entries : found.entries;
+    if (entries === undefined) return undefined;
+    if (!entries.every((piece) => piece.blobId === undefined || claims.isKnown(piece.blobId))) return undefined;
+    if (content.kind === 'list') return found.row;
+    return encodeRow({ ...node, stat, content: trees.saveContent(entries, node.size) });
+  }
+
+  /** Captures a database; where that fails for good, its files are stored as they lie there. */
+  async #captureDatabase(
+    task: DirectoryTask,
+    entry: ListedEntry,
+    before: RowReference | undefined,
+  ): Promise<Buffer | undefined> {
+    const { databases, dispatcher } = this.#options;
+    if (databases === undefined) throw new EngineError('INTERNAL', 'A database was found, though none were looked for');
+    const path = joinPath(task.path, entry.name);
+    const stat = Buffer.from(entry.listing.stats.subarray(entry.index * STAT_BYTES, (entry.index + 1) * STAT_BYTES));
+    const request = { directory: task.directory, name: entry.name, stat };
+    task.directory.retain();
+    try {
+      const captured = await databases.store(path, request);
+      const outcome = captured ?? (await dispatcher.storeLarge({ ...request, sparse: false, sniff: false }));
+      return this.#settleOutcome(path, before, outcome);
+    } finally {
+      task.directory.release();
+    }
+  }
+
+  #settleOutcome(path: Buffer, before: RowReference | undefined, outcome: FileOutcome): Buffer | undefined {
+    const { context, journal } = this.#options;
+    switch (outcome.kind) {
+      case 'stored':
+        if (!outcome.stable) {
+          context.problem(
+            path,
+            'read',
+            'CHANGED_WHILE_READ',
+            `${path.toString('utf8')} changed each time it was read; what was read last is stored`,
+          );
+        } else journal.record(path, outcome.row, outcome);
+        this.#countStored(before, outcome.row);
+        context.progress(path);
+        return outcome.row;
+      case 'failed':
+        this.unreadable(path, outcome);
+        return undefined;
+      case 'vanished':
+        context.counts.totalFilesProcessed--;
+        return undefined;
+      default:
+        throw new EngineError('INTERNAL', `${path.toString('utf8')} could not be stored: ${outcome.kind}`);
+    }
+  }
+
+  #countStored(before: RowReference | undefined, row: Buffer): void {
+    const { counts } = this.#options.context;
+    if (before === undefined) counts.filesNew++;
+    else if (rowBytes(before).equals(row)) counts.filesUnmodified++;
+    else counts.filesChanged++;
+  }
+
+  countDeleted(row: RowReference): void {
+    const { counts } = this.#options.context;
+    const sums = { filesBelow: 0, bytesBelow: 0 };
+    addRow(sums, row.bytes, row.at);
+    counts.filesDeleted += sums.filesBelow;
+  }
+
+  /** Reports and counts an entry that cannot be read. */
+  unreadable(path: Buffer, failure: { readonly during: string; readonly code: string }): void {
+    const { context } = this.#options;
+    context.leftOut.add(path, 'unreadable');
+    context.problem(
+      path,
+      failure.during,
+      failure.code,
+      `Cannot ${failure.during} ${path.toString('utf8')}: ${failure.code}`,
+    );
+  }
+}
+
+/** Fewer blocks than bytes: there may be holes. Below a page there can be none worth keeping. */
+function isSparse(listing: Listing, index: number, size: number): boolean {
+  const at = index * LISTING_EXTRA_WORDS;
+  const blocks = (listing.extras[at + 4] ?? 0) + (listing.extras[at + 5] ?? 0) * 0x1_0000_0000;
+  return size > 4096 && blocks * 512 < size;
+}

@@ -1,0 +1,85 @@
+/** What a backup is asked for, and what it answers. */
+
+import { EngineError, type Problem } from '../../base/errors.ts';
+import type { SnapshotId } from '../../base/ids.ts';
+import { COMPRESSION_LEVEL_MAX, WORKERS_MAX } from '../../base/limits.ts';
+import type { Monitor } from '../../base/monitor.ts';
+import type { BackupCounts, DatabaseRecord } from '../../format/snapshot.ts';
+import type { Snapshot } from '../../repository/snapshots.ts';
+import type { ExclusionOptions } from './exclusions.ts';
+import type { StreamSource } from './stream-store.ts';
+
+export interface BackupOptions extends ExclusionOptions {
+  /** Absolute paths; none where `stdin` is the source. */
+  readonly paths: readonly Buffer[];
+  /** One streamed file instead of paths. */
+  readonly stdin?: StreamSource | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly label?: string | undefined;
+  /** Default: the machine's name. */
+  readonly host?: string | undefined;
+  /** The snapshot's time; default: now. */
+  readonly time?: Date | undefined;
+  readonly oneFileSystem?: boolean | undefined;
+  readonly ignoreInode?: boolean | undefined;
+  readonly ignoreCtime?: boolean | undefined;
+  /** zstd level, 1 to COMPRESSION_LEVEL_MAX. */
+  readonly compression?: number | 'off' | undefined;
+  /** Default: the cores, up to WORKERS_DEFAULT_MAX. */
+  readonly workers?: number | undefined;
+  readonly readBytesPerSecond?: number | undefined;
+  /** False: SQLite files are stored like any other file. */
+  readonly databases?: boolean | undefined;
+  /** Snapshot to compare with; default: the newest of the same paths. */
+  readonly parent?: string | undefined;
+  /** Read every file again. */
+  readonly force?: boolean | undefined;
+  /** Save no snapshot when nothing changed. */
+  readonly skipIfUnchanged?: boolean | undefined;
+  /** Throw PROBLEMS_FOUND instead of saving a snapshot with problems. */
+  readonly strict?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+  readonly monitor?: Monitor | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly program?: string | undefined;
+}
+
+export interface BackupResult {
+  /** Undefined for a dry run, and where nothing changed and that was asked for. */
+  readonly snapshot: Snapshot | undefined;
+  readonly parent: SnapshotId | undefined;
+  readonly counts: BackupCounts;
+  readonly databases: readonly DatabaseRecord[];
+  /** At most SNAPSHOT_PROBLEMS_MAX of problemCount. */
+  readonly problems: readonly Problem[];
+  readonly problemCount: number;
+  /** True where nothing changed and no snapshot was saved for that reason. */
+  readonly skipped: boolean;
+}
+
+/** INVALID_ARGUMENT for values that no run can have. */
+export function requireOptions(options: BackupOptions): void {
+  const { compression, workers, paths } = options;
+  if (
+    compression !== undefined &&
+    compression !== 'off' &&
+    !(compression >= 1 && compression <= COMPRESSION_LEVEL_MAX)
+  ) {
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      `Compression is "off" or a level from 1 to ${COMPRESSION_LEVEL_MAX}, not ${compression}`,
+    );
+  }
+  if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1 && workers <= WORKERS_MAX)) {
+    throw new EngineError('INVALID_ARGUMENT', `Workers are a number from 1 to ${WORKERS_MAX}, not ${workers}`);
+  }
+  if (options.stdin !== undefined) {
+    if (paths.length === 0) return;
+    throw new EngineError('INVALID_ARGUMENT', 'A stream is the only source of its snapshot: name no paths beside it');
+  }
+  if (paths.length === 0) throw new EngineError('INVALID_ARGUMENT', 'No source was named');
+  for (const path of paths) {
+    if (path[0] !== 0x2f)
+      throw new EngineError('INVALID_ARGUMENT', `The source "${path.toString('utf8')}" is not an absolute path`);
+  }
+}

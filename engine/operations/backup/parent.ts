@@ -1,0 +1,39 @@
+/** The snapshot that a run compares with, and how far its times are to be trusted. */
+
+import { hostname } from 'node:os';
+import { CLOCK_TICK_MS_MAX } from '../../base/limits.ts';
+import type { Repository } from '../../repository/repository.ts';
+import type { Snapshot } from '../../repository/snapshots.ts';
+import type { BackupOptions } from './options.ts';
+import type { ChangeRules } from './parent-rows.ts';
+
+/** The one that was named, or the newest of the same paths, this host's before others'. */
+export async function findParent(repository: Repository, options: BackupOptions): Promise<Snapshot | undefined> {
+  if (options.parent !== undefined) return repository.snapshots.find(options.parent);
+  const host = options.host ?? hostname();
+  // An unreadable snapshot is no reason not to take the next one; check names it.
+  const all = await repository.snapshots.list({}, () => undefined);
+  const same = all.filter((snapshot) => samePaths(snapshot.paths, sourcePaths(options)));
+  return same.findLast((snapshot) => snapshot.host === host) ?? same.at(-1);
+}
+
+function samePaths(a: readonly Buffer[], b: readonly Buffer[]): boolean {
+  return a.length === b.length && a.every((path) => b.some((other) => other.equals(path)));
+}
+
+/** What a snapshot names as its sources. */
+export function sourcePaths(options: BackupOptions): readonly Buffer[] {
+  if (options.stdin === undefined) return options.paths;
+  return [Buffer.concat([Buffer.from('/'), options.stdin.name])];
+}
+
+/** Entries whose times are not well before `startedNs` may have changed again in the same tick (trap 7). */
+export function rulesSince(
+  startedNs: bigint,
+  ignore: { readonly ignoreInode: boolean; readonly ignoreCtime: boolean },
+): ChangeRules {
+  const trusted = startedNs - BigInt(CLOCK_TICK_MS_MAX) * 1_000_000n;
+  const { ignoreInode, ignoreCtime } = ignore;
+  const trustedBefore = { seconds: Number(trusted / 1_000_000_000n), nanoseconds: Number(trusted % 1_000_000_000n) };
+  return { ignoreInode, ignoreCtime, trustedBefore };
+}
