@@ -394,7 +394,8 @@ class BackupRun {
       );
     }
     if (options.dryRun === true || skipped) {
-      this.#journal.finish();
+      // What an interrupted run left is for the next real run.
+      if (skipped) this.#journal.finish();
       return { ...result, snapshot: undefined, counts };
     }
     const record: SnapshotRecord = {

@@ -62,7 +62,6 @@ export class Journal {
     const journal = new Journal(directory, key);
     let names: string[] = [];
     try {
-      makeDirectories(directory, 0o700);
       names = readdirSync(directory);
     } catch {
       return journal;
@@ -139,6 +138,7 @@ export class Journal {
   begin(startedNs: bigint): void {
     const path = join(this.#directory, `${this.#key}-${process.pid}-${startedNs / 1_000_000n}.journal`);
     try {
+      makeDirectories(this.#directory, 0o700);
       this.#fd = openSync(path, 'wx', 0o600);
     } catch {
       return;
