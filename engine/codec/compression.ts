@@ -53,15 +53,18 @@ export class Compressor {
 
 const decompressor = new DCtx();
 
-/** The plaintext; OBJECT_CORRUPT unless it is one frame that declares and has `expectedLength` bytes. */
-export function decompress(bytes: Buffer, expectedLength: number): Buffer {
+/**
+ * The plaintext; OBJECT_CORRUPT unless it is one frame that declares and has `expectedLength` bytes. Given `into`, it is a
+ * view of that memory's start.
+ */
+export function decompress(bytes: Buffer, expectedLength: number, into?: Buffer): Buffer {
   if (expectedLength > Math.max(FRAME_BYTES_MAX, SEALED_FILE_BYTES_MAX)) {
     throw new EngineError('OBJECT_CORRUPT', `Cannot decompress to ${expectedLength} bytes: that is beyond every limit`);
   }
   try {
     const declared = getFrameContentSize(bytes);
     if (declared !== expectedLength) throw new Error(`${declared} bytes are declared, ${expectedLength} expected`);
-    const plain = Buffer.allocUnsafeSlow(expectedLength);
+    const plain = into?.subarray(0, expectedLength) ?? Buffer.allocUnsafeSlow(expectedLength);
     const length = decompressor.decompress(plain, bytes);
     if (length !== expectedLength) throw new Error(`${length} bytes came out, ${expectedLength} expected`);
     return plain;

@@ -8,6 +8,7 @@ import { EngineError } from '../base/errors.ts';
 import type { BlobId, PackId } from '../base/ids.ts';
 import {
   FRAME_ALONE_BYTES_MIN,
+  FRAME_BYTES_MAX,
   FRAME_BYTES_TARGET,
   PACK_BLOBS_MAX,
   PACK_BYTES_TARGET,
@@ -52,11 +53,14 @@ const PACK_PAD_UNIT = 4096;
 /** Packs being written at the same time by one writer. */
 export const PACKS_IN_FLIGHT_MAX = 2;
 
+/** Room for a frame that is added to a pack just below its target; pages that are never touched cost nothing. */
+const PACK_MEMORY_BYTES = PACK_BYTES_TARGET + 2 * FRAME_BYTES_MAX;
+
 interface OpenPack {
   readonly packId: PackId;
-  readonly salt: Buffer;
   readonly sealer: Sealer;
-  readonly parts: Buffer[];
+  /** Prologue and frames, as they will be written. */
+  readonly memory: Buffer;
   readonly frames: FrameEntry[];
   bytes: number;
   blobs: number;
@@ -71,6 +75,10 @@ export class BlobWriter {
   #pack: OpenPack | undefined;
   #sequence = 0;
   readonly #inFlight = new Set<Promise<void>>();
+  /** Memory of packs that are written: taken again by the next one, and touched by nobody else. */
+  readonly #spare: Buffer[] = [];
+  readonly #opened = Buffer.allocUnsafeSlow(2 * FRAME_BYTES_MAX);
+  readonly #inflated = Buffer.allocUnsafeSlow(FRAME_BYTES_MAX);
   #failure: unknown;
 
   constructor(store: Store, options: BlobWriterOptions) {
@@ -107,11 +115,12 @@ export class BlobWriter {
   #openPack(): OpenPack {
     if (this.#pack !== undefined) return this.#pack;
     const salt = randomBytes(SALT_BYTES);
+    const memory = this.#spare.pop() ?? Buffer.allocUnsafeSlow(PACK_MEMORY_BYTES);
+    encodePrologue('pack', salt).copy(memory);
     this.#pack = {
       packId: salt.toString('hex') as PackId,
-      salt,
       sealer: this.#store.keys.sealer('pack', salt),
-      parts: [encodePrologue('pack', salt)],
+      memory,
       frames: [],
       bytes: PROLOGUE_BYTES,
       blobs: 0,
@@ -127,10 +136,9 @@ export class BlobWriter {
     const padding = alone ? paddedLength(coded.length) - coded.length : 0;
     const number = { part: PART_BODY, counter: pack.frames.length };
     const pieces = padding === 0 ? [coded] : [coded, Buffer.alloc(padding)];
-    const sealed = pack.sealer.seal(number, pieces);
-    this.#verifyFrame(pack, sealed, { plain, compressed: compressed !== undefined });
-    const sealedLength = coded.length + padding + SEAL_TAG_BYTES;
-    pack.parts.push(...sealed);
+    const sealedLength = pack.sealer.sealInto(number, pieces, pack.memory.subarray(pack.bytes));
+    const sealed = pack.memory.subarray(pack.bytes, pack.bytes + sealedLength);
+    this.#verifyFrame(pack, sealed, { plain, coded: coded.length, compressed: compressed !== undefined });
     pack.bytes += sealedLength;
     pack.blobs += blobs.length;
     pack.frames.push({
@@ -150,13 +158,12 @@ export class BlobWriter {
 
   #verifyFrame(
     pack: OpenPack,
-    sealed: readonly Buffer[],
-    expected: { readonly plain: Buffer; readonly compressed: boolean },
+    sealed: Buffer,
+    expected: { readonly plain: Buffer; readonly coded: number; readonly compressed: boolean },
   ): void {
-    // The pieces come back as they went in: the coded bytes first, padding behind them.
-    const [coded] = pack.sealer.openPieces({ part: PART_BODY, counter: pack.frames.length }, sealed);
-    if (coded === undefined) throw new EngineError('INTERNAL', 'A sealed frame came back without a piece');
-    const plain = expected.compressed ? decompress(coded, expected.plain.length) : coded;
+    const opened = pack.sealer.openInto({ part: PART_BODY, counter: pack.frames.length }, sealed, this.#opened);
+    const coded = opened.subarray(0, expected.coded);
+    const plain = expected.compressed ? decompress(coded, expected.plain.length, this.#inflated) : coded;
     if (!plain.equals(expected.plain)) {
       throw new EngineError(
         'INTERNAL',
@@ -181,9 +188,11 @@ export class BlobWriter {
     ]);
     const sequence = this.#sequence++;
     const stored = { packId: pack.packId, packLength, headerRecord, sequence };
-    const written = this.#store.backend.write('pack', pack.packId, [...pack.parts, ...header, ...trailer]).then(
+    const parts = [pack.memory.subarray(0, pack.bytes), ...header, ...trailer];
+    const written = this.#store.backend.write('pack', pack.packId, parts).then(
       () => {
         this.#inFlight.delete(written);
+        if (this.#spare.length < PACKS_IN_FLIGHT_MAX) this.#spare.push(pack.memory);
         this.#options.onStored(stored);
       },
       (error: unknown) => {
