@@ -10,6 +10,8 @@ import {
   FRAME_ALONE_BYTES_MIN,
   FRAME_BYTES_MAX,
   FRAME_BYTES_TARGET,
+  KIB,
+  MIB,
   PACK_BLOBS_MAX,
   PACK_BYTES_TARGET,
   PACK_FRAMES_MAX,
@@ -53,14 +55,19 @@ const PACK_PAD_UNIT = 4096;
 /** Packs being written at the same time by one writer. */
 export const PACKS_IN_FLIGHT_MAX = 2;
 
-/** Room for a frame that is added to a pack just below its target; pages that are never touched cost nothing. */
-const PACK_MEMORY_BYTES = PACK_BYTES_TARGET + 2 * FRAME_BYTES_MAX;
+/**
+ * Packs are put together in pieces of memory that are used again. Several to a pack, so that the next pack grows into
+ * the pieces that the last one has just left, and a writer needs little more than one pack's memory on a fast disk.
+ */
+const PIECE_BYTES = 4 * MIB + 64 * KIB;
+
+const SPARE_PIECES_MAX = Math.ceil(PACK_BYTES_TARGET / PIECE_BYTES) * PACKS_IN_FLIGHT_MAX;
 
 interface OpenPack {
   readonly packId: PackId;
   readonly sealer: Sealer;
-  /** Prologue and frames, as they will be written. */
-  readonly memory: Buffer;
+  /** Prologue and frames, as they will be written: pieces of memory, and how far each is filled. */
+  readonly pieces: { readonly memory: Buffer; filled: number }[];
   readonly frames: FrameEntry[];
   bytes: number;
   blobs: number;
@@ -75,7 +82,7 @@ export class BlobWriter {
   #pack: OpenPack | undefined;
   #sequence = 0;
   readonly #inFlight = new Set<Promise<void>>();
-  /** Memory of packs that are written: taken again by the next one, and touched by nobody else. */
+  /** Memory of packs that are written: taken again by the next ones, and touched by nobody else. */
   readonly #spare: Buffer[] = [];
   readonly #opened = Buffer.allocUnsafeSlow(2 * FRAME_BYTES_MAX);
   readonly #inflated = Buffer.allocUnsafeSlow(FRAME_BYTES_MAX);
@@ -115,17 +122,35 @@ export class BlobWriter {
   #openPack(): OpenPack {
     if (this.#pack !== undefined) return this.#pack;
     const salt = randomBytes(SALT_BYTES);
-    const memory = this.#spare.pop() ?? Buffer.allocUnsafeSlow(PACK_MEMORY_BYTES);
-    encodePrologue('pack', salt).copy(memory);
     this.#pack = {
       packId: salt.toString('hex') as PackId,
       sealer: this.#store.keys.sealer('pack', salt),
-      memory,
+      pieces: [],
       frames: [],
       bytes: PROLOGUE_BYTES,
       blobs: 0,
     };
+    encodePrologue('pack', salt).copy(this.#room(this.#pack, PROLOGUE_BYTES));
     return this.#pack;
+  }
+
+  /** The next `bytes` of a pack's memory. */
+  #room(pack: OpenPack, bytes: number): Buffer {
+    let piece = pack.pieces.at(-1);
+    if (piece === undefined || piece.memory.length - piece.filled < bytes) {
+      const memory = bytes > PIECE_BYTES ? undefined : this.#spare.pop();
+      piece = { memory: memory ?? Buffer.allocUnsafeSlow(Math.max(bytes, PIECE_BYTES)), filled: 0 };
+      pack.pieces.push(piece);
+    }
+    piece.filled += bytes;
+    return piece.memory.subarray(piece.filled - bytes, piece.filled);
+  }
+
+  /** Keeps memory of ordinary size for the next packs. */
+  #giveBack(pack: OpenPack): void {
+    for (const { memory } of pack.pieces) {
+      if (memory.length === PIECE_BYTES && this.#spare.length < SPARE_PIECES_MAX) this.#spare.push(memory);
+    }
   }
 
   #sealFrame(plain: Buffer, blobs: readonly BlobEntry[]): void {
@@ -136,8 +161,9 @@ export class BlobWriter {
     const padding = alone ? paddedLength(coded.length) - coded.length : 0;
     const number = { part: PART_BODY, counter: pack.frames.length };
     const pieces = padding === 0 ? [coded] : [coded, Buffer.alloc(padding)];
-    const sealedLength = pack.sealer.sealInto(number, pieces, pack.memory.subarray(pack.bytes));
-    const sealed = pack.memory.subarray(pack.bytes, pack.bytes + sealedLength);
+    const sealedLength = coded.length + padding + SEAL_TAG_BYTES;
+    const sealed = this.#room(pack, sealedLength);
+    pack.sealer.sealInto(number, pieces, sealed);
     this.#verifyFrame(pack, sealed, { plain, coded: coded.length, compressed: compressed !== undefined });
     pack.bytes += sealedLength;
     pack.blobs += blobs.length;
@@ -188,11 +214,11 @@ export class BlobWriter {
     ]);
     const sequence = this.#sequence++;
     const stored = { packId: pack.packId, packLength, headerRecord, sequence };
-    const parts = [pack.memory.subarray(0, pack.bytes), ...header, ...trailer];
+    const parts = [...pack.pieces.map(({ memory, filled }) => memory.subarray(0, filled)), ...header, ...trailer];
     const written = this.#store.backend.write('pack', pack.packId, parts).then(
       () => {
         this.#inFlight.delete(written);
-        if (this.#spare.length < PACKS_IN_FLIGHT_MAX) this.#spare.push(pack.memory);
+        this.#giveBack(pack);
         this.#options.onStored(stored);
       },
       (error: unknown) => {

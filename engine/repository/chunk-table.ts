@@ -1,23 +1,24 @@
 /**
- * The part of the chunk index that lives in memory shared by all threads: an open-addressed table of exact ids.
+ * The young part of the chunk index: an open-addressed table of exact ids with their locations, in memory that all
+ * threads share. One thread adds, all look up. Ids are keyed hashes, so their first bits are the slot.
  *
- * Ids are keyed hashes, so their first bits are the slot. An entry is claimed by one compare-and-swap, so two workers
- * that meet the same new chunk agree who stores it; the other one refers to it. Entries are never removed.
+ * A blob that lies in several places has several entries (trap 26). Entries are never removed one by one.
  */
 
 import type { BlobId } from '../base/ids.ts';
 
 const HEADER_WORDS = 16;
-const ENTRY_WORDS = 8;
-const STATE = 4;
-const STATE_EMPTY = 0;
-const STATE_BUSY = 1;
-const STATE_PENDING = 2;
-const STATE_LOCATED = 3;
+/** Id (4 words), number of the pack plus one (0: the slot is empty), frame, offset, length. */
+export const ENTRY_WORDS = 8;
+const PACK = 4;
+const FRAME = 5;
+const OFFSET = 6;
+const LENGTH = 7;
 
 const COUNT = 0;
+const LOAD_MAX = 0.7;
 
-/** Where a blob lies: pack by number (ChunkIndex.packs), frame by number, and the piece of the frame's plaintext. */
+/** Where a blob lies: pack by number (ChunkIndex.pack), frame by number, and the piece of the frame's plaintext. */
 export interface BlobLocation {
   readonly pack: number;
   readonly frame: number;
@@ -46,84 +47,79 @@ export class ChunkTable {
 
   /** True once new entries should go to another table. */
   get full(): boolean {
-    return this.count >= this.#capacity * 0.7;
+    return this.count >= this.#capacity * LOAD_MAX;
   }
 
-  #matches(at: number, id: BlobId): boolean {
+  /** Adds an entry behind those of the same id. The caller looks at `full` first. */
+  add(id: BlobId, location: BlobLocation): void {
     const words = this.#words;
-    return (
-      words[at] === id.readInt32LE(0) &&
-      words[at + 1] === id.readInt32LE(4) &&
-      words[at + 2] === id.readInt32LE(8) &&
-      words[at + 3] === id.readInt32LE(12)
-    );
-  }
-
-  /** The state word, once no other thread is in the middle of writing the entry. */
-  #settledState(at: number): number {
-    let state = Atomics.load(this.#words, at + STATE);
-    while (state === STATE_BUSY) state = Atomics.load(this.#words, at + STATE);
-    return state;
-  }
-
-  /** The entry of an id, or -1. */
-  find(id: BlobId): number {
     let slot = id.readUInt32LE(0) & this.#mask;
+    while (words[HEADER_WORDS + slot * ENTRY_WORDS + PACK] !== 0) slot = (slot + 1) & this.#mask;
+    const at = HEADER_WORDS + slot * ENTRY_WORDS;
+    words[at] = id.readInt32LE(0);
+    words[at + 1] = id.readInt32LE(4);
+    words[at + 2] = id.readInt32LE(8);
+    words[at + 3] = id.readInt32LE(12);
+    words[at + FRAME] = location.frame;
+    words[at + OFFSET] = location.offset;
+    words[at + LENGTH] = location.length;
+    // The pack is written last: whoever sees it sees the rest.
+    Atomics.store(words, at + PACK, location.pack + 1);
+    Atomics.add(words, COUNT, 1);
+  }
+
+  /** The first entry of an id, or the next one after `after`; -1 where there is none. */
+  find(id: BlobId, after = -1): number {
+    const words = this.#words;
+    let slot = id.readUInt32LE(0) & this.#mask;
+    if (after >= 0) slot = ((after - HEADER_WORDS) / ENTRY_WORDS + 1) & this.#mask;
+    const word = id.readInt32LE(0);
     for (let probes = 0; probes <= this.#mask; probes++) {
       const at = HEADER_WORDS + slot * ENTRY_WORDS;
-      if (this.#settledState(at) === STATE_EMPTY) return -1;
-      if (this.#matches(at, id)) return at;
+      if (Atomics.load(words, at + PACK) === 0) return -1;
+      if (
+        words[at] === word &&
+        words[at + 1] === id.readInt32LE(4) &&
+        words[at + 2] === id.readInt32LE(8) &&
+        words[at + 3] === id.readInt32LE(12)
+      ) {
+        return at;
+      }
       slot = (slot + 1) & this.#mask;
     }
     return -1;
   }
 
-  /**
-   * Claims an id for the caller, who then stores the blob: true. False where it is there already, or claimed by someone
-   * else. A table without room says true: the blob may then be stored twice, which every reader bears.
-   */
-  claim(id: BlobId): boolean {
-    const words = this.#words;
-    let slot = id.readUInt32LE(0) & this.#mask;
-    for (let probes = 0; probes < this.#capacity * 0.95; probes++) {
-      const at = HEADER_WORDS + slot * ENTRY_WORDS;
-      if (Atomics.compareExchange(words, at + STATE, STATE_EMPTY, STATE_BUSY) === STATE_EMPTY) {
-        words[at] = id.readInt32LE(0);
-        words[at + 1] = id.readInt32LE(4);
-        words[at + 2] = id.readInt32LE(8);
-        words[at + 3] = id.readInt32LE(12);
-        Atomics.store(words, at + STATE, STATE_PENDING);
-        Atomics.add(words, COUNT, 1);
-        return true;
-      }
-      this.#settledState(at);
-      if (this.#matches(at, id)) return false;
-      slot = (slot + 1) & this.#mask;
-    }
-    return true;
+  packAt(at: number): number {
+    return (this.#words[at + PACK] ?? 0) - 1;
   }
 
-  /** Records where a blob lies; the first location stays. */
-  locate(id: BlobId, location: BlobLocation): void {
-    this.claim(id);
-    const at = this.find(id);
-    if (at < 0 || this.#settledState(at) >= STATE_LOCATED) return;
-    this.#words[at + 5] = location.frame;
-    this.#words[at + 6] = location.offset;
-    this.#words[at + 7] = location.length;
-    Atomics.store(this.#words, at + STATE, location.pack + STATE_LOCATED);
-  }
-
-  /** The location behind an entry, or undefined while its pack is not stored yet. */
-  locationAt(at: number): BlobLocation | undefined {
-    const state = this.#settledState(at);
-    if (state < STATE_LOCATED) return undefined;
+  locationAt(at: number): BlobLocation {
     const words = this.#words;
     return {
-      pack: state - STATE_LOCATED,
-      frame: words[at + 5] ?? 0,
-      offset: words[at + 6] ?? 0,
-      length: words[at + 7] ?? 0,
+      pack: this.packAt(at),
+      frame: words[at + FRAME] ?? 0,
+      offset: words[at + OFFSET] ?? 0,
+      length: words[at + LENGTH] ?? 0,
     };
+  }
+
+  /** Copies the entries whose pack is accepted to `target`, from its word `start` on; returns the word behind the last. */
+  copyEntries(target: Uint32Array, start: number, accepts: (pack: number) => boolean): number {
+    const words = this.#words;
+    let end = start;
+    for (let at = HEADER_WORDS; at < words.length; at += ENTRY_WORDS) {
+      const state = words[at + PACK] ?? 0;
+      if (state === 0 || !accepts(state - 1)) continue;
+      for (let word = 0; word < ENTRY_WORDS; word++) target[end + word] = words[at + word] ?? 0;
+      target[end + PACK] = state - 1;
+      end += ENTRY_WORDS;
+    }
+    return end;
+  }
+
+  /** Empties it. Only where no other thread looks. */
+  clear(): void {
+    this.#words.fill(0);
   }
 }

@@ -1,7 +1,7 @@
 /** Leases: who works in the repository. Small sealed files that are refreshed by a new one and end with the run. */
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { EngineError, isEngineError } from '../base/errors.ts';
 import type { LeaseId, SnapshotId } from '../base/ids.ts';
@@ -14,9 +14,11 @@ export interface Lease extends LeaseRecord {
   readonly id: LeaseId;
 }
 
+/** Names what process ids are counted in: this boot of this machine, and the container. */
 function bootId(): string {
   try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;
   } catch {
     return '';
   }
@@ -27,8 +29,13 @@ function bootId(): string {
  * LEASE_STALE_MS.
  */
 export function isLeaseAlive(lease: LeaseRecord, nowMs: number): boolean {
-  if (lease.host === hostname() && lease.boot !== '' && lease.boot === bootId()) return isProcessAlive(lease.pid);
+  if (isOurs(lease)) return isProcessAlive(lease.pid);
   return nowMs - lease.refreshedMs < LEASE_STALE_MS;
+}
+
+/** True where this process can see whether the other one lives. */
+function isOurs(lease: LeaseRecord): boolean {
+  return lease.host === hostname() && lease.boot !== '' && lease.boot === bootId();
 }
 
 function isProcessAlive(pid: number): boolean {
@@ -107,8 +114,13 @@ export class HeldLease {
     const { leases } = await listLeases(this.#store);
     const now = Date.now();
     for (const lease of leases) {
-      if (lease.run === this.#record.run || !(lease.exclusive || this.#record.exclusive)) continue;
-      if (!isLeaseAlive(lease, now)) continue;
+      if (lease.run === this.#record.run) continue;
+      if (!isLeaseAlive(lease, now)) {
+        // A process that was killed here leaves its lease to whoever comes next.
+        if (isOurs(lease)) await this.#store.backend.remove('lock', lease.id);
+        continue;
+      }
+      if (!(lease.exclusive || this.#record.exclusive)) continue;
       const since = new Date(lease.startedMs).toISOString();
       throw new EngineError(
         'REPOSITORY_LOCKED',

@@ -67,7 +67,9 @@ export class SegmentWriter {
     if (packs.length === 0) return;
     this.#writing = this.#writing
       .then(async () => {
-        this.#bytesWritten += await this.#repository.index.save(packs);
+        // Not in one expression: packs that come in meanwhile would be forgotten.
+        const bytes = await this.#repository.index.save(packs);
+        this.#bytesWritten += bytes;
       })
       .catch((error: unknown) => {
         this.#failure ??= error;

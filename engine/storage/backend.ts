@@ -37,6 +37,8 @@ export interface Backend {
   list(kind: FileKind): AsyncIterable<StoredFile>;
   /** Removing what is not there is no error. */
   remove(kind: FileKind, name: string): Promise<void>;
+  /** Removes what killed writers left half written, once it is old enough that none can be at it. Never throws. */
+  tidy(nowMs: number): Promise<void>;
   /** Free bytes of the store, or undefined where that has no meaning. */
   freeBytes(): Promise<number | undefined>;
   close(): Promise<void>;

@@ -249,6 +249,18 @@ export class LocalBackend implements Backend {
     }
   }
 
+  async tidy(nowMs: number): Promise<void> {
+    const folder = join(this.#root, TEMPORARY_FOLDER);
+    try {
+      for await (const entry of await opendir(folder)) {
+        const file = join(folder, entry.name);
+        if (nowMs - (await lstat(file)).mtimeMs > STALE_TEMPORARY_MS) await rm(file, { force: true });
+      }
+    } catch {
+      // Left for the next run.
+    }
+  }
+
   async freeBytes(): Promise<number | undefined> {
     try {
       const { bavail, bsize } = await statfs(this.#root);
@@ -306,17 +318,4 @@ export async function createLocalBackend(path: string): Promise<LocalBackend> {
     throw new EngineError('STORAGE_FAILED', `Cannot make a repository at ${root}: ${errorMessage(error)}`, error);
   }
   return new LocalBackend(root);
-}
-
-/** Removes what killed runs left in the temporary folder a day ago or longer. */
-export async function removeStaleTemporaries(path: string, nowMs: number): Promise<void> {
-  const folder = join(resolve(path), TEMPORARY_FOLDER);
-  try {
-    for await (const entry of await opendir(folder)) {
-      const file = join(folder, entry.name);
-      if (nowMs - (await lstat(file)).mtimeMs > STALE_TEMPORARY_MS) await rm(file, { force: true });
-    }
-  } catch {
-    // Left for the next run.
-  }
 }

@@ -56,6 +56,8 @@ export class MemoryBackend implements Backend {
     this.#files.delete(`${kind}/${name}`);
   }
 
+  async tidy(): Promise<void> {}
+
   async freeBytes(): Promise<number | undefined> {
     return undefined;
   }

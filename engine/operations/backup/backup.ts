@@ -152,6 +152,7 @@ class BackupRun {
       ? undefined
       : await HeldLease.acquire(repository, { verb: 'backup', exclusive: false, parents });
     try {
+      if (!dryRun) await repository.backend.tidy(Date.now());
       await repository.index.refresh({ onlyExisting: true });
       for (const { object, error } of repository.index.damage) options.monitor?.note?.(`${object}: ${error.message}`);
       const journals = join(repository.cacheDirectory, 'journals', repository.config.id);

@@ -186,35 +186,33 @@ export class FileMatcher {
   ): Promise<Buffer | undefined> {
     task.directory.retain();
     try {
-      return await this.#storeOpenFile(task, entry, before);
+      const { dispatcher, databases, journal } = this.#options;
+      const { listing, index, name } = entry;
+      // A view: whoever keeps it longer than this file's way through the workers copies it.
+      const stat = listing.stats.subarray(index * STAT_BYTES, (index + 1) * STAT_BYTES);
+      const path = joinPath(task.path, name);
+      if (journal.hasFiles) {
+        const resumed = await this.#resume(path, stat);
+        if (resumed !== undefined) {
+          this.#countStored(before, resumed);
+          return resumed;
+        }
+      }
+      const request = { directory: task.directory, name, stat };
+      const size = readSize(stat, 0);
+      const sparse = isSparse(listing, index, size);
+      let outcome: FileOutcome;
+      if (databases?.wasFound(path) === true) outcome = { kind: 'database' };
+      else if (size > BATCH_FILE_BYTES_MAX || sparse) outcome = { kind: 'grew' };
+      else outcome = await dispatcher.storeSmall(request);
+      if (outcome.kind === 'grew') {
+        outcome = await dispatcher.storeLarge({ ...request, sparse, sniff: databases !== undefined });
+      }
+      if (outcome.kind === 'database') return await this.#captureDatabase(task, entry, before);
+      return this.#settleOutcome(path, before, outcome);
     } finally {
       task.directory.release();
     }
-  }
-
-  async #storeOpenFile(
-    task: DirectoryTask,
-    entry: ListedEntry,
-    before: RowReference | undefined,
-  ): Promise<Buffer | undefined> {
-    const { dispatcher, databases } = this.#options;
-    const { listing, index, name } = entry;
-    const stat = Buffer.from(listing.stats.subarray(index * STAT_BYTES, (index + 1) * STAT_BYTES));
-    const path = joinPath(task.path, name);
-    const resumed = await this.#resume(path, stat);
-    if (resumed !== undefined) {
-      this.#countStored(before, resumed);
-      return resumed;
-    }
-    const request = { directory: task.directory, name, stat };
-    let outcome: FileOutcome = { kind: 'grew' };
-    const size = readSize(stat, 0);
-    const large = { sparse: isSparse(listing, index, size), sniff: databases !== undefined };
-    if (databases?.wasFound(path) === true) outcome = { kind: 'database' };
-    else if (size <= BATCH_FILE_BYTES_MAX && !large.sparse) outcome = await dispatcher.storeSmall(request);
-    if (outcome.kind === 'grew') outcome = await dispatcher.storeLarge({ ...request, ...large });
-    if (outcome.kind === 'database') return this.#captureDatabase(task, entry, before);
-    return this.#settleOutcome(path, before, outcome);
   }
 
   /** The row of a file that an interrupted run finished, if all its chunks are in the repository. */

@@ -39,7 +39,7 @@ import {
   type TaskEffects,
 } from './messages.ts';
 
-export const STEP_ENTRY_BYTES = 8 + BLOB_ID_BYTES;
+const STEP_ENTRY_BYTES = 8 + BLOB_ID_BYTES;
 const HEAD_BYTES = 512;
 
 export interface FileStoreOptions {
@@ -314,7 +314,8 @@ function setSize(stat: Buffer, size: number): void {
   stat.writeUInt32LE(Math.floor(size / 0x1_0000_0000), offset + 4);
 }
 
-function pushEntry(entries: ByteWriter, length: number, id: BlobId | undefined): void {
+/** An entry as a StepResult and the journal hold it. */
+export function pushEntry(entries: ByteWriter, length: number, id: BlobId | undefined): void {
   const at = entries.reserve(STEP_ENTRY_BYTES);
   entries.backing.writeDoubleLE(length * 2 + (id === undefined ? 1 : 0), at);
   if (id === undefined) entries.backing.fill(0, at + 8, at + STEP_ENTRY_BYTES);

@@ -16,16 +16,20 @@ import { makeDirectories } from '../../base/make-directories.ts';
 import type { ContentEntry } from '../../format/row.ts';
 import type { StoredPack } from '../../repository/blob-writer.ts';
 import type { StoredAt } from './file-dispatcher.ts';
-import { decodeStepEntries, STEP_ENTRY_BYTES } from './file-store.ts';
-import { type ChangeRules, isUnchanged } from './parent-rows.ts';
+import { decodeStepEntries, pushEntry } from './file-store.ts';
+import { rulesSince } from './parent.ts';
+import { type ChangeRules, isSameStat, isUnchanged, rowWithStat } from './parent-rows.ts';
 
 const RECORD_START = 1;
 const RECORD_PACK = 2;
 const RECORD_FILE = 3;
+const WAITING_BYTES_FIRST = 4096;
 const HEAD_BYTES = 5;
 const TAIL_BYTES = 4;
 /** Files that can be taken over from interrupted runs; those beyond are read again. */
 const FILES_MAX = 2_000_000;
+/** Bytes of records that wait for their packs; files beyond are not written down. */
+const WAITING_BYTES_MAX = 32 * MIB;
 
 interface Earlier {
   readonly file: number;
@@ -48,7 +52,9 @@ export class Journal {
   #fd: number | undefined;
   /** Every journal that this run has read or written. */
   readonly #paths: string[] = [];
-  readonly #waiting = new Map<number, { readonly sequence: number; readonly payload: Buffer }[]>();
+  /** Whole records for each worker and pack, packed: as objects they would be the largest part of a run's memory. */
+  readonly #waiting = new Map<number, Map<number, ByteWriter>>();
+  #waitingBytes = 0;
   /** For each worker: packs below this number are all durable, and those above it that are. */
   readonly #durable = new Map<number, { below: number; readonly above: Set<number> }>();
 
@@ -77,6 +83,11 @@ export class Journal {
   /** Packs of interrupted runs: durable, and perhaps in no index segment. */
   get recoveredPacks(): readonly PackId[] {
     return this.#recoveredPacks;
+  }
+
+  /** False where no file can be found, so that nobody needs to ask. */
+  get hasFiles(): boolean {
+    return this.#earlier.length > 0;
   }
 
   get recoveredFiles(): number {
@@ -127,8 +138,11 @@ export class Journal {
       if (!reader.counted(MIB).equals(path)) continue;
       const row = reader.counted(64 * MIB);
       const entries = reader.remaining === 0 ? undefined : decodeStepEntries(reader.raw(reader.remaining));
-      if (isUnchanged(stat, 0, { bytes: row, at: 0 }, { ...rules, trustedBefore: timeOf(earlier.startedNs) })) {
-        return { row, entries };
+      if (isUnchanged(stat, 0, { bytes: row, at: 0 }, rulesSince(earlier.startedNs, rules))) {
+        return {
+          row: isSameStat(stat, 0, { bytes: row, at: 0 }) ? row : rowWithStat({ bytes: row, at: 0 }, stat, 0),
+          entries,
+        };
       }
     }
     return undefined;
@@ -144,10 +158,14 @@ export class Journal {
       return;
     }
     this.#paths.push(path);
-    const payload = Buffer.alloc(8);
-    payload.writeBigUInt64LE(startedNs);
-    this.#append(RECORD_START, payload);
-    for (const packId of this.#recoveredPacks) this.#append(RECORD_PACK, Buffer.from(packId, 'hex'));
+    const start = Buffer.alloc(8);
+    start.writeBigUInt64LE(startedNs);
+    const records = new ByteWriter(256);
+    pushRecord(records, RECORD_START, (writer) => writer.raw(start));
+    for (const packId of this.#recoveredPacks) {
+      pushRecord(records, RECORD_PACK, (writer) => writer.raw(Buffer.from(packId, 'hex')));
+    }
+    this.#write(records.finish());
   }
 
   /** A file whose row is made; it is written down once its worker's packs are durable. */
@@ -157,51 +175,52 @@ export class Journal {
     stored: { readonly at: StoredAt; readonly entries?: readonly ContentEntry[] | undefined },
   ): void {
     if (this.#fd === undefined) return;
-    const writer = new ByteWriter(row.length + path.length + 16);
-    writer.counted(path);
-    writer.counted(row);
-    for (const entry of stored.entries ?? []) {
-      const at = writer.reserve(STEP_ENTRY_BYTES);
-      writer.backing.writeDoubleLE(entry.length * 2 + (entry.blobId === undefined ? 1 : 0), at);
-      writer.backing.fill(0, at + 8, at + STEP_ENTRY_BYTES);
-      entry.blobId?.copy(writer.backing, at + 8);
-    }
     const { worker, packSequence } = stored.at;
-    const payload = writer.finish();
     if ((this.#durable.get(worker)?.below ?? 0) > packSequence) {
-      this.#append(RECORD_FILE, payload);
+      const writer = new ByteWriter(path.length + row.length + 64);
+      pushFile(writer, { path, row, entries: stored.entries });
+      this.#write(writer.finish());
       return;
     }
-    const waiting = this.#waiting.get(worker);
-    if (waiting === undefined) this.#waiting.set(worker, [{ sequence: packSequence, payload }]);
-    else waiting.push({ sequence: packSequence, payload });
+    if (this.#waitingBytes > WAITING_BYTES_MAX) return;
+    let packs = this.#waiting.get(worker);
+    if (packs === undefined) {
+      packs = new Map();
+      this.#waiting.set(worker, packs);
+    }
+    let writer = packs.get(packSequence);
+    if (writer === undefined) {
+      writer = new ByteWriter(WAITING_BYTES_FIRST);
+      packs.set(packSequence, writer);
+    }
+    const before = writer.length;
+    pushFile(writer, { path, row, entries: stored.entries });
+    this.#waitingBytes += writer.length - before;
   }
 
   packStored(worker: number, pack: StoredPack): void {
     if (this.#fd === undefined) return;
-    this.#append(RECORD_PACK, Buffer.from(pack.packId, 'hex'));
+    const record = new ByteWriter(64);
+    pushRecord(record, RECORD_PACK, (writer) => writer.raw(Buffer.from(pack.packId, 'hex')));
+    this.#write(record.finish());
     const durable = this.#durable.get(worker) ?? { below: 0, above: new Set<number>() };
     this.#durable.set(worker, durable);
     durable.above.add(pack.sequence);
     while (durable.above.delete(durable.below)) durable.below++;
-    const waiting = this.#waiting.get(worker) ?? [];
-    const rest = waiting.filter((item) => {
-      if (item.sequence >= durable.below) return true;
-      this.#append(RECORD_FILE, item.payload);
-      return false;
-    });
-    this.#waiting.set(worker, rest);
+    const packs = this.#waiting.get(worker);
+    if (packs === undefined) return;
+    for (const [sequence, records] of packs) {
+      if (sequence >= durable.below) continue;
+      packs.delete(sequence);
+      this.#waitingBytes -= records.length;
+      this.#write(records.backing.subarray(0, records.length));
+    }
   }
 
-  #append(type: number, payload: Buffer): void {
+  #write(records: Buffer): void {
     if (this.#fd === undefined) return;
-    const record = Buffer.alloc(HEAD_BYTES + payload.length + TAIL_BYTES);
-    record[0] = type;
-    record.writeUInt32LE(payload.length, 1);
-    payload.copy(record, HEAD_BYTES);
-    record.writeUInt32LE(crc32(payload), HEAD_BYTES + payload.length);
     try {
-      writeSync(this.#fd, record);
+      for (let at = 0; at < records.length; ) at += writeSync(this.#fd, records, at);
     } catch {
       // A full cache disk ends the journal, not the backup: a resumed run then reads more files again.
       closeSync(this.#fd);
@@ -229,8 +248,26 @@ export class Journal {
   }
 }
 
-function timeOf(ns: bigint): { seconds: number; nanoseconds: number } {
-  return { seconds: Number(ns / 1_000_000_000n), nanoseconds: Number(ns % 1_000_000_000n) };
+/** Appends a whole record whose payload `fill` writes. */
+function pushRecord(writer: ByteWriter, type: number, fill: (writer: ByteWriter) => void): void {
+  const head = writer.reserve(HEAD_BYTES);
+  fill(writer);
+  const start = head + HEAD_BYTES;
+  const end = writer.length;
+  writer.backing[head] = type;
+  writer.backing.writeUInt32LE(end - start, head + 1);
+  writer.u32(crc32(writer.backing.subarray(start, end)));
+}
+
+function pushFile(
+  writer: ByteWriter,
+  file: { readonly path: Buffer; readonly row: Buffer; readonly entries: readonly ContentEntry[] | undefined },
+): void {
+  pushRecord(writer, RECORD_FILE, () => {
+    writer.counted(file.path);
+    writer.counted(file.row);
+    for (const entry of file.entries ?? []) pushEntry(writer, entry.length, entry.blobId);
+  });
 }
 
 function pathHash(path: Buffer): number {

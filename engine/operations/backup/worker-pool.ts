@@ -18,6 +18,9 @@ const TASKS_PER_WORKER = 2;
 /** Tasks that may wait for a worker, for each of them, before submit() makes the scan wait. */
 const TASKS_WAITING_PER_WORKER = 2;
 
+/** A worker makes short-lived objects only; the default lets 48 MiB of them lie about. */
+const WORKER_YOUNG_MIB = 6;
+
 export interface PoolOptions {
   readonly workers: number;
   readonly claims: RunClaims;
@@ -95,7 +98,10 @@ export class WorkerPool {
   }
 
   #threadSeat(number: number, data: BackupWorkerData): Seat {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: data });
+    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: data,
+      resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_MIB },
+    });
     const seat: Seat = {
       number,
       jobs: new Map(),

@@ -1,0 +1,115 @@
+/**
+ * LevelDB as the cold part of the chunk index uses it: numbered values under (run, kind, number), each written once, in
+ * ascending order of keys, so that nothing is ever merged or overwritten, and nobody scans (trap 32). Every value ends
+ * with a check code over key and bytes: one that fails it is as good as missing, because all of this is derived data.
+ *
+ * All threads of a process share one open database by its location.
+ */
+
+import { crc32 } from 'node:zlib';
+import type { Level } from 'level';
+import { MIB } from '../base/limits.ts';
+
+/** In the order in which the parts of a run are written. */
+export const COLD_KINDS = { page: 1, filter: 2, frames: 3, packs: 4, segments: 5, summary: 9 } as const;
+export type ColdKind = keyof typeof COLD_KINDS;
+
+const KEY_BYTES = 7;
+const CHECK_BYTES = 4;
+const BATCH_BYTES_MAX = 1 * MIB;
+/** Long values are cut into pieces of this length. */
+const PIECE_BYTES = 256 * 1024;
+
+const OPTIONS = {
+  keyEncoding: 'buffer',
+  valueEncoding: 'buffer',
+  compression: false,
+  cacheSize: 4 * MIB,
+  writeBufferSize: 8 * MIB,
+  maxFileSize: 32 * MIB,
+  multithreading: true,
+} as const;
+
+function keyOf(run: number, kind: ColdKind, number: number): Buffer {
+  const key = Buffer.allocUnsafe(KEY_BYTES);
+  key.writeUInt16BE(run, 0);
+  key.writeUInt8(COLD_KINDS[kind], 2);
+  key.writeUInt32BE(number, 3);
+  return key;
+}
+
+export class ColdDatabase {
+  readonly location: string;
+  readonly #level: Level<Buffer, Buffer>;
+  #batch: { type: 'put'; key: Buffer; value: Buffer }[] = [];
+  #batchBytes = 0;
+
+  private constructor(location: string, level: Level<Buffer, Buffer>) {
+    this.location = location;
+    this.#level = level;
+  }
+
+  /** Opens the database in a directory, or makes one there. Throws what LevelDB throws. */
+  static async open(location: string): Promise<ColdDatabase> {
+    // Loaded late: a repository that has no cold part never pays for it.
+    const { Level } = await import('level');
+    const level = new Level<Buffer, Buffer>(location, OPTIONS);
+    await level.open();
+    return new ColdDatabase(location, level);
+  }
+
+  /** The value, or undefined where it is missing or not what was written. Without waiting. */
+  read(run: number, kind: ColdKind, number: number): Buffer | undefined {
+    const key = keyOf(run, kind, number);
+    let stored: Buffer | undefined;
+    try {
+      stored = this.#level.getSync(key);
+    } catch {
+      return undefined;
+    }
+    if (stored === undefined || stored.length < CHECK_BYTES) return undefined;
+    const value = stored.subarray(0, stored.length - CHECK_BYTES);
+    return stored.readUInt32LE(value.length) === crc32(value, crc32(key)) ? value : undefined;
+  }
+
+  /** Adds a value to the batch; a copy is kept. True once drain() should be awaited. */
+  put(address: { readonly run: number; readonly kind: ColdKind; readonly number: number }, bytes: Uint8Array): boolean {
+    const key = keyOf(address.run, address.kind, address.number);
+    const value = Buffer.allocUnsafeSlow(bytes.length + CHECK_BYTES);
+    value.set(bytes);
+    value.writeUInt32LE(crc32(bytes, crc32(key)), bytes.length);
+    this.#batch.push({ type: 'put', key, value });
+    this.#batchBytes += value.length;
+    return this.#batchBytes >= BATCH_BYTES_MAX;
+  }
+
+  async drain(): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    if (batch.length > 0) await this.#level.batch(batch);
+  }
+
+  /** Puts a long value as pieces. */
+  async putPieces(run: number, kind: ColdKind, bytes: Uint8Array): Promise<void> {
+    for (let number = 0; number * PIECE_BYTES < bytes.length; number++) {
+      const piece = bytes.subarray(number * PIECE_BYTES, (number + 1) * PIECE_BYTES);
+      if (this.put({ run, kind, number }, piece)) await this.drain();
+    }
+  }
+
+  /** Fills `target` from pieces; false where they are not what was written. */
+  readPieces(run: number, kind: ColdKind, target: Uint8Array): boolean {
+    for (let number = 0; number * PIECE_BYTES < target.length; number++) {
+      const piece = this.read(run, kind, number);
+      const start = number * PIECE_BYTES;
+      if (piece === undefined || piece.length !== Math.min(PIECE_BYTES, target.length - start)) return false;
+      target.set(piece, start);
+    }
+    return true;
+  }
+
+  async close(): Promise<void> {
+    await this.#level.close();
+  }
+}

@@ -1,0 +1,162 @@
+/** Small named faults over a store, for what nothing real produces on demand. */
+
+import { EngineError } from '../../engine/base/errors.ts';
+import type { Backend, BackendAddress, FileKind, StoredFile } from '../../engine/storage/backend.ts';
+
+/** A store that does what another one does; faults override single methods. Never reached by worker threads. */
+export class WrappedBackend implements Backend {
+  readonly location: string;
+  readonly address: BackendAddress | undefined = undefined;
+  readonly inner: Backend;
+
+  constructor(inner: Backend) {
+    this.inner = inner;
+    this.location = inner.location;
+  }
+
+  write(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    return this.inner.write(kind, name, parts);
+  }
+
+  read(kind: FileKind, name: string, range?: { readonly offset: number; readonly length: number }): Promise<Buffer> {
+    return this.inner.read(kind, name, range);
+  }
+
+  size(kind: FileKind, name: string): Promise<number | undefined> {
+    return this.inner.size(kind, name);
+  }
+
+  list(kind: FileKind): AsyncIterable<StoredFile> {
+    return this.inner.list(kind);
+  }
+
+  remove(kind: FileKind, name: string): Promise<void> {
+    return this.inner.remove(kind, name);
+  }
+
+  tidy(nowMs: number): Promise<void> {
+    return this.inner.tidy(nowMs);
+  }
+
+  freeBytes(): Promise<number | undefined> {
+    return this.inner.freeBytes();
+  }
+
+  close(): Promise<void> {
+    return this.inner.close();
+  }
+}
+
+/** One file has other bytes than were written. */
+export class ReplacedFile extends WrappedBackend {
+  readonly #kind: FileKind;
+  readonly #name: string;
+  readonly #bytes: Buffer;
+
+  constructor(inner: Backend, file: { readonly kind: FileKind; readonly name: string; readonly bytes: Buffer }) {
+    super(inner);
+    this.#kind = file.kind;
+    this.#name = file.name;
+    this.#bytes = file.bytes;
+  }
+
+  override async read(
+    kind: FileKind,
+    name: string,
+    range?: { readonly offset: number; readonly length: number },
+  ): Promise<Buffer> {
+    if (kind !== this.#kind || name !== this.#name) return super.read(kind, name, range);
+    const { offset, length } = range ?? { offset: 0, length: this.#bytes.length };
+    if (offset + length > this.#bytes.length) throw new EngineError('OBJECT_CORRUPT', `${kind}/${name} is too short`);
+    return Buffer.from(this.#bytes.subarray(offset, offset + length));
+  }
+
+  override async size(kind: FileKind, name: string): Promise<number | undefined> {
+    return kind === this.#kind && name === this.#name ? this.#bytes.length : super.size(kind, name);
+  }
+
+  override async *list(kind: FileKind): AsyncGenerator<StoredFile> {
+    for await (const file of super.list(kind)) {
+      yield kind === this.#kind && file.name === this.#name ? { ...file, bytes: this.#bytes.length } : file;
+    }
+  }
+}
+
+/** One file is not there. */
+export class MissingFile extends WrappedBackend {
+  readonly #kind: FileKind;
+  readonly #name: string;
+
+  constructor(inner: Backend, file: { readonly kind: FileKind; readonly name: string }) {
+    super(inner);
+    this.#kind = file.kind;
+    this.#name = file.name;
+  }
+
+  override async read(
+    kind: FileKind,
+    name: string,
+    range?: { readonly offset: number; readonly length: number },
+  ): Promise<Buffer> {
+    if (kind !== this.#kind || name !== this.#name) return super.read(kind, name, range);
+    throw new EngineError('OBJECT_MISSING', `${kind}/${name} is missing in the repository`);
+  }
+
+  override async size(kind: FileKind, name: string): Promise<number | undefined> {
+    return kind === this.#kind && name === this.#name ? undefined : super.size(kind, name);
+  }
+
+  override async *list(kind: FileKind): AsyncGenerator<StoredFile> {
+    for await (const file of super.list(kind)) if (kind !== this.#kind || file.name !== this.#name) yield file;
+  }
+}
+
+/** Writes fail from the n-th on, as on a disk that is full. */
+export class FailingWrites extends WrappedBackend {
+  #left: number;
+
+  constructor(inner: Backend, writesThatSucceed: number) {
+    super(inner);
+    this.#left = writesThatSucceed;
+  }
+
+  override async write(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    if (this.#left-- <= 0) throw new EngineError('STORAGE_FAILED', `Cannot write ${name}: the disk is full`);
+    return super.write(kind, name, parts);
+  }
+}
+
+/** Listing one kind fails, as on a share that went away. */
+export class FailingListing extends WrappedBackend {
+  readonly #kind: FileKind;
+
+  constructor(inner: Backend, kind: FileKind) {
+    super(inner);
+    this.#kind = kind;
+  }
+
+  override async *list(kind: FileKind): AsyncGenerator<StoredFile> {
+    if (kind === this.#kind) throw new EngineError('STORAGE_FAILED', `Cannot list ${kind}: the store is unreachable`);
+    yield* super.list(kind);
+  }
+}
+
+/** Writes down what is asked of the store, in order: `write pack`, `remove lock` ... */
+export class RecordingBackend extends WrappedBackend {
+  readonly calls: string[] = [];
+
+  override async write(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    await super.write(kind, name, parts);
+    this.calls.push(`write ${kind}`);
+  }
+
+  override list(kind: FileKind): AsyncIterable<StoredFile> {
+    this.calls.push(`list ${kind}`);
+    return super.list(kind);
+  }
+
+  override async remove(kind: FileKind, name: string): Promise<void> {
+    await super.remove(kind, name);
+    this.calls.push(`remove ${kind}`);
+  }
+}
