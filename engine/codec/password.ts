@@ -3,17 +3,15 @@
 import { Worker } from 'node:worker_threads';
 import { EngineError } from '../base/errors.ts';
 import { GIB, KIB } from '../base/limits.ts';
+import { deriveKey, type PasswordParameters } from './password-key.ts';
 
-export interface PasswordParameters {
-  readonly salt: Uint8Array;
-  readonly memoryKiB: number;
-  readonly iterations: number;
-  readonly parallelism: number;
-}
+export type { PasswordParameters } from './password-key.ts';
 
 const MEMORY_KIB_MAX = GIB / KIB;
 const ITERATIONS_MAX = 100;
 const PARALLELISM_MAX = 16;
+/** Memory times iterations: below this, deriving takes less than starting a thread. */
+const INLINE_KIB_MAX = 1024;
 
 function requireBounds(parameters: PasswordParameters): void {
   const { memoryKiB, iterations, parallelism, salt } = parameters;
@@ -34,9 +32,12 @@ function requireBounds(parameters: PasswordParameters): void {
   );
 }
 
-/** A key of 32 bytes. */
-export function derivePasswordKey(password: Buffer, parameters: PasswordParameters): Promise<Buffer> {
+/** A key of 32 bytes. INVALID_ARGUMENT for parameters out of bounds. */
+export async function derivePasswordKey(password: Buffer, parameters: PasswordParameters): Promise<Buffer> {
   requireBounds(parameters);
+  if (parameters.memoryKiB * parameters.iterations <= INLINE_KIB_MAX) {
+    return Buffer.from(await deriveKey(password, parameters));
+  }
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./password-worker.js', import.meta.url), {
       workerData: { password: new Uint8Array(password), ...parameters },

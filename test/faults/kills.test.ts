@@ -13,7 +13,7 @@ import { treeState } from '../support/tree-state.ts';
 
 const OPEN = ['--insecure-no-password'];
 /** A run of the command line on this library takes about so long. */
-const RUN_MS = 700;
+const RUN_MS = 500;
 
 function makeSource(source: string, random: Random): void {
   mkdirSync(source);
