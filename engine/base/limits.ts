@@ -20,7 +20,7 @@ export const BATCH_FILE_BYTES_MAX = 256 * KIB;
 export const BATCH_FILES_MAX = 256;
 export const BATCH_BYTES_MAX = 2 * MIB;
 /** Larger files are cut in steps of this many bytes, each by whichever worker is free. */
-export const FILE_STEP_BYTES = 16 * MIB;
+export const FILE_STEP_BYTES = 8 * MIB;
 /** Files that are not of a compressed media type count as large from this size on. */
 export const LARGE_CLASS_BYTES_MIN = 64 * MIB;
 /** Files of a compressed media type count as large from this size on. */
@@ -62,8 +62,14 @@ export const DIRECTORY_DEPTH_MAX = 4096;
 /** An index segment names at most this many blobs. */
 export const INDEX_SEGMENT_BLOBS_MAX = 100_000;
 export const INDEX_SEGMENT_PACKS_MAX = 4096;
-/** Blobs that are held in shared memory before they are moved to LevelDB (32 bytes each, load 0.7 at most). */
-export const YOUNG_BLOBS_MAX = 1_500_000;
+/** Blobs that are held in shared memory before they are moved to LevelDB (32 bytes a slot, load 0.7 at most). */
+export const YOUNG_BLOBS_MAX = 400_000;
+/** Packs of those; each has its frames in memory, some 500 bytes. */
+export const YOUNG_PACKS_MAX = 16_384;
+/** Sorted runs in LevelDB; more are merged into one. */
+export const COLD_RUNS_MAX = 8;
+/** Ids of new blobs that a backup holds in memory before they are moved to a LevelDB of its own (16 bytes a slot). */
+export const RUN_CLAIMS_MAX = 1_000_000;
 
 // ---- small sealed files
 export const SEALED_FILE_BYTES_MAX = 256 * MIB;

@@ -2,7 +2,7 @@
 
 import type { BlobId } from '../base/ids.ts';
 import { decodeRow, rowLengthAt } from '../format/row.ts';
-import { ChunkTable } from '../repository/chunk-table.ts';
+import { IdTable } from '../repository/id-table.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { SnapshotFilter } from '../repository/snapshots.ts';
 import { FILE_KINDS } from '../storage/backend.ts';
@@ -30,19 +30,19 @@ export interface Stats {
   readonly repositoryBytes: number;
 }
 
-/** A set of ids that grows in tables of shared memory instead of JavaScript objects: 32 bytes an id. */
+/** A set of ids that grows in tables of shared memory instead of JavaScript objects: 16 bytes a slot. */
 class IdSet {
-  readonly #tables: ChunkTable[] = [new ChunkTable(1 << 14)];
+  readonly #tables: IdTable[] = [new IdTable(1 << 14)];
 
   /** True where the id was not in it. */
   add(id: BlobId): boolean {
-    if (this.#tables.some((table) => table.find(id) >= 0)) return false;
+    if (this.#tables.some((table) => table.has(id))) return false;
     let last = this.#tables.at(-1);
     if (last === undefined || last.full) {
-      last = new ChunkTable(Math.min(1 << (14 + 2 * this.#tables.length), 1 << 22));
+      last = new IdTable(Math.min(1 << (14 + 2 * this.#tables.length), 1 << 22));
       this.#tables.push(last);
     }
-    return last.claim(id);
+    return last.add(id);
   }
 }
 

@@ -81,7 +81,7 @@ export class BlobReader {
 
   /** A blob may be stored twice (trap 26): before it is given up, every other pack is asked. */
   async #readElsewhere(kind: BlobKind, blobId: BlobId, first: unknown): Promise<Buffer> {
-    for (const pack of this.#index.packs) {
+    for (const pack of this.#index.packs()) {
       if (pack.kind !== kind) continue;
       const found = await this.#readFromPack(pack.packId, kind, blobId).catch(() => undefined);
       if (found !== undefined) return found;

@@ -1,13 +1,21 @@
 /**
- * The chunk index: from blob id to location. Derived from index segments alone, and rebuilt without being asked.
+ * The chunk index: from blob id to locations. Derived from index segments alone, and rebuilt without being asked.
  *
- * What a run adds and what is not yet in LevelDB lives in shared tables (chunk-table.ts), so that workers look ids up
- * without a message. A segment that cannot be read is made up for by the headers of the packs that no other one names.
+ * Young blobs lie in shared memory (chunk-table.ts). Once they are many, they move to LevelDB (cold-index.ts), which keeps
+ * 2.5 bytes a blob in memory; so a small repository never pays for LevelDB, and a large one is not read from its segments
+ * at every start. A segment that cannot be read is made up for by the headers of the packs that no other one names.
  */
 
-import { EngineError, isEngineError } from '../base/errors.ts';
+import { EngineError, errnoCode, isEngineError } from '../base/errors.ts';
 import { type BlobId, type IndexSegmentId, type PackId, parsePackId } from '../base/ids.ts';
-import { INDEX_SEGMENT_BLOBS_MAX, INDEX_SEGMENT_PACKS_MAX } from '../base/limits.ts';
+import {
+  COLD_RUNS_MAX,
+  INDEX_SEGMENT_BLOBS_MAX,
+  INDEX_SEGMENT_PACKS_MAX,
+  RUN_CLAIMS_MAX,
+  YOUNG_BLOBS_MAX,
+  YOUNG_PACKS_MAX,
+} from '../base/limits.ts';
 import {
   blobIdOf,
   decodeIndexSegment,
@@ -16,40 +24,75 @@ import {
   type IndexedPackTable,
   type PackTable,
 } from '../format/pack-header.ts';
-import { type BlobLocation, ChunkTable } from './chunk-table.ts';
+import { type BlobLocation, ChunkTable, ENTRY_WORDS } from './chunk-table.ts';
+import { ColdHome } from './cold-home.ts';
+import { ColdIndex, type SegmentPacks } from './cold-index.ts';
 import type { FrameAddress } from './frame-reader.ts';
+import { DeadPacks, KnownBlobs, searchLocations } from './known-blobs.ts';
 import { loadPackHeader } from './pack-headers.ts';
+import { PACKS_MAX, type PackFacts, PackList } from './pack-list.ts';
+import { sortEntries } from './run-filter.ts';
 import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
 
 const TABLE_SLOTS_FIRST = 1 << 14;
-const PACKS_MAX = 1 << 20;
-
-/** What is kept of a pack: its frames, without its blobs. */
-export interface PackEntry {
-  readonly packId: PackId;
-  readonly packLength: number;
-  readonly kind: PackTable['kind'];
-  readonly frames: Pick<
-    PackTable,
-    'frameCount' | 'frameOffset' | 'frameSealedLength' | 'frameCodedLength' | 'framePlainLength' | 'frameCodec'
-  >;
-}
+const TABLE_SLOTS_MAX = 1 << 20;
+/** Offset, sealed length, coded length, plain length, codec. */
+const FRAME_WORDS = 5;
 
 export interface IndexDamage {
   readonly object: string;
   readonly error: EngineError;
 }
 
+/** When the index moves to LevelDB. Tests set small ones. */
+export interface IndexLimits {
+  /** Blobs in memory. */
+  readonly youngBlobs: number;
+  /** Runs in LevelDB; more are merged into one. */
+  readonly coldRuns: number;
+  /** New blobs of a backup in memory. */
+  readonly runClaims: number;
+}
+
+export const INDEX_LIMITS_DEFAULT: IndexLimits = {
+  youngBlobs: YOUNG_BLOBS_MAX,
+  coldRuns: COLD_RUNS_MAX,
+  runClaims: RUN_CLAIMS_MAX,
+};
+
+export interface ChunkIndexOptions {
+  readonly cacheDirectory: string;
+  readonly limits?: Partial<IndexLimits> | undefined;
+}
+
 export class ChunkIndex {
   readonly #store: Store;
-  readonly #tables: ChunkTable[] = [new ChunkTable(TABLE_SLOTS_FIRST)];
-  readonly #packs: PackEntry[] = [];
-  readonly #packNumbers = new Map<PackId, number>();
-  readonly #segments = new Set<IndexSegmentId>();
+  readonly limits: IndexLimits;
+  readonly #home: ColdHome;
+  readonly #cold: ColdIndex;
+  #coldState: 'unopened' | 'usable' | 'failed' = 'unopened';
+  #tables: ChunkTable[] = [new ChunkTable(TABLE_SLOTS_FIRST)];
+  readonly #packs = new PackList();
+  /** Frames of the packs that are not cold. */
+  readonly #frames = new Map<number, Int32Array>();
+  readonly #dead = new DeadPacks(PACKS_MAX);
+  readonly #coldSegments: SegmentPacks = new Map();
+  readonly #youngSegments: SegmentPacks = new Map();
+  readonly #damagedSegments = new Set<IndexSegmentId>();
+  /** Packs that live although no segment need name them: this process's own, and those that were read themselves. */
+  readonly #own = new Set<number>();
+  /** Packs that segments name and the store has not. */
+  readonly #absent = new Set<number>();
   readonly #damage: IndexDamage[] = [];
+  /** Other threads look at the tables: nothing is moved any more. */
+  #pinned = false;
+  #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(store: Store) {
+  constructor(store: Store, options: ChunkIndexOptions) {
     this.#store = store;
+    this.limits = { ...INDEX_LIMITS_DEFAULT, ...options.limits };
+    this.#home = new ColdHome(options.cacheDirectory, store.keys.repositoryId);
+    this.#cold = new ColdIndex(this.#home);
   }
 
   /** Segments (and pack headers read in their place) that could not be used. */
@@ -57,62 +100,198 @@ export class ChunkIndex {
     return this.#damage;
   }
 
-  get packs(): readonly PackEntry[] {
-    return this.#packs;
+  /** Entries: a blob that is stored twice counts twice. */
+  get blobCount(): number {
+    return this.youngBlobCount + this.#cold.blobCount;
   }
 
-  get blobCount(): number {
+  get youngBlobCount(): number {
     return this.#tables.reduce((sum, table) => sum + table.count, 0);
+  }
+
+  /** A pack by its number in locations. */
+  pack(number: number): PackFacts | undefined {
+    return this.#packs.get(number);
+  }
+
+  /** Every pack that segments name (or that this process wrote), whether or not the store has it. */
+  *packs(): Generator<PackFacts> {
+    for (let number = 0; number < this.#packs.count; number++) {
+      if (this.#dead.has(number) && !this.#absent.has(number)) continue;
+      const pack = this.#packs.get(number);
+      if (pack !== undefined) yield pack;
+    }
   }
 
   /**
    * Takes in every segment that was not read yet: at first all, later those of other runs. With `onlyExisting`, packs
    * that are not in the store are left out (trap 1): a run that would refer to them stores their blobs again.
    */
-  async refresh(options: { readonly onlyExisting?: boolean } = {}): Promise<void> {
+  refresh(options: { readonly onlyExisting?: boolean } = {}): Promise<void> {
+    const refreshed = this.#queue.then(() => this.#refresh(options));
+    this.#queue = refreshed.catch(() => undefined);
+    return refreshed;
+  }
+
+  async #refresh(options: { readonly onlyExisting?: boolean }): Promise<void> {
+    await this.#openCold();
+    const listed = new Set<IndexSegmentId>();
     let lost = false;
-    const existing = options.onlyExisting === true ? await this.#listPacks() : undefined;
     for await (const file of this.#store.backend.list('index')) {
       const id = file.name as IndexSegmentId;
-      if (this.#segments.has(id)) continue;
-      this.#segments.add(id);
+      listed.add(id);
+      if (this.#coldSegments.has(id) || this.#youngSegments.has(id) || this.#damagedSegments.has(id)) continue;
       try {
-        const record = await loadRecord(this.#store, 'index', id);
-        for (const pack of decodeIndexSegment(record, `index segment ${id}`)) {
-          if (existing === undefined || (await this.#exists(existing, pack))) this.addPack(pack);
-        }
+        await this.#loadSegment(id);
       } catch (error) {
         // A segment that vanished was replaced by another one, which a later listing shows.
         if (isEngineError(error, 'OBJECT_MISSING')) continue;
         if (!isEngineError(error, 'OBJECT_CORRUPT')) throw error;
         lost = true;
+        this.#damagedSegments.add(id);
         this.#damage.push({ object: `index/${id}`, error });
       }
+      if (this.#isCrowded()) await this.#moveToCold();
     }
+    this.#bury(listed);
     if (lost) await this.salvage();
+    if (options.onlyExisting === true) await this.#buryMissing();
+    if (this.#isCrowded()) await this.#moveToCold();
+    await this.#tidyCold(listed);
   }
 
-  async #listPacks(): Promise<Map<string, number>> {
-    const packs = new Map<string, number>();
-    for await (const file of this.#store.backend.list('pack')) packs.set(file.name, file.bytes);
-    return packs;
+  async #loadSegment(id: IndexSegmentId): Promise<void> {
+    const record = await loadRecord(this.#store, 'index', id);
+    const packs = decodeIndexSegment(record, `index segment ${id}`);
+    this.#youngSegments.set(
+      id,
+      Uint32Array.from(packs, (pack) => this.#enter(pack)),
+    );
   }
 
-  async #exists(existing: ReadonlyMap<string, number>, pack: IndexedPackTable): Promise<boolean> {
-    // A pack that came after the listing is asked for by itself.
-    const bytes = existing.get(pack.packId) ?? (await this.#store.backend.size('pack', pack.packId));
-    if (bytes === pack.packLength) return true;
-    const why = bytes === undefined ? 'there is no such file' : `it has ${bytes} bytes instead of ${pack.packLength}`;
-    const error = new EngineError('OBJECT_MISSING', `Pack ${pack.packId} is in the index, but ${why}`);
-    this.#damage.push({ object: `packs/${pack.packId}`, error });
-    return false;
+  // ---- the cold part
+
+  async #openCold(): Promise<void> {
+    if (this.#coldState !== 'unopened') return;
+    this.#coldState = 'failed';
+    await this.#trying(async () => {
+      await this.#home.sweep();
+      await this.#cold.load(this.#packs, this.#coldSegments);
+      this.#coldState = 'usable';
+    });
+  }
+
+  /** A cache directory that cannot be written or read leaves everything in memory. */
+  async #trying(act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      if (error instanceof EngineError && errnoCode(error.cause) === undefined) throw error;
+      this.#coldState = 'failed';
+    }
+  }
+
+  #isCrowded(): boolean {
+    if (this.#pinned || this.#coldState !== 'usable') return false;
+    return this.youngBlobCount > this.limits.youngBlobs || this.#frames.size > YOUNG_PACKS_MAX;
+  }
+
+  async #moveToCold(): Promise<void> {
+    const entries = new Uint32Array(this.youngBlobCount * ENTRY_WORDS);
+    let end = 0;
+    for (const table of this.#tables) end = table.copyEntries(entries, end, () => true);
+    await this.#trying(async () => {
+      await this.#cold.append({
+        entries: sortEntries(entries.subarray(0, end), ENTRY_WORDS),
+        packs: this.#packs,
+        framesOf: (pack) => this.#frames.get(pack),
+        segments: this.#youngSegments,
+      });
+      for (const [id, packs] of this.#youngSegments) this.#coldSegments.set(id, packs);
+      this.#youngSegments.clear();
+      this.#frames.clear();
+      for (const table of this.#tables) table.clear();
+    });
+  }
+
+  /** Merges what became many runs or is mostly dead, and lets other processes have what was added. */
+  async #tidyCold(listed: ReadonlySet<IndexSegmentId>): Promise<void> {
+    if (this.#pinned || this.#coldState !== 'usable' || this.#cold.runs.length === 0) return;
+    await this.#trying(async () => {
+      const named = this.#named(listed);
+      let dead = 0;
+      for (let pack = 0; pack < this.#cold.packCount; pack++) {
+        if (named[pack] === 0) dead += this.#packs.get(pack)?.blobCount ?? 0;
+      }
+      if (this.#cold.runs.length > this.limits.coldRuns || dead > this.#cold.blobCount / 2) {
+        for (const id of this.#coldSegments.keys()) if (!listed.has(id)) this.#coldSegments.delete(id);
+        // Packs that are still young have higher numbers: they must be cold before the numbers are written.
+        if (this.#packs.count > this.#cold.packCount) await this.#moveToCold();
+        if (this.#coldState !== 'usable') return;
+        await this.#cold.merge({
+          packs: this.#packs,
+          segments: this.#coldSegments,
+          isDead: (pack) => named[pack] === 0,
+        });
+      }
+      await this.#cold.publish();
+    });
+  }
+
+  // ---- which packs live
+
+  /** One byte a pack: 1 where a listed segment names it, or it is this process's own. */
+  #named(listed: ReadonlySet<IndexSegmentId>): Uint8Array {
+    const named = new Uint8Array(this.#packs.count);
+    for (const segments of [this.#coldSegments, this.#youngSegments]) {
+      for (const [id, packs] of segments) if (listed.has(id)) for (const pack of packs) named[pack] = 1;
+    }
+    for (const pack of this.#own) named[pack] = 1;
+    return named;
+  }
+
+  #bury(listed: ReadonlySet<IndexSegmentId>): void {
+    const named = this.#named(listed);
+    named.forEach((isNamed, pack) => {
+      this.#dead.set(pack, isNamed === 0 || this.#absent.has(pack));
+    });
+  }
+
+  async #buryMissing(): Promise<void> {
+    const present = new Uint8Array(this.#packs.count);
+    for await (const file of this.#store.backend.list('pack')) {
+      const packId = parsePackId(file.name);
+      const number = packId === undefined ? undefined : this.#packs.numberOf(packId);
+      if (number !== undefined && this.#packs.get(number)?.packLength === file.bytes) present[number] = 1;
+    }
+    for (let number = 0; number < present.length; number++) {
+      if (present[number] === 1) {
+        if (this.#absent.delete(number)) this.#dead.set(number, false);
+        continue;
+      }
+      const pack = this.#dead.has(number) ? undefined : this.#packs.get(number);
+      if (pack === undefined) continue;
+      // A pack that came after the listing is asked for by itself.
+      const bytes = await this.#store.backend.size('pack', pack.packId);
+      if (bytes === pack.packLength) continue;
+      this.#absent.add(number);
+      this.#dead.set(number, true);
+      const why = bytes === undefined ? 'there is no such file' : `it has ${bytes} bytes instead of ${pack.packLength}`;
+      const error = new EngineError('OBJECT_MISSING', `Pack ${pack.packId} is in the index, but ${why}`);
+      this.#damage.push({ object: `packs/${pack.packId}`, error });
+    }
   }
 
   /** Reads the headers of all packs that no segment named. */
   async salvage(): Promise<void> {
     for await (const file of this.#store.backend.list('pack')) {
       const packId = parsePackId(file.name);
-      if (packId === undefined || this.#packNumbers.has(packId)) continue;
+      if (packId === undefined || this.hasPack(packId)) continue;
+      const number = this.#packs.numberOf(packId);
+      if (number !== undefined) {
+        this.#revive(number);
+        continue;
+      }
       try {
         this.addPack(await loadPackHeader(this.#store, packId));
       } catch (error) {
@@ -122,66 +301,96 @@ export class ChunkIndex {
     }
   }
 
-  hasPack(packId: PackId): boolean {
-    return this.#packNumbers.has(packId);
+  #revive(number: number): void {
+    this.#own.add(number);
+    this.#dead.set(number, this.#absent.has(number));
   }
 
-  /** Adds the blobs of a durable pack. A pack that is known already adds nothing. */
+  // ---- adding
+
+  hasPack(packId: PackId): boolean {
+    const number = this.#packs.numberOf(packId);
+    return number !== undefined && !this.#dead.has(number);
+  }
+
+  /** Adds the blobs of a durable pack that segments need not name yet. A pack that is known already adds nothing. */
   addPack(pack: IndexedPackTable): void {
-    if (this.#packNumbers.has(pack.packId)) return;
-    const number = this.#packs.length;
-    if (number >= PACKS_MAX)
-      throw new EngineError('LIMIT_EXCEEDED', `The index cannot hold more than ${PACKS_MAX} packs`);
-    const { kind, frameCount, frameOffset, frameSealedLength, frameCodedLength, framePlainLength, frameCodec } =
-      pack.table;
-    this.#packs.push({
-      packId: pack.packId,
-      packLength: pack.packLength,
-      kind,
-      frames: { frameCount, frameOffset, frameSealedLength, frameCodedLength, framePlainLength, frameCodec },
-    });
-    this.#packNumbers.set(pack.packId, number);
-    for (let frame = 0; frame < frameCount; frame++) {
-      const end = pack.table.frameFirstBlob[frame + 1] ?? 0;
-      for (let blob = pack.table.frameFirstBlob[frame] ?? 0; blob < end; blob++) {
-        const offset = pack.table.blobOffset[blob] ?? 0;
-        const length = pack.table.blobLength[blob] ?? 0;
-        this.#locate(blobIdOf(pack.table, blob), { pack: number, frame, offset, length });
+    this.#revive(this.#enter(pack));
+  }
+
+  #enter(pack: IndexedPackTable): number {
+    const known = this.#packs.numberOf(pack.packId);
+    if (known !== undefined) return known;
+    const { table } = pack;
+    const number = this.#packs.add({ ...pack, kind: table.kind, blobCount: table.blobCount });
+    this.#frames.set(number, packFrames(table));
+    for (let frame = 0; frame < table.frameCount; frame++) {
+      const end = table.frameFirstBlob[frame + 1] ?? 0;
+      for (let blob = table.frameFirstBlob[frame] ?? 0; blob < end; blob++) {
+        const offset = table.blobOffset[blob] ?? 0;
+        const length = table.blobLength[blob] ?? 0;
+        this.#openTable().add(blobIdOf(table, blob), { pack: number, frame, offset, length });
       }
     }
+    return number;
   }
 
-  #locate(id: BlobId, location: BlobLocation): void {
-    for (const table of this.#tables) {
-      const at = table.find(id);
-      if (at < 0) continue;
-      table.locate(id, location);
-      return;
-    }
-    this.#openTable().locate(id, location);
-  }
-
-  /** The table that takes new entries; a larger one is begun when the last is full. */
+  /** The table that takes new entries; a larger one is begun when the others are full. */
   #openTable(): ChunkTable {
-    const last = this.#tables.at(-1);
-    if (last !== undefined && !last.full) return last;
-    const slots = Math.min(TABLE_SLOTS_FIRST << (2 * this.#tables.length), 1 << 22);
-    const table = new ChunkTable(slots);
+    for (const table of this.#tables) if (!table.full) return table;
+    const table = new ChunkTable(Math.min(TABLE_SLOTS_FIRST * 4 ** this.#tables.length, TABLE_SLOTS_MAX));
     this.#tables.push(table);
     return table;
   }
 
-  /** The tables as another thread of the process sees them. */
-  shared(): SharedArrayBuffer[] {
-    return this.#tables.map((table) => table.shared);
+  // ---- looking up
+
+  /** What is known now, for the threads of a run. From here on the index stays in memory as it is. */
+  known(): KnownBlobs {
+    this.#pinned = true;
+    return new KnownBlobs({
+      tables: [...this.#tables],
+      dead: this.#dead,
+      runs: this.#cold.runs,
+      database: this.#cold.database,
+      newWorkPath: () => this.#home.newWorkPath(),
+    });
   }
 
-  find(id: BlobId): BlobLocation | undefined {
+  #visit(id: BlobId, accept: (location: BlobLocation) => boolean): void {
+    const acceptLiving = (location: BlobLocation): boolean => !this.#dead.has(location.pack) && accept(location);
     for (const table of this.#tables) {
-      const at = table.find(id);
-      if (at >= 0) return table.locationAt(at);
+      for (let at = table.find(id); at >= 0; at = table.find(id, at)) if (acceptLiving(table.locationAt(at))) return;
     }
-    return undefined;
+    if (searchLocations(this.#cold.runs, id, acceptLiving) === 'damaged') this.#failCold();
+  }
+
+  #failCold(): never {
+    this.#queue = this.#queue.then(() => this.#cold.discard()).catch(() => undefined);
+    throw new EngineError(
+      'STORAGE_FAILED',
+      `The chunk index in ${this.#home.directory} is damaged. It was removed, and the next command builds it anew: run this one again`,
+    );
+  }
+
+  /** Where a blob lies, if any living pack has it. */
+  find(id: BlobId): BlobLocation | undefined {
+    let found: BlobLocation | undefined;
+    this.#visit(id, (location) => {
+      found = location;
+      return true;
+    });
+    return found;
+  }
+
+  /** Every place where a blob lies. */
+  findAll(id: BlobId): BlobLocation[] {
+    const found: BlobLocation[] = [];
+    this.#visit(id, (location) => {
+      found.push(location);
+      return false;
+    });
+    return found;
   }
 
   /** Location of a blob, or OBJECT_MISSING. */
@@ -195,23 +404,25 @@ export class ChunkIndex {
 
   /** The frame of a location. */
   frame(location: { readonly pack: number; readonly frame: number }): FrameAddress {
-    const pack = this.#packs[location.pack];
-    if (pack === undefined || location.frame >= pack.frames.frameCount) {
+    const pack = this.#packs.get(location.pack);
+    const frames = this.#frames.get(location.pack) ?? this.#cold.frames(location.pack);
+    const at = location.frame * FRAME_WORDS;
+    if (frames === undefined && location.pack < this.#cold.packCount) this.#failCold();
+    if (pack === undefined || frames === undefined || at >= frames.length) {
       throw new EngineError(
         'INTERNAL',
         `The index names frame ${location.frame} of pack ${location.pack}, which is not there`,
       );
     }
-    const { frames } = pack;
     return {
       packId: pack.packId,
       kind: pack.kind,
       frame: location.frame,
-      offset: frames.frameOffset[location.frame] ?? 0,
-      sealedLength: frames.frameSealedLength[location.frame] ?? 0,
-      codedLength: frames.frameCodedLength[location.frame] ?? 0,
-      plainLength: frames.framePlainLength[location.frame] ?? 0,
-      codec: frames.frameCodec[location.frame] ?? 0,
+      offset: frames[at] ?? 0,
+      sealedLength: frames[at + 1] ?? 0,
+      codedLength: frames[at + 2] ?? 0,
+      plainLength: frames[at + 3] ?? 0,
+      codec: frames[at + 4] ?? 0,
     };
   }
 
@@ -235,4 +446,29 @@ export class ChunkIndex {
     await flush();
     return bytes;
   }
+
+  /** Closes LevelDB and removes what this process had of it. */
+  async close(): Promise<void> {
+    await this.#queue;
+    this.#coldState = 'failed';
+    await this.#cold.close();
+    await this.#home.close().catch(() => undefined);
+  }
+}
+
+function packFrames(table: PackTable): Int32Array {
+  const frames = new Int32Array(table.frameCount * FRAME_WORDS);
+  for (let frame = 0; frame < table.frameCount; frame++) {
+    frames.set(
+      [
+        table.frameOffset[frame] ?? 0,
+        table.frameSealedLength[frame] ?? 0,
+        table.frameCodedLength[frame] ?? 0,
+        table.framePlainLength[frame] ?? 0,
+        table.frameCodec[frame] ?? 0,
+      ],
+      frame * FRAME_WORDS,
+    );
+  }
+  return frames;
 }

@@ -6,8 +6,8 @@
  *   index/REPOSITORY/work/RUN/       what one process works with
  *
  * Every process opens a private clone of the newest generation: tables (.ldb) never change once written, so they are
- * hard-linked, and the few small files beside them copied. Whoever has more to add writes it to the own clone, closes that,
- * and publishes a clone of it under the next number: the rename is atomic, and of two processes that do so at once one
+ * hard-linked, and the few small files beside them copied. Whoever has more to add writes it to the own clone, and
+ * publishes a clone of that under the next number: the rename is atomic, and of two processes that do so at once one
  * fails, throws its work away and has lost only time. So there are no locks, a crash leaves a folder in `work` that a later
  * process removes, and the whole directory may be deleted at any moment: open files live on.
  */
@@ -82,22 +82,24 @@ export class ColdHome {
     throw failure;
   }
 
-  /**
-   * Publishes a closed database as the successor of `generation` (0: of none), and removes the older ones. False where
-   * somebody else was first.
-   */
-  async publish(location: string, generation: number): Promise<boolean> {
+  /** A clone of one's own database, to be published. */
+  async clone(location: string): Promise<string> {
     const copy = this.newWorkPath();
     await cloneDatabase(location, copy);
+    return copy;
+  }
+
+  /** Gives a closed clone the number of a generation, and removes the older ones. False where somebody else was first. */
+  async publish(clone: string, generation: number): Promise<boolean> {
     try {
-      await rename(copy, this.#path(generation + 1));
+      await rename(clone, this.#path(generation));
     } catch (error) {
       const code = errnoCode(error);
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
-      await rm(copy, { recursive: true, force: true });
+      await rm(clone, { recursive: true, force: true });
       return false;
     }
-    for (const other of await this.generations()) if (other <= generation) await this.remove(other);
+    for (const other of await this.generations()) if (other < generation) await this.remove(other);
     return true;
   }
 

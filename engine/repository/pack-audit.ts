@@ -57,7 +57,7 @@ export async function auditPacks(repository: Repository, options: PackAuditOptio
   }
   const total = [...present.values()].reduce((sum, bytes) => sum + bytes, 0);
   const indexed = new Set<PackId>();
-  for (const pack of repository.index.packs) {
+  for (const pack of repository.index.packs()) {
     indexed.add(pack.packId);
     if (present.has(pack.packId)) continue;
     const error = new EngineError('OBJECT_MISSING', `Pack ${pack.packId} is in the index, but there is no such file`);

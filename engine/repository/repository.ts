@@ -15,7 +15,7 @@ import type { Backend, BackendAddress } from '../storage/backend.ts';
 import { openBackend } from '../storage/open.ts';
 import { probeBackend } from '../storage/probe.ts';
 import { BlobReader } from './blob-reader.ts';
-import { ChunkIndex } from './chunk-index.ts';
+import { ChunkIndex, type IndexLimits } from './chunk-index.ts';
 import { KeyMaterial, SECRET_BYTES, type Secrets } from './key-material.ts';
 import {
   type Credential,
@@ -39,6 +39,8 @@ export interface RepositoryOptions {
   readonly credential: Credential;
   /** Derived data and memory of this client. Created when it is needed. */
   readonly cacheDirectory: string;
+  /** When the chunk index moves to LevelDB; tests set small ones. */
+  readonly indexLimits?: Partial<IndexLimits> | undefined;
 }
 
 /** What a worker thread needs to open the same repository. Structured-cloneable. */
@@ -101,6 +103,7 @@ export class Repository {
     readonly keys: KeyMaterial;
     readonly cacheDirectory: string;
     readonly keyId: KeyId;
+    readonly indexLimits: Partial<IndexLimits> | undefined;
   }) {
     this.backend = parts.backend;
     this.config = parts.config;
@@ -108,7 +111,7 @@ export class Repository {
     this.cacheDirectory = parts.cacheDirectory;
     this.keyId = parts.keyId;
     this.snapshots = new SnapshotStore(this);
-    this.index = new ChunkIndex(this);
+    this.index = new ChunkIndex(this, { cacheDirectory: parts.cacheDirectory, limits: parts.indexLimits });
     this.blobs = new BlobReader(this, this.index);
   }
 
@@ -148,14 +151,14 @@ export class Repository {
     // The key first: a config without a key would be a repository that nobody can open.
     await writeKeyFile(backend, key);
     for (const name of CONFIG_NAMES) await backend.write('config', name, [encodeConfig(config)]);
-    const { cacheDirectory } = options;
+    const { cacheDirectory, indexLimits } = options;
     await rememberRepository(cacheDirectory, { id, fingerprint: keys.fingerprint(), location: backend.location });
-    return new Repository({ backend, config, keys, cacheDirectory, keyId: key.id });
+    return new Repository({ backend, config, keys, cacheDirectory, keyId: key.id, indexLimits });
   }
 
   /** REPOSITORY_NOT_FOUND, REPOSITORY_UNSUPPORTED, REPOSITORY_CHANGED, PASSWORD_WRONG, OBJECT_CORRUPT. */
   static async open(options: RepositoryOptions): Promise<Repository> {
-    const { backend, cacheDirectory, credential } = options;
+    const { backend, cacheDirectory, credential, indexLimits } = options;
     const { config } = await loadConfig(backend);
     const { keys: files, damage } = await loadKeyFiles(backend);
     const opened = await openAnyKey(files, { config, credential });
@@ -169,7 +172,7 @@ export class Repository {
     }
     const memory = { id: config.id, fingerprint: keys.fingerprint(), location: backend.location };
     if (await recogniseRepository(cacheDirectory, memory)) await rememberRepository(cacheDirectory, memory);
-    return new Repository({ backend, config, keys, cacheDirectory, keyId: opened.key.id });
+    return new Repository({ backend, config, keys, cacheDirectory, keyId: opened.key.id, indexLimits });
   }
 
   /** What a worker thread opens; undefined for a store that other threads cannot reach. */
@@ -228,6 +231,7 @@ export class Repository {
   }
 
   async close(): Promise<void> {
+    await this.index.close();
     await this.backend.close();
   }
 }

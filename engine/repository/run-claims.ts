@@ -99,8 +99,7 @@ export class RunClaims {
   /** Takes the present tables of the thread that began the run. */
   async update(shared: SharedClaims): Promise<void> {
     if (shared.moved !== undefined) {
-      const database =
-        this.#moved?.database ?? (await ColdDatabase.open(shared.moved.location).catch(() => undefined));
+      const database = this.#moved?.database ?? (await ColdDatabase.open(shared.moved.location).catch(() => undefined));
       if (database !== undefined) {
         const old = this.#moved?.runs ?? [];
         this.#moved = { database, runs: shared.moved.runs.map((run, at) => old[at] ?? new ColdRun(database, run)) };
@@ -130,7 +129,7 @@ export class RunClaims {
   grow(): boolean {
     const last = this.#tables.at(-1);
     if (last?.table.full === true) {
-      const slots = Math.min(SLOTS_FIRST << (2 * this.#nextNumber), SLOTS_MAX, roomFor(this.#claimsMax));
+      const slots = Math.min(SLOTS_FIRST * 4 ** this.#nextNumber, SLOTS_MAX, roomFor(this.#claimsMax));
       this.#tables = [...this.#tables, { number: this.#nextNumber++, table: new IdTable(slots) }];
       this.#changed = true;
       this.#move();

@@ -59,10 +59,6 @@ function nowNs(): bigint {
   return BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
 }
 
-/** Numbers of the writers that are no worker's. */
-const TREE_WRITER = -1;
-const STREAM_WRITER = -2;
-
 /** How long an interrupted run waits for its workers to make durable what they hold. */
 const DRAIN_MS_MAX = 600;
 
@@ -101,7 +97,7 @@ class BackupRun {
     this.#journal = parts.journal;
     this.#segments = parts.segments;
     this.#context = new RunContext(options);
-    this.#claims = RunClaims.begin(repository.index.shared());
+    this.#claims = RunClaims.begin(repository.index.known(), { claimsMax: repository.index.limits.runClaims });
     const compressionLevel = options.compression ?? COMPRESSION_LEVEL_DEFAULT;
     const dryRun = options.dryRun === true;
     this.#pool = new WorkerPool(repository, {
@@ -111,12 +107,12 @@ class BackupRun {
       sniffDatabases: options.databases !== false,
       dryRun,
       readBytesPerSecond: options.readBytesPerSecond,
-      onStored: (pack, worker) => this.#stored(pack, worker),
+      onStored: (pack) => this.#stored(pack),
     });
     this.#treePacks = new BlobWriter(repository, {
       kind: 'tree',
       compressor: new Compressor(compressionLevel),
-      onStored: (pack) => this.#stored(pack, TREE_WRITER),
+      onStored: (pack) => this.#stored(pack),
     });
     this.#trees = new TreeWriter({
       keys: repository.keys,
@@ -175,6 +171,7 @@ class BackupRun {
     this.#journal.close();
     await this.#databases?.close();
     await this.#pool.close();
+    await this.#claims.close();
     await this.#lease?.release();
   }
 
@@ -228,7 +225,7 @@ class BackupRun {
     const writer = new BlobWriter(this.#repository, {
       kind: 'data',
       compressor: new Compressor(this.#options.compression ?? COMPRESSION_LEVEL_DEFAULT),
-      onStored: (pack) => this.#stored(pack, STREAM_WRITER),
+      onStored: (pack) => this.#stored(pack),
     });
     const store = new StreamStore({
       store: this.#repository,
@@ -349,9 +346,9 @@ class BackupRun {
   }
 
   /** A pack is durable: what it holds may be named from now on. */
-  #stored(pack: StoredPack, worker: number): void {
+  #stored(pack: StoredPack): void {
     this.#segments.add(pack);
-    this.#journal.packStored(worker, pack);
+    this.#journal.packStored(pack);
   }
 
   async #settleAll(): Promise<void> {

@@ -7,7 +7,13 @@ import { crc32 } from 'node:zlib';
 import { ByteWriter } from '../../base/bytes.ts';
 import { EngineError } from '../../base/errors.ts';
 import { BLOB_ID_BYTES, type BlobId } from '../../base/ids.ts';
-import { BATCH_FILE_BYTES_MAX, CHUNK_LARGE_BYTES_MAX, FILE_STEP_BYTES, READ_ATTEMPTS_MAX } from '../../base/limits.ts';
+import {
+  BATCH_FILE_BYTES_MAX,
+  CHUNK_LARGE_BYTES_MAX,
+  FILE_STEP_BYTES,
+  MIB,
+  READ_ATTEMPTS_MAX,
+} from '../../base/limits.ts';
 import { readSize, STAT_BYTES } from '../../base/stat.ts';
 import { Chunker, type ChunkerParameters, chunkerParameters } from '../../codec/chunker.ts';
 import { Compressor } from '../../codec/compression.ts';
@@ -21,7 +27,7 @@ import {
 } from '../../filesystem/types.ts';
 import { type Content, type ContentEntry, NO_CONTENT, writeRow } from '../../format/row.ts';
 import { BlobWriter, type StoredPack } from '../../repository/blob-writer.ts';
-import { RunClaims, type SharedClaims } from '../../repository/run-claims.ts';
+import type { RunClaims, SharedClaims } from '../../repository/run-claims.ts';
 import type { Store } from '../../repository/sealed-files.ts';
 import {
   type BatchResult,
@@ -41,9 +47,11 @@ import {
 
 const STEP_ENTRY_BYTES = 8 + BLOB_ID_BYTES;
 const HEAD_BYTES = 512;
+/** How much more is read at a time to find the cut point behind a step's end. */
+const OVERHANG_BYTES = MIB;
 
 export interface FileStoreOptions {
-  readonly claims: SharedClaims;
+  readonly claims: RunClaims;
   readonly compressionLevel: number | 'off';
   /** Answer FILE_DATABASE for SQLite files in batches. */
   readonly sniffDatabases: boolean;
@@ -72,19 +80,19 @@ export class FileStore {
     this.#store = store;
     this.#fileSystem = fileSystem;
     this.#options = options;
-    this.#claims = new RunClaims(options.claims);
+    this.#claims = options.claims;
     const compressor = new Compressor(options.compressionLevel);
     this.#writer = new BlobWriter(store, { kind: 'data', compressor, onStored: options.onStored });
     this.#chunker = new Chunker(store.keys.gearTable(), FILE_STEP_BYTES + CHUNK_LARGE_BYTES_MAX);
   }
 
-  updateClaims(shared: SharedClaims): void {
-    this.#claims.update(shared);
+  updateClaims(shared: SharedClaims): Promise<void> {
+    return this.#claims.update(shared);
   }
 
   /** What the calls since the last one cost; also waits while too many packs are being written. */
   async settle(): Promise<TaskEffects> {
-    const effects = { bytesNew: this.#bytesNew, bytesRead: this.#bytesRead, packSequence: this.#writer.sequence };
+    const effects = { bytesNew: this.#bytesNew, bytesRead: this.#bytesRead };
     this.#bytesNew = 0;
     this.#bytesRead = 0;
     await this.#writer.settle();
@@ -287,22 +295,28 @@ export class FileStore {
     at: { readonly start: number; readonly end: number; readonly stepEnd: number },
   ): { bytes: number; cuts: number[] } | undefined {
     const { memory } = this.#chunker;
-    const wanted = Math.min(at.end - at.start, at.stepEnd - at.start + CHUNK_LARGE_BYTES_MAX, memory.length);
-    let length = 0;
-    while (length < wanted) {
-      const position = at.start + length;
-      const count = this.#fileSystem.read(handle, memory, { offset: length, length: wanted - length, position });
-      if (count === 0) return undefined;
-      length += count;
-    }
-    this.#bytesRead += length;
-    const budget = at.stepEnd - at.start;
+    const budget = Math.min(at.end, at.stepEnd) - at.start;
+    const most = Math.min(at.end - at.start, budget + CHUNK_LARGE_BYTES_MAX, memory.length);
     const cuts: number[] = [];
+    let length = 0;
     let start = 0;
-    while (start < length && start < budget) {
-      const chunk = this.#chunker.cut(parameters, start, length);
-      cuts.push(chunk);
-      start += chunk;
+    // What lies beyond the step is read piece by piece, for it is cut by the next step if this one does not need it.
+    for (let wanted = budget; ; wanted = Math.min(most, length + OVERHANG_BYTES)) {
+      while (length < wanted) {
+        const position = at.start + length;
+        const count = this.#fileSystem.read(handle, memory, { offset: length, length: wanted - length, position });
+        if (count === 0) return undefined;
+        length += count;
+        this.#bytesRead += count;
+      }
+      while (start < budget) {
+        const chunk = this.#chunker.cut(parameters, start, length);
+        // Without a cut point before the end of what was read, the chunk may be longer than that.
+        if (start + chunk === length && chunk < parameters.max && length < most) break;
+        cuts.push(chunk);
+        start += chunk;
+      }
+      if (start >= budget) break;
     }
     return { bytes: start, cuts };
   }

@@ -126,14 +126,15 @@ export class WorkerPool {
     const { claims, compressionLevel, sniffDatabases, dryRun } = this.#options;
     const receive = (reply: WorkerReply): void => this.#receive(seat, reply);
     const files = new FileStore(this.#repository, createFileSystem(), {
-      claims: claims.shared(),
+      claims,
       compressionLevel,
       sniffDatabases,
       dryRun,
       onStored: (pack) => receive({ type: 'pack', pack }),
     });
     const run = async (request: WorkerRequest): Promise<void> => {
-      if (request.type === 'claims') return files.updateClaims(request.claims);
+      // These are the claims of this very thread.
+      if (request.type === 'claims') return;
       if (request.type === 'flush') {
         await files.flush();
         return receive({ type: 'flushed', id: request.id });

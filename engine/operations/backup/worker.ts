@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { EngineError, errorMessage } from '../../base/errors.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import { openStore, type RepositoryAddress } from '../../repository/repository.ts';
-import type { SharedClaims } from '../../repository/run-claims.ts';
+import { RunClaims, type SharedClaims } from '../../repository/run-claims.ts';
 import { FileStore } from './file-store.ts';
 import type { WorkerReply, WorkerRequest } from './messages.ts';
 
@@ -22,7 +22,8 @@ async function main(): Promise<void> {
   const data = workerData as BackupWorkerData;
   const post = (reply: WorkerReply): void => port.postMessage(reply);
   const store = await openStore(data.address);
-  const files = new FileStore(store, createFileSystem(), { ...data, onStored: (pack) => post({ type: 'pack', pack }) });
+  const claims = await RunClaims.join(data.claims);
+  const files = new FileStore(store, createFileSystem(), { ...data, claims, onStored: (pack) => post({ type: 'pack', pack }) });
 
   const run = async (request: WorkerRequest): Promise<void> => {
     if (request.type === 'claims') return files.updateClaims(request.claims);

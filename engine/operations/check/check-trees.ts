@@ -111,7 +111,7 @@ function needBlob(walk: Walk, id: BlobId, path: Buffer): boolean {
     note(walk, { object: `blob ${text}`, error, path });
     return false;
   }
-  const pack = walk.repository.index.packs[location.pack];
+  const pack = walk.repository.index.pack(location.pack);
   const object = pack === undefined ? '' : packObject(pack.packId);
   if (!walk.missingPacks.has(object)) return true;
   walk.findings.need(object, walk.snapshot, path);
