@@ -17,7 +17,7 @@ export const CHUNK_PAGE_BYTES_MIN = 4 * KIB;
 // ---- files
 /** Files up to this size travel to the workers in batches and are one chunk below CHUNK_SMALL_BYTES_MIN. */
 export const BATCH_FILE_BYTES_MAX = 256 * KIB;
-export const BATCH_FILES_MAX = 256;
+export const BATCH_FILES_MAX = 128;
 export const BATCH_BYTES_MAX = 2 * MIB;
 /** Larger files are cut in steps of this many bytes, each by whichever worker is free. */
 export const FILE_STEP_BYTES = 8 * MIB;

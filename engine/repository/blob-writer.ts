@@ -61,7 +61,8 @@ export const PACKS_IN_FLIGHT_MAX = 2;
  */
 const PIECE_BYTES = 4 * MIB + 64 * KIB;
 
-const SPARE_PIECES_MAX = Math.ceil(PACK_BYTES_TARGET / PIECE_BYTES) * PACKS_IN_FLIGHT_MAX;
+/** Pieces that one writer holds before settle() makes it wait: a pack that is being written, and half of the next. */
+const PIECES_MAX = Math.ceil((1.5 * PACK_BYTES_TARGET) / PIECE_BYTES);
 
 interface OpenPack {
   readonly packId: PackId;
@@ -84,6 +85,7 @@ export class BlobWriter {
   readonly #inFlight = new Set<Promise<void>>();
   /** Memory of packs that are written: taken again by the next ones, and touched by nobody else. */
   readonly #spare: Buffer[] = [];
+  #piecesInUse = 0;
   readonly #opened = Buffer.allocUnsafeSlow(2 * FRAME_BYTES_MAX);
   readonly #inflated = Buffer.allocUnsafeSlow(FRAME_BYTES_MAX);
   #failure: unknown;
@@ -141,6 +143,7 @@ export class BlobWriter {
       const memory = bytes > PIECE_BYTES ? undefined : this.#spare.pop();
       piece = { memory: memory ?? Buffer.allocUnsafeSlow(Math.max(bytes, PIECE_BYTES)), filled: 0 };
       pack.pieces.push(piece);
+      this.#piecesInUse++;
     }
     piece.filled += bytes;
     return piece.memory.subarray(piece.filled - bytes, piece.filled);
@@ -148,8 +151,9 @@ export class BlobWriter {
 
   /** Keeps memory of ordinary size for the next packs. */
   #giveBack(pack: OpenPack): void {
+    this.#piecesInUse -= pack.pieces.length;
     for (const { memory } of pack.pieces) {
-      if (memory.length === PIECE_BYTES && this.#spare.length < SPARE_PIECES_MAX) this.#spare.push(memory);
+      if (memory.length === PIECE_BYTES && this.#spare.length < PIECES_MAX) this.#spare.push(memory);
     }
   }
 
@@ -223,15 +227,22 @@ export class BlobWriter {
       },
       (error: unknown) => {
         this.#inFlight.delete(written);
+        this.#piecesInUse -= pack.pieces.length;
         this.#failure ??= error;
       },
     );
     this.#inFlight.add(written);
   }
 
+  /** True where settle() would wait. */
+  get crowded(): boolean {
+    const { size } = this.#inFlight;
+    return size >= PACKS_IN_FLIGHT_MAX || (size > 0 && this.#piecesInUse >= PIECES_MAX);
+  }
+
   /** To be awaited between tasks: bounds what is in memory, and throws what a write threw. */
   async settle(): Promise<void> {
-    while (this.#inFlight.size >= PACKS_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
+    while (this.crowded) await Promise.race(this.#inFlight);
     if (this.#failure !== undefined) throw this.#failure;
   }
 

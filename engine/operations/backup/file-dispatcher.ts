@@ -28,19 +28,12 @@ import type { TaskOutcome, WorkerPool } from './worker-pool.ts';
 /** Directories that one batch keeps open. */
 const BATCH_DIRECTORIES_MAX = 32;
 
-/** Where stored bytes went, so that the journal knows when they are durable. */
-export interface StoredAt {
-  readonly worker: number;
-  readonly packSequence: number;
-}
-
 export type FileOutcome =
   | {
       readonly kind: 'stored';
       readonly row: Buffer;
       readonly stable: boolean;
-      readonly at: StoredAt;
-      /** Pieces of a large file, whose row may only refer to list blobs. */
+      /** Set where the row only refers to list blobs. */
       readonly entries?: readonly ContentEntry[];
     }
   | { readonly kind: 'failed'; readonly during: string; readonly code: string }
@@ -51,7 +44,7 @@ export type FileOutcome =
 export interface FileRequest {
   readonly directory: OpenDirectory;
   readonly name: Buffer;
-  /** The file's stat block; the request owns it. */
+  /** The file's stat block, which stays as it is until the outcome. */
   readonly stat: Buffer;
 }
 
@@ -148,7 +141,6 @@ export class FileDispatcher {
     this.#options.onEffects(outcome);
     const result = outcome.result as BatchResult;
     const rows = Buffer.from(result.rows.buffer, result.rows.byteOffset, result.rows.byteLength);
-    const at: StoredAt = { worker: outcome.worker, packSequence: outcome.effects.packSequence };
     let offset = 0;
     let failures = 0;
     for (const request of batch.requests) {
@@ -163,7 +155,7 @@ export class FileDispatcher {
         const length = rowLengthAt(rows, offset);
         const row = rows.subarray(offset, offset + length);
         offset += length;
-        request.resolve({ kind: 'stored', row, stable: status !== FILE_UNSTABLE, at });
+        request.resolve({ kind: 'stored', row, stable: status !== FILE_UNSTABLE });
       }
     }
   }
@@ -216,22 +208,24 @@ export class FileDispatcher {
       readonly rowStat?: Buffer | undefined;
       readonly attributes?: readonly { readonly name: Buffer; readonly value: Buffer }[] | undefined;
     },
-    read: { readonly entries: readonly ContentEntry[]; readonly at: StoredAt },
+    read: { readonly entries: readonly ContentEntry[] },
   ): FileOutcome {
     const size = read.entries.reduce((sum, entry) => sum + entry.length, 0);
     const stat = Buffer.from(file.rowStat ?? file.stat);
     stat.writeUInt32LE(size % 0x1_0000_0000, STAT_OFFSET.size);
     stat.writeUInt32LE(Math.floor(size / 0x1_0000_0000), STAT_OFFSET.size + 4);
     const { fileSystem, trees } = this.#options;
+    const content = trees.saveContent(read.entries, size);
     const row = encodeRow({
       name: file.rowName ?? file.name,
       stat,
-      content: trees.saveContent(read.entries, size),
+      content,
       attributes: file.attributes ?? fileSystem.attributesAt(file.directory.handle, file.name),
       extensions: file.extensions,
       unstable: !file.stable,
     });
-    return { kind: 'stored', row, stable: file.stable, at: read.at, entries: read.entries };
+    const outcome = { kind: 'stored' as const, row, stable: file.stable };
+    return content.kind === 'indirect' ? { ...outcome, entries: read.entries } : outcome;
   }
 
   #statNow(request: FileRequest): Buffer | undefined {
@@ -248,7 +242,7 @@ export class FileDispatcher {
   async #readSteps(
     file: FileRequest & { readonly sniff: boolean; readonly sparse: boolean; readonly lenient: boolean },
   ): Promise<
-    | { readonly kind: 'read'; readonly entries: ContentEntry[]; readonly complete: boolean; readonly at: StoredAt }
+    | { readonly kind: 'read'; readonly entries: ContentEntry[]; readonly complete: boolean }
     | Exclude<FileOutcome, { kind: 'stored' }>
   > {
     const { handle } = file.directory;
@@ -271,21 +265,19 @@ export class FileDispatcher {
     };
     begin(0, undefined);
     const entries: ContentEntry[] = [];
-    let at: StoredAt = { worker: 0, packSequence: 0 };
     let failed: StepResult | undefined;
     for (let index = 0; index < steps.length; index++) {
       const outcome = await steps[index];
       if (outcome === undefined) break;
       this.#options.onEffects(outcome);
-      at = { worker: outcome.worker, packSequence: outcome.effects.packSequence };
       const result = outcome.result as StepResult;
       if (result.outcome !== 'stored') failed ??= result;
       if (failed !== undefined || result.outcome !== 'stored') continue;
       for (const entry of decodeStepEntries(result.entries)) entries.push(entry);
       if (!result.last && index === steps.length - 1) begin(result.end, result.fileClass);
     }
-    if (failed === undefined) return { kind: 'read', entries, complete: true, at };
-    if (failed.outcome === 'changed') return { kind: 'read', entries, complete: false, at };
+    if (failed === undefined) return { kind: 'read', entries, complete: true };
+    if (failed.outcome === 'changed') return { kind: 'read', entries, complete: false };
     if (failed.outcome === 'database') return { kind: 'database' };
     if (failed.outcome === 'failed') return failureOutcome({ file: 0, during: failed.during, code: failed.code });
     throw new EngineError('INTERNAL', 'A step that was stored cannot have failed');

@@ -263,7 +263,7 @@ export class FileMatcher {
             'CHANGED_WHILE_READ',
             `${path.toString('utf8')} changed each time it was read; what was read last is stored`,
           );
-        } else journal.record(path, outcome.row, outcome);
+        } else journal.record(path, outcome.row, outcome.entries);
         this.#countStored(before, outcome.row);
         context.progress(path);
         return outcome.row;

@@ -3,7 +3,8 @@
  * in the cache directory; the next run with the same sources takes those files over without reading them.
  *
  * Append-only records: type u8, length of the payload u32, payload, CRC-32 of the payload u32. A torn or damaged tail
- * ends the reading. A file is recorded only when the packs that hold its chunks are durable.
+ * ends the reading. A file is written down as soon as its row is made: whether its chunks became durable is for the
+ * reader to see, who asks the index for each of them.
  */
 
 import { closeSync, openSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs';
@@ -11,11 +12,10 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { PACK_ID_BYTES, type PackId } from '../../base/ids.ts';
-import { MIB } from '../../base/limits.ts';
+import { KIB, MIB } from '../../base/limits.ts';
 import { makeDirectories } from '../../base/make-directories.ts';
 import type { ContentEntry } from '../../format/row.ts';
 import type { StoredPack } from '../../repository/blob-writer.ts';
-import type { StoredAt } from './file-dispatcher.ts';
 import { decodeStepEntries, pushEntry } from './file-store.ts';
 import { rulesSince } from './parent.ts';
 import { type ChangeRules, isSameStat, isUnchanged, rowWithStat } from './parent-rows.ts';
@@ -23,13 +23,12 @@ import { type ChangeRules, isSameStat, isUnchanged, rowWithStat } from './parent
 const RECORD_START = 1;
 const RECORD_PACK = 2;
 const RECORD_FILE = 3;
-const WAITING_BYTES_FIRST = 4096;
 const HEAD_BYTES = 5;
 const TAIL_BYTES = 4;
 /** Files that can be taken over from interrupted runs; those beyond are read again. */
 const FILES_MAX = 2_000_000;
-/** Bytes of records that wait for their packs; files beyond are not written down. */
-const WAITING_BYTES_MAX = 32 * MIB;
+/** Records are written out in pieces of this size, and whenever a pack is durable. */
+const UNWRITTEN_BYTES_MAX = 64 * KIB;
 
 interface Earlier {
   readonly file: number;
@@ -52,11 +51,7 @@ export class Journal {
   #fd: number | undefined;
   /** Every journal that this run has read or written. */
   readonly #paths: string[] = [];
-  /** Whole records for each worker and pack, packed: as objects they would be the largest part of a run's memory. */
-  readonly #waiting = new Map<number, Map<number, ByteWriter>>();
-  #waitingBytes = 0;
-  /** For each worker: packs below this number are all durable, and those above it that are. */
-  readonly #durable = new Map<number, { below: number; readonly above: Set<number> }>();
+  readonly #unwritten = new ByteWriter(2 * UNWRITTEN_BYTES_MAX);
 
   private constructor(directory: string, key: string) {
     this.#directory = directory;
@@ -160,67 +155,34 @@ export class Journal {
     this.#paths.push(path);
     const start = Buffer.alloc(8);
     start.writeBigUInt64LE(startedNs);
-    const records = new ByteWriter(256);
-    pushRecord(records, RECORD_START, (writer) => writer.raw(start));
-    for (const packId of this.#recoveredPacks) {
-      pushRecord(records, RECORD_PACK, (writer) => writer.raw(Buffer.from(packId, 'hex')));
-    }
-    this.#write(records.finish());
+    pushRecord(this.#unwritten, RECORD_START, (writer) => writer.raw(start));
+    for (const packId of this.#recoveredPacks) pushPack(this.#unwritten, packId);
+    this.#write();
   }
 
-  /** A file whose row is made; it is written down once its worker's packs are durable. */
-  record(
-    path: Buffer,
-    row: Buffer,
-    stored: { readonly at: StoredAt; readonly entries?: readonly ContentEntry[] | undefined },
-  ): void {
+  /** A file whose row is made. `entries` are given where the row refers to list blobs. */
+  record(path: Buffer, row: Buffer, entries: readonly ContentEntry[] | undefined): void {
     if (this.#fd === undefined) return;
-    const { worker, packSequence } = stored.at;
-    if ((this.#durable.get(worker)?.below ?? 0) > packSequence) {
-      const writer = new ByteWriter(path.length + row.length + 64);
-      pushFile(writer, { path, row, entries: stored.entries });
-      this.#write(writer.finish());
-      return;
-    }
-    if (this.#waitingBytes > WAITING_BYTES_MAX) return;
-    let packs = this.#waiting.get(worker);
-    if (packs === undefined) {
-      packs = new Map();
-      this.#waiting.set(worker, packs);
-    }
-    let writer = packs.get(packSequence);
-    if (writer === undefined) {
-      writer = new ByteWriter(WAITING_BYTES_FIRST);
-      packs.set(packSequence, writer);
-    }
-    const before = writer.length;
-    pushFile(writer, { path, row, entries: stored.entries });
-    this.#waitingBytes += writer.length - before;
+    pushRecord(this.#unwritten, RECORD_FILE, (writer) => {
+      writer.counted(path);
+      writer.counted(row);
+      for (const entry of entries ?? []) pushEntry(writer, entry.length, entry.blobId);
+    });
+    if (this.#unwritten.length >= UNWRITTEN_BYTES_MAX) this.#write();
   }
 
-  packStored(worker: number, pack: StoredPack): void {
+  packStored(pack: StoredPack): void {
     if (this.#fd === undefined) return;
-    const record = new ByteWriter(64);
-    pushRecord(record, RECORD_PACK, (writer) => writer.raw(Buffer.from(pack.packId, 'hex')));
-    this.#write(record.finish());
-    const durable = this.#durable.get(worker) ?? { below: 0, above: new Set<number>() };
-    this.#durable.set(worker, durable);
-    durable.above.add(pack.sequence);
-    while (durable.above.delete(durable.below)) durable.below++;
-    const packs = this.#waiting.get(worker);
-    if (packs === undefined) return;
-    for (const [sequence, records] of packs) {
-      if (sequence >= durable.below) continue;
-      packs.delete(sequence);
-      this.#waitingBytes -= records.length;
-      this.#write(records.backing.subarray(0, records.length));
-    }
+    pushPack(this.#unwritten, pack.packId);
+    this.#write();
   }
 
-  #write(records: Buffer): void {
+  #write(): void {
     if (this.#fd === undefined) return;
+    const { backing, length } = this.#unwritten;
+    this.#unwritten.reset();
     try {
-      for (let at = 0; at < records.length; ) at += writeSync(this.#fd, records, at);
+      for (let at = 0; at < length; ) at += writeSync(this.#fd, backing, at, length - at);
     } catch {
       // A full cache disk ends the journal, not the backup: a resumed run then reads more files again.
       closeSync(this.#fd);
@@ -242,6 +204,7 @@ export class Journal {
 
   /** Closes the files; what was written down stays for the next run. */
   close(): void {
+    this.#write();
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
     for (const earlier of this.#earlier.splice(0)) closeSync(earlier.file);
@@ -259,15 +222,8 @@ function pushRecord(writer: ByteWriter, type: number, fill: (writer: ByteWriter)
   writer.u32(crc32(writer.backing.subarray(start, end)));
 }
 
-function pushFile(
-  writer: ByteWriter,
-  file: { readonly path: Buffer; readonly row: Buffer; readonly entries: readonly ContentEntry[] | undefined },
-): void {
-  pushRecord(writer, RECORD_FILE, () => {
-    writer.counted(file.path);
-    writer.counted(file.row);
-    for (const entry of file.entries ?? []) pushEntry(writer, entry.length, entry.blobId);
-  });
+function pushPack(writer: ByteWriter, packId: PackId): void {
+  pushRecord(writer, RECORD_PACK, () => writer.raw(Buffer.from(packId, 'hex')));
 }
 
 function pathHash(path: Buffer): number {

@@ -94,8 +94,6 @@ export interface TaskEffects {
   /** Plaintext bytes that were new. */
   readonly bytesNew: number;
   readonly bytesRead: number;
-  /** Number of the worker's pack that the last blob of this task went to. */
-  readonly packSequence: number;
 }
 
 /** To a worker thread. */

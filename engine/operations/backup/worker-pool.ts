@@ -106,7 +106,11 @@ export class WorkerPool {
       number,
       jobs: new Map(),
       flushes: new Map(),
-      send: (request) => worker.postMessage(request),
+      send: (request) => {
+        // The bytes of a batch change hands instead of being copied.
+        const batch = request.type === 'task' && request.task.type === 'batch' ? request.task.files : undefined;
+        worker.postMessage(request, batch === undefined ? [] : [batch.buffer as ArrayBuffer]);
+      },
       stop: async () => {
         await worker.terminate();
       },

@@ -21,9 +21,19 @@ async function main(): Promise<void> {
   if (port === null) throw new EngineError('INTERNAL', 'The backup worker was started outside a worker thread');
   const data = workerData as BackupWorkerData;
   const post = (reply: WorkerReply): void => port.postMessage(reply);
+  /** Bytes of a result change hands instead of being copied. */
+  const postResult = (reply: WorkerReply & { type: 'result' }): void => {
+    const { result } = reply;
+    const bytes = result.type === 'batch' ? result.rows : result.outcome === 'stored' ? result.entries : undefined;
+    port.postMessage(reply, bytes === undefined ? [] : [bytes.buffer as ArrayBuffer]);
+  };
   const store = await openStore(data.address);
   const claims = await RunClaims.join(data.claims);
-  const files = new FileStore(store, createFileSystem(), { ...data, claims, onStored: (pack) => post({ type: 'pack', pack }) });
+  const files = new FileStore(store, createFileSystem(), {
+    ...data,
+    claims,
+    onStored: (pack) => post({ type: 'pack', pack }),
+  });
 
   const run = async (request: WorkerRequest): Promise<void> => {
     if (request.type === 'claims') return files.updateClaims(request.claims);
@@ -37,7 +47,7 @@ async function main(): Promise<void> {
         ? files.runBatch(task)
         : await files.runStep(task, (baton) => post({ type: 'baton', id, baton }));
     const effects = await files.settle();
-    post({ type: 'result', id, result, effects });
+    postResult({ type: 'result', id, result, effects });
   };
 
   // One task at a time: they share the chunker's memory.
