@@ -99,8 +99,12 @@ export class ColdHome {
       await rm(clone, { recursive: true, force: true });
       return false;
     }
-    for (const other of await this.generations()) if (other < generation) await this.remove(other);
-    return true;
+    const all = await this.generations();
+    for (const other of all) if (other < generation) await this.remove(other);
+    // The number was free again because others went on from it: theirs is newer.
+    const isNewest = all[0] === generation;
+    if (!isNewest) await this.remove(generation);
+    return isNewest;
   }
 
   /** Removes a generation: an old one, or one that turned out to be damaged. */
