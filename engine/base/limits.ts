@@ -63,7 +63,7 @@ export const DIRECTORY_DEPTH_MAX = 4096;
 export const INDEX_SEGMENT_BLOBS_MAX = 100_000;
 export const INDEX_SEGMENT_PACKS_MAX = 4096;
 /** Blobs that are held in shared memory before they are moved to LevelDB (32 bytes a slot, load 0.7 at most). */
-export const YOUNG_BLOBS_MAX = 400_000;
+export const YOUNG_BLOBS_MAX = 250_000;
 /** Packs of those; each has its frames in memory, some 500 bytes. */
 export const YOUNG_PACKS_MAX = 16_384;
 /** Sorted runs in LevelDB; more are merged into one. */

@@ -17,14 +17,12 @@ import {
   YOUNG_PACKS_MAX,
 } from '../base/limits.ts';
 import {
-  blobIdOf,
   decodeIndexSegment,
   encodeIndexSegment,
   type IndexedPack,
   type IndexedPackTable,
-  type PackTable,
 } from '../format/pack-header.ts';
-import { type BlobLocation, ChunkTable, ENTRY_WORDS } from './chunk-table.ts';
+import { type BlobLocation, ENTRY_WORDS } from './chunk-table.ts';
 import { ColdHome } from './cold-home.ts';
 import { ColdIndex, type SegmentPacks } from './cold-index.ts';
 import type { FrameAddress } from './frame-reader.ts';
@@ -33,11 +31,7 @@ import { loadPackHeader } from './pack-headers.ts';
 import { PACKS_MAX, type PackFacts, PackList } from './pack-list.ts';
 import { sortEntries } from './run-filter.ts';
 import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
-
-const TABLE_SLOTS_FIRST = 1 << 14;
-const TABLE_SLOTS_MAX = 1 << 20;
-/** Offset, sealed length, coded length, plain length, codec. */
-const FRAME_WORDS = 5;
+import { FRAME_WORDS, YoungIndex } from './young-index.ts';
 
 export interface IndexDamage {
   readonly object: string;
@@ -71,10 +65,8 @@ export class ChunkIndex {
   readonly #home: ColdHome;
   readonly #cold: ColdIndex;
   #coldState: 'unopened' | 'usable' | 'failed' = 'unopened';
-  #tables: ChunkTable[] = [new ChunkTable(TABLE_SLOTS_FIRST)];
+  readonly #young = new YoungIndex();
   readonly #packs = new PackList();
-  /** Frames of the packs that are not cold. */
-  readonly #frames = new Map<number, Int32Array>();
   readonly #dead = new DeadPacks(PACKS_MAX);
   readonly #coldSegments: SegmentPacks = new Map();
   readonly #youngSegments: SegmentPacks = new Map();
@@ -106,7 +98,7 @@ export class ChunkIndex {
   }
 
   get youngBlobCount(): number {
-    return this.#tables.reduce((sum, table) => sum + table.count, 0);
+    return this.#young.blobCount;
   }
 
   /** A pack by its number in locations. */
@@ -193,24 +185,20 @@ export class ChunkIndex {
 
   #isCrowded(): boolean {
     if (this.#pinned || this.#coldState !== 'usable') return false;
-    return this.youngBlobCount > this.limits.youngBlobs || this.#frames.size > YOUNG_PACKS_MAX;
+    return this.youngBlobCount > this.limits.youngBlobs || this.#young.packCount > YOUNG_PACKS_MAX;
   }
 
   async #moveToCold(): Promise<void> {
-    const entries = new Uint32Array(this.youngBlobCount * ENTRY_WORDS);
-    let end = 0;
-    for (const table of this.#tables) end = table.copyEntries(entries, end, () => true);
     await this.#trying(async () => {
       await this.#cold.append({
-        entries: sortEntries(entries.subarray(0, end), ENTRY_WORDS),
+        entries: sortEntries(this.#young.copyEntries(), ENTRY_WORDS),
         packs: this.#packs,
-        framesOf: (pack) => this.#frames.get(pack),
+        framesOf: (pack) => this.#young.frames(pack),
         segments: this.#youngSegments,
       });
       for (const [id, packs] of this.#youngSegments) this.#coldSegments.set(id, packs);
       this.#youngSegments.clear();
-      this.#frames.clear();
-      for (const table of this.#tables) table.clear();
+      this.#young.clear();
     });
   }
 
@@ -323,24 +311,8 @@ export class ChunkIndex {
     if (known !== undefined) return known;
     const { table } = pack;
     const number = this.#packs.add({ ...pack, kind: table.kind, blobCount: table.blobCount });
-    this.#frames.set(number, packFrames(table));
-    for (let frame = 0; frame < table.frameCount; frame++) {
-      const end = table.frameFirstBlob[frame + 1] ?? 0;
-      for (let blob = table.frameFirstBlob[frame] ?? 0; blob < end; blob++) {
-        const offset = table.blobOffset[blob] ?? 0;
-        const length = table.blobLength[blob] ?? 0;
-        this.#openTable().add(blobIdOf(table, blob), { pack: number, frame, offset, length });
-      }
-    }
+    this.#young.add(number, table);
     return number;
-  }
-
-  /** The table that takes new entries; a larger one is begun when the others are full. */
-  #openTable(): ChunkTable {
-    for (const table of this.#tables) if (!table.full) return table;
-    const table = new ChunkTable(Math.min(TABLE_SLOTS_FIRST * 4 ** this.#tables.length, TABLE_SLOTS_MAX));
-    this.#tables.push(table);
-    return table;
   }
 
   // ---- looking up
@@ -349,7 +321,7 @@ export class ChunkIndex {
   known(): KnownBlobs {
     this.#pinned = true;
     return new KnownBlobs({
-      tables: [...this.#tables],
+      tables: [...this.#young.tables],
       dead: this.#dead,
       runs: this.#cold.runs,
       database: this.#cold.database,
@@ -359,7 +331,7 @@ export class ChunkIndex {
 
   #visit(id: BlobId, accept: (location: BlobLocation) => boolean): void {
     const acceptLiving = (location: BlobLocation): boolean => !this.#dead.has(location.pack) && accept(location);
-    for (const table of this.#tables) {
+    for (const table of this.#young.tables) {
       for (let at = table.find(id); at >= 0; at = table.find(id, at)) if (acceptLiving(table.locationAt(at))) return;
     }
     if (searchLocations(this.#cold.runs, id, acceptLiving) === 'damaged') this.#failCold();
@@ -405,7 +377,7 @@ export class ChunkIndex {
   /** The frame of a location. */
   frame(location: { readonly pack: number; readonly frame: number }): FrameAddress {
     const pack = this.#packs.get(location.pack);
-    const frames = this.#frames.get(location.pack) ?? this.#cold.frames(location.pack);
+    const frames = this.#young.frames(location.pack) ?? this.#cold.frames(location.pack);
     const at = location.frame * FRAME_WORDS;
     if (frames === undefined && location.pack < this.#cold.packCount) this.#failCold();
     if (pack === undefined || frames === undefined || at >= frames.length) {
@@ -454,21 +426,4 @@ export class ChunkIndex {
     await this.#cold.close();
     await this.#home.close().catch(() => undefined);
   }
-}
-
-function packFrames(table: PackTable): Int32Array {
-  const frames = new Int32Array(table.frameCount * FRAME_WORDS);
-  for (let frame = 0; frame < table.frameCount; frame++) {
-    frames.set(
-      [
-        table.frameOffset[frame] ?? 0,
-        table.frameSealedLength[frame] ?? 0,
-        table.frameCodedLength[frame] ?? 0,
-        table.framePlainLength[frame] ?? 0,
-        table.frameCodec[frame] ?? 0,
-      ],
-      frame * FRAME_WORDS,
-    );
-  }
-  return frames;
 }

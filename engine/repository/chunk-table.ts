@@ -45,21 +45,21 @@ export class ChunkTable {
     return Atomics.load(this.#words, COUNT);
   }
 
-  /** True once new entries should go to another table. */
-  get full(): boolean {
-    return this.count >= this.#capacity * LOAD_MAX;
+  /** How many more entries it should take. */
+  get room(): number {
+    return Math.max(0, Math.floor(this.#capacity * LOAD_MAX) - this.count);
   }
 
-  /** Adds an entry behind those of the same id. The caller looks at `full` first. */
-  add(id: BlobId, location: BlobLocation): void {
+  /** Adds an entry, behind those of the same id, for the id at `start` of `ids`. The caller looks at `room` first. */
+  add(ids: Buffer, start: number, location: BlobLocation): void {
     const words = this.#words;
-    let slot = id.readUInt32LE(0) & this.#mask;
+    let slot = ids.readUInt32LE(start) & this.#mask;
     while (words[HEADER_WORDS + slot * ENTRY_WORDS + PACK] !== 0) slot = (slot + 1) & this.#mask;
     const at = HEADER_WORDS + slot * ENTRY_WORDS;
-    words[at] = id.readInt32LE(0);
-    words[at + 1] = id.readInt32LE(4);
-    words[at + 2] = id.readInt32LE(8);
-    words[at + 3] = id.readInt32LE(12);
+    words[at] = ids.readInt32LE(start);
+    words[at + 1] = ids.readInt32LE(start + 4);
+    words[at + 2] = ids.readInt32LE(start + 8);
+    words[at + 3] = ids.readInt32LE(start + 12);
     words[at + FRAME] = location.frame;
     words[at + OFFSET] = location.offset;
     words[at + LENGTH] = location.length;
@@ -104,13 +104,13 @@ export class ChunkTable {
     };
   }
 
-  /** Copies the entries whose pack is accepted to `target`, from its word `start` on; returns the word behind the last. */
-  copyEntries(target: Uint32Array, start: number, accepts: (pack: number) => boolean): number {
+  /** Copies the entries to `target`, from its word `start` on; returns the word behind the last. */
+  copyEntries(target: Uint32Array, start: number): number {
     const words = this.#words;
     let end = start;
     for (let at = HEADER_WORDS; at < words.length; at += ENTRY_WORDS) {
       const state = words[at + PACK] ?? 0;
-      if (state === 0 || !accepts(state - 1)) continue;
+      if (state === 0) continue;
       for (let word = 0; word < ENTRY_WORDS; word++) target[end + word] = words[at + word] ?? 0;
       target[end + PACK] = state - 1;
       end += ENTRY_WORDS;

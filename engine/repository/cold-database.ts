@@ -42,7 +42,8 @@ export class ColdDatabase {
   readonly location: string;
   readonly #level: Level<Buffer, Buffer>;
   #batch: { type: 'put'; key: Buffer; value: Buffer }[] = [];
-  #batchBytes = 0;
+  #memory: Buffer | undefined;
+  #filled = 0;
 
   private constructor(location: string, level: Level<Buffer, Buffer>) {
     this.location = location;
@@ -72,22 +73,31 @@ export class ColdDatabase {
     return stored.readUInt32LE(value.length) === crc32(value, crc32(key)) ? value : undefined;
   }
 
-  /** Adds a value to the batch; a copy is kept. True once drain() should be awaited. */
+  /** Adds a value to the batch; a copy is kept. True once drain() should be awaited, before the next put(). */
   put(address: { readonly run: number; readonly kind: ColdKind; readonly number: number }, bytes: Uint8Array): boolean {
     const key = keyOf(address.run, address.kind, address.number);
-    const value = Buffer.allocUnsafeSlow(bytes.length + CHECK_BYTES);
+    const value = this.#memoryFor(bytes.length + CHECK_BYTES);
     value.set(bytes);
     value.writeUInt32LE(crc32(bytes, crc32(key)), bytes.length);
     this.#batch.push({ type: 'put', key, value });
-    this.#batchBytes += value.length;
-    return this.#batchBytes >= BATCH_BYTES_MAX;
+    return this.#filled >= BATCH_BYTES_MAX;
+  }
+
+  /** Memory that is taken again after drain(): a large index is written in 10^5 values. */
+  #memoryFor(bytes: number): Buffer {
+    this.#memory ??= Buffer.allocUnsafeSlow(2 * BATCH_BYTES_MAX);
+    const start = this.#filled;
+    this.#filled += bytes;
+    return this.#filled <= this.#memory.length
+      ? this.#memory.subarray(start, this.#filled)
+      : Buffer.allocUnsafeSlow(bytes);
   }
 
   async drain(): Promise<void> {
     const batch = this.#batch;
-    this.#batch = [];
-    this.#batchBytes = 0;
     if (batch.length > 0) await this.#level.batch(batch);
+    this.#batch = [];
+    this.#filled = 0;
   }
 
   /** Puts a long value as pieces. */

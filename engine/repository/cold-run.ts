@@ -78,7 +78,8 @@ export class ColdRun {
     const page = this.#database.read(this.run, 'page', number);
     const entries = Math.min(PAGE_ENTRIES, this.count - number * PAGE_ENTRIES);
     if (page?.length !== entries * this.entryWords * 4) return undefined;
-    return new Uint32Array(new Uint8Array(page).buffer);
+    const aligned = page.byteOffset % 4 === 0 ? page : new Uint8Array(page);
+    return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
   }
 
   /** Reads a page here and there, so that LevelDB has all its files open: they may be removed afterwards. False where one is damaged. */

@@ -1,0 +1,90 @@
+/** The part of the chunk index that is in memory: entries in shared tables, and the frames of their packs. */
+
+import { BLOB_ID_BYTES } from '../base/ids.ts';
+import type { PackTable } from '../format/pack-header.ts';
+import { ChunkTable, ENTRY_WORDS } from './chunk-table.ts';
+
+const TABLE_SLOTS_FIRST = 1 << 14;
+/** Tables grow to this, and further only where blobs cannot be moved to LevelDB. */
+const TABLE_SLOTS_USUAL_MAX = 1 << 18;
+const TABLES_USUAL_MAX = 8;
+const TABLE_SLOTS_MAX = 1 << 21;
+
+/** Words of a frame: offset, sealed length, coded length, plain length, codec. */
+export const FRAME_WORDS = 5;
+
+export class YoungIndex {
+  readonly #tables: ChunkTable[] = [new ChunkTable(TABLE_SLOTS_FIRST)];
+  readonly #frames = new Map<number, Int32Array>();
+
+  get tables(): readonly ChunkTable[] {
+    return this.#tables;
+  }
+
+  /** Entries: a blob that lies in two places counts twice. */
+  get blobCount(): number {
+    return this.#tables.reduce((sum, table) => sum + table.count, 0);
+  }
+
+  get packCount(): number {
+    return this.#frames.size;
+  }
+
+  frames(pack: number): Int32Array | undefined {
+    return this.#frames.get(pack);
+  }
+
+  add(pack: number, table: PackTable): void {
+    this.#frames.set(pack, packFrames(table));
+    let open = this.#openTable();
+    let room = open.room;
+    for (let frame = 0; frame < table.frameCount; frame++) {
+      const end = table.frameFirstBlob[frame + 1] ?? 0;
+      for (let blob = table.frameFirstBlob[frame] ?? 0; blob < end; blob++) {
+        if (room === 0) {
+          open = this.#openTable();
+          room = open.room;
+        }
+        const offset = table.blobOffset[blob] ?? 0;
+        const length = table.blobLength[blob] ?? 0;
+        open.add(table.blobIds, blob * BLOB_ID_BYTES, { pack, frame, offset, length });
+        room--;
+      }
+    }
+  }
+
+  /** The table that takes new entries; a larger one is begun when the others are full. */
+  #openTable(): ChunkTable {
+    for (const table of this.#tables) if (table.room > 0) return table;
+    const most = this.#tables.length < TABLES_USUAL_MAX ? TABLE_SLOTS_USUAL_MAX : TABLE_SLOTS_MAX;
+    const table = new ChunkTable(Math.min(TABLE_SLOTS_FIRST * 4 ** this.#tables.length, most));
+    this.#tables.push(table);
+    return table;
+  }
+
+  /** All entries, in the words of a ChunkTable. */
+  copyEntries(): Uint32Array {
+    const entries = new Uint32Array(this.blobCount * ENTRY_WORDS);
+    let end = 0;
+    for (const table of this.#tables) end = table.copyEntries(entries, end);
+    return entries;
+  }
+
+  /** Empties it, and keeps its memory. Only where no other thread looks. */
+  clear(): void {
+    this.#frames.clear();
+    for (const table of this.#tables) table.clear();
+  }
+}
+
+function packFrames(table: PackTable): Int32Array {
+  const frames = new Int32Array(table.frameCount * FRAME_WORDS);
+  for (let frame = 0, at = 0; frame < table.frameCount; frame++) {
+    frames[at++] = table.frameOffset[frame] ?? 0;
+    frames[at++] = table.frameSealedLength[frame] ?? 0;
+    frames[at++] = table.frameCodedLength[frame] ?? 0;
+    frames[at++] = table.framePlainLength[frame] ?? 0;
+    frames[at++] = table.frameCodec[frame] ?? 0;
+  }
+  return frames;
+}
