@@ -41,6 +41,11 @@ export class TreeWriter {
     this.#options = options;
   }
 
+  /** To be awaited now and then: waits while too many packs of trees are being written, and throws what a write threw. */
+  settle(): Promise<void> {
+    return this.#options.writer.settle();
+  }
+
   #save(bytes: Buffer): BlobId {
     const { keys, writer, claim } = this.#options;
     const id = keys.hashers.tree.digest(bytes, BLOB_ID_BYTES) as BlobId;

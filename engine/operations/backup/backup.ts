@@ -16,6 +16,7 @@ import { createFileSystem } from '../../filesystem/create.ts';
 import { type FileSystem, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
 import type { BackupCounts, SnapshotRecord } from '../../format/snapshot.ts';
 import { BlobWriter, type StoredPack } from '../../repository/blob-writer.ts';
+import { findPath } from '../../repository/find-node.ts';
 import { HeldLease } from '../../repository/leases.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { RunClaims } from '../../repository/run-claims.ts';
@@ -253,7 +254,7 @@ class BackupRun {
     });
   }
 
-  #log = new DirectoryLog();
+  readonly #log = new DirectoryLog();
 
   async #walk(
     sources: Sources,
@@ -266,7 +267,6 @@ class BackupRun {
     },
   ): Promise<DirectoryResult> {
     const { blobs } = this.#repository;
-    this.#log = new DirectoryLog();
     const rootPath = Buffer.from('/');
     const rootDirectory = new OpenDirectory(this.#fileSystem, this.#fileSystem.openDirectory(rootPath));
     const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
@@ -289,6 +289,7 @@ class BackupRun {
       journal: this.#journal,
       claims: this.#claims,
       databases: this.#databases,
+      sniffAgain: this.#databases !== undefined && this.#parent?.rules['databases'] === false,
       onMount,
       sources,
       oneFileSystem: this.#options.oneFileSystem === true,
@@ -320,7 +321,9 @@ class BackupRun {
         return paths.some((one) => one === text || one.startsWith(`${text}/`));
       };
       const counts = { ...this.#context.counts };
-      const rules = { ...this.#rules(this.#parent), ...rulesSince(started, this.#rules(this.#parent)) };
+      const rules = rulesSince(started, this.#rules(this.#parent));
+      this.#log.beginRound();
+      this.#context.beginRound();
       started = nowNs();
       const again = await this.#walk(sources, exclusions, {
         rules,
@@ -375,11 +378,12 @@ class BackupRun {
     if (options.dryRun !== true) await this.#settleAll();
     context.throwIfAborted();
     const databases = this.#databases?.records ?? [];
-    const unchanged = parent?.tree.equals(root.treeId) === true && context.problemCount === 0;
-    const skipped = unchanged && options.skipIfUnchanged === true;
+    const skipped =
+      options.skipIfUnchanged === true && context.problemCount === 0 && (await this.#isAsParent(root.treeId));
     const result = {
       parent: parent?.id,
       databases,
+      bytesRead: context.counts.bytesRead,
       problems: context.problems,
       problemCount: context.problemCount,
       skipped,
@@ -419,6 +423,20 @@ class BackupRun {
     const snapshot = await this.#repository.snapshots.save(record);
     this.#journal.finish();
     return { ...result, snapshot, counts };
+  }
+
+  /** True where every source is what the parent has; directories above the sources do not count. */
+  async #isAsParent(tree: BlobId): Promise<boolean> {
+    const parent = this.#parent;
+    if (parent === undefined || parent.tree.equals(tree)) return parent !== undefined;
+    if (this.#options.dryRun === true || this.#options.stdin !== undefined) return false;
+    const { blobs } = this.#repository;
+    for (const path of this.#options.paths) {
+      const before = await findPath(blobs, parent, path);
+      const now = await findPath(blobs, { tree, id: 'now' }, path);
+      if (before.kind === 'root' || now.kind === 'root' || !before.node.row.equals(now.node.row)) return false;
+    }
+    return true;
   }
 
   #saveLeftOut(): BlobId[] {

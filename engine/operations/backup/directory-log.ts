@@ -1,6 +1,7 @@
 /**
  * Remembers each directory that was listed, with the times it had, so that those that moved since are listed again
- * before the commit. Packed, because a library has up to a million of them: path, then mtime and inode.
+ * before the commit. Packed, because a library has up to a million of them: path, then mtime and inode. In later rounds
+ * the stamps of the few that are listed again take the place of those from the first.
  */
 
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
@@ -13,9 +14,19 @@ const STAMP_BYTES = 20;
 export class DirectoryLog {
   readonly #writer = new ByteWriter(64 * 1024);
   #count = 0;
+  #again: Map<string, Buffer> | undefined;
+
+  /** From now on stamps belong to a later round. */
+  beginRound(): void {
+    this.#again ??= new Map();
+  }
 
   /** `block` is the directory's stat block, taken before it was listed. */
   add(path: Buffer, block: Buffer): void {
+    if (this.#again !== undefined) {
+      this.#again.set(path.toString('latin1'), stampOf(block));
+      return;
+    }
     this.#count++;
     this.#writer.counted(path);
     this.#writer.raw(stampOf(block));
@@ -27,15 +38,18 @@ export class DirectoryLog {
 
   /** Paths whose stamp is another one now, or that are gone. */
   changed(fileSystem: FileSystem): Buffer[] {
-    const bytes = this.#writer.finish();
-    const reader = new ByteReader(bytes, 'the directory log');
+    const reader = new ByteReader(this.#writer.backing.subarray(0, this.#writer.length), 'the directory log');
     const block = Buffer.alloc(64);
     const paths: Buffer[] = [];
+    const look = (path: Buffer, stamp: Buffer): void => {
+      if (!statDirectory(fileSystem, path, block) || !stampOf(block).equals(stamp)) paths.push(Buffer.from(path));
+    };
     while (reader.remaining > 0) {
       const path = reader.counted(MIB);
       const stamp = reader.raw(STAMP_BYTES);
-      if (!statDirectory(fileSystem, path, block) || !stampOf(block).equals(stamp)) paths.push(Buffer.from(path));
+      if (this.#again?.has(path.toString('latin1')) !== true) look(path, stamp);
     }
+    for (const [path, stamp] of this.#again ?? []) look(Buffer.from(path, 'latin1'), stamp);
     return paths;
   }
 }

@@ -26,7 +26,14 @@ export interface FileMatcherOptions {
   readonly journal: Journal;
   readonly claims: RunClaims;
   readonly databases: DatabaseCapture | undefined;
+  /** True where the parent took databases for files: what may be one is looked at again. */
+  readonly sniffAgain: boolean;
 }
+
+/** Names of hard links that are waited for; beyond that the oldest are forgotten, and their other names read again. */
+const HARD_LINKS_MAX = 50_000;
+/** A database is a whole number of its smallest pages. */
+const DATABASE_PAGE_BYTES_MIN = 512;
 
 interface HardLink {
   readonly first: Promise<Buffer | undefined>;
@@ -63,13 +70,27 @@ export class FileMatcher {
     if (row !== undefined && hasExtensions(row.bytes, row.at) && databases !== undefined) {
       const captured = this.#matchDatabase(task, entry, row);
       if (captured !== undefined) return captured;
-    } else if (row !== undefined && isUnchanged(listing.stats, at, row, rules)) {
+    } else if (row !== undefined && isUnchanged(listing.stats, at, row, rules) && !this.#mayBeDatabase(row, size)) {
       if (task.moved === true) context.counts.filesMoved++;
       else context.counts.filesUnmodified++;
       context.progress(undefined);
       return isSameStat(listing.stats, at, row) ? row : rowWithStat(row, listing.stats, at);
     }
     return this.#storeAny(task, entry, known);
+  }
+
+  /** True where the parent's row says nothing of whether this is a database, because it took them otherwise than this run. */
+  #mayBeDatabase(row: RowReference, size: number): boolean {
+    const { databases, sniffAgain } = this.#options;
+    if (databases === undefined) return hasExtensions(row.bytes, row.at);
+    return sniffAgain && size > 0 && size % DATABASE_PAGE_BYTES_MIN === 0;
+  }
+
+  /** Takes back what match() counted: the entry is gone, or counted elsewhere. */
+  #uncount(size: number): void {
+    const { counts } = this.#options.context;
+    counts.totalFilesProcessed--;
+    counts.totalBytesProcessed -= size;
   }
 
   /** A file beside one whose name it extends: left out where that is a database that was captured. */
@@ -83,15 +104,16 @@ export class FileMatcher {
     },
   ): Promise<Buffer | undefined> {
     const { databases, context } = this.#options;
+    const size = known.type === S_IFREG ? readSize(entry.listing.stats, entry.index * STAT_BYTES) : 0;
     await known.base?.slot;
     const base = entry.listing.names[known.base?.index ?? -1];
     if (base !== undefined && databases?.isCaptured(joinPath(task.path, base)) === true) {
       context.leftOut.add(joinPath(task.path, entry.name), 'databaseSideFile');
-      context.counts.totalFilesProcessed--;
+      this.#uncount(size);
       return undefined;
     }
     const slot = await this.match(task, entry, { ...known, base: undefined });
-    context.counts.totalFilesProcessed--;
+    this.#uncount(size);
     return slot === undefined || slot instanceof Uint8Array ? slot : rowBytes(slot);
   }
 
@@ -121,6 +143,10 @@ export class FileMatcher {
     const link = this.#hardLinks.get(key);
     if (link === undefined) {
       const first = this.#storeFile(task, entry, known.row);
+      if (this.#hardLinks.size >= HARD_LINKS_MAX) {
+        const [oldest] = this.#hardLinks.keys();
+        if (oldest !== undefined) this.#hardLinks.delete(oldest);
+      }
       this.#hardLinks.set(key, { first, rest: links - 1 });
       return first;
     }
@@ -154,7 +180,7 @@ export class FileMatcher {
     entry: ListedEntry,
     known: { readonly row: RowReference | undefined; readonly type: number },
   ): Buffer | undefined {
-    const { fileSystem, context } = this.#options;
+    const { fileSystem } = this.#options;
     const { listing, index, name } = entry;
     const stat = Buffer.from(listing.stats.subarray(index * STAT_BYTES, (index + 1) * STAT_BYTES));
     const extras = listing.extras.subarray(index * LISTING_EXTRA_WORDS, (index + 1) * LISTING_EXTRA_WORDS);
@@ -174,7 +200,7 @@ export class FileMatcher {
     } catch (error) {
       if (!(error instanceof FileSystemError)) throw error;
       if (error.code !== 'ENOENT') this.unreadable(joinPath(task.path, name), { during: error.call, code: error.code });
-      else context.counts.totalFilesProcessed--;
+      else this.#uncount(0);
       return undefined;
     }
   }
@@ -209,7 +235,7 @@ export class FileMatcher {
         outcome = await dispatcher.storeLarge({ ...request, sparse, sniff: databases !== undefined });
       }
       if (outcome.kind === 'database') return await this.#captureDatabase(task, entry, before);
-      return this.#settleOutcome(path, before, outcome);
+      return this.#settleOutcome(path, { before, size }, outcome);
     } finally {
       task.directory.release();
     }
@@ -246,13 +272,17 @@ export class FileMatcher {
     try {
       const captured = await databases.store(path, request);
       const outcome = captured ?? (await dispatcher.storeLarge({ ...request, sparse: false, sniff: false }));
-      return this.#settleOutcome(path, before, outcome);
+      return this.#settleOutcome(path, { before, size: readSize(stat, 0) }, outcome);
     } finally {
       task.directory.release();
     }
   }
 
-  #settleOutcome(path: Buffer, before: RowReference | undefined, outcome: FileOutcome): Buffer | undefined {
+  #settleOutcome(
+    path: Buffer,
+    known: { readonly before: RowReference | undefined; readonly size: number },
+    outcome: FileOutcome,
+  ): Buffer | undefined {
     const { context, journal } = this.#options;
     switch (outcome.kind) {
       case 'stored':
@@ -264,14 +294,14 @@ export class FileMatcher {
             `${path.toString('utf8')} changed each time it was read; what was read last is stored`,
           );
         } else journal.record(path, outcome.row, outcome.entries);
-        this.#countStored(before, outcome.row);
+        this.#countStored(known.before, outcome.row);
         context.progress(path);
         return outcome.row;
       case 'failed':
         this.unreadable(path, outcome);
         return undefined;
       case 'vanished':
-        context.counts.totalFilesProcessed--;
+        this.#uncount(known.size);
         return undefined;
       default:
         throw new EngineError('INTERNAL', `${path.toString('utf8')} could not be stored: ${outcome.kind}`);

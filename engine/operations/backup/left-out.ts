@@ -20,12 +20,23 @@ const PATH_BYTES_MAX = 1 * MIB;
 export class LeftOut {
   readonly #writer = new ByteWriter(1024);
   #count = 0;
+  #told: Set<string> | undefined;
 
   get count(): number {
     return this.#count;
   }
 
+  /** From now on directories are listed that were listed before: no path is added twice. */
+  beginRound(): void {
+    this.#told ??= new Set(decodeLeftOut(this.#writer.finish()).map(({ path }) => path.toString('latin1')));
+  }
+
   add(path: Buffer, reason: LeftOutReason): void {
+    if (this.#told !== undefined) {
+      const text = path.toString('latin1');
+      if (this.#told.has(text)) return;
+      this.#told.add(text);
+    }
     this.#count++;
     this.#writer.u8(LEFT_OUT_REASONS[reason]);
     this.#writer.counted(path);

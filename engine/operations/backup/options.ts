@@ -50,6 +50,8 @@ export interface BackupResult {
   readonly parent: SnapshotId | undefined;
   readonly counts: BackupCounts;
   readonly databases: readonly DatabaseRecord[];
+  /** Bytes of the sources' files that were read: none where nothing changed. */
+  readonly bytesRead: number;
   /** At most SNAPSHOT_PROBLEMS_MAX of problemCount. */
   readonly problems: readonly Problem[];
   readonly problemCount: number;

@@ -43,12 +43,19 @@ export class RunContext {
   bytesTotal: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly #monitor: Monitor | undefined;
+  #told: Set<string> | undefined;
   #lastProgressMs = 0;
   #currentPath: Buffer | undefined;
 
   constructor(options: { readonly monitor?: Monitor | undefined; readonly signal?: AbortSignal | undefined }) {
     this.#monitor = options.monitor;
     this.signal = options.signal;
+  }
+
+  /** From now on directories are listed that were listed before: what was told then is not told again. */
+  beginRound(): void {
+    this.#told ??= new Set(this.problems.map(problemKey));
+    this.leftOut.beginRound();
   }
 
   problem(path: Buffer, during: string, code: string, message: string): void {
@@ -61,6 +68,8 @@ export class RunContext {
       message,
       ...(isText ? {} : { pathBase64: path.toString('base64') }),
     };
+    if (this.#told?.has(problemKey(problem)) === true) return;
+    this.#told?.add(problemKey(problem));
     this.problemCount++;
     if (this.problems.length < SNAPSHOT_PROBLEMS_MAX) this.problems.push(problem);
     this.#monitor?.problem?.(problem);
@@ -95,6 +104,10 @@ export class RunContext {
         'The backup was interrupted; what is stored is kept, and the next run goes on from there',
       );
   }
+}
+
+function problemKey(problem: Problem): string {
+  return `${problem.during} ${problem.code} ${problem.pathBase64 ?? problem.path}`;
 }
 
 /** `directory/name`, also at the root. */

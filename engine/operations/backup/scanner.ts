@@ -4,6 +4,7 @@
  * the rows have come back, while the walk has long gone on.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EngineError } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { DIRECTORY_DEPTH_MAX } from '../../base/limits.ts';
@@ -60,6 +61,8 @@ export interface ScannerOptions {
   readonly journal: Journal;
   readonly claims: RunClaims;
   readonly databases: DatabaseCapture | undefined;
+  /** See FileMatcherOptions. */
+  readonly sniffAgain: boolean;
   /** Told whenever a directory lies on another device than the one above it. */
   readonly onMount: (path: Buffer, device: string) => void;
   readonly sources: Sources;
@@ -68,9 +71,15 @@ export interface ScannerOptions {
   readonly mustList: ((path: Buffer) => boolean) | undefined;
 }
 
+/** Signals and answers of workers come in only when the scan pauses; it does after this time. */
+const TURN_MS = 25;
+/** Entries between two looks at the clock. */
+const TURN_ENTRIES = 512;
+
 export class Scanner {
   readonly #options: ScannerOptions;
   readonly #files: FileMatcher;
+  #turnMs = performance.now();
 
   constructor(options: ScannerOptions) {
     this.#options = options;
@@ -82,8 +91,8 @@ export class Scanner {
    * it is in trees.
    */
   async scan(task: DirectoryTask, parent: ParentRows): Promise<{ readonly done: Promise<DirectoryResult> }> {
-    const { context, fileSystem } = this.#options;
-    context.throwIfAborted();
+    const { fileSystem } = this.#options;
+    if (this.#turnIsOver()) await this.#pause();
     if (task.depth > DIRECTORY_DEPTH_MAX) {
       throw new EngineError(
         'LIMIT_EXCEEDED',
@@ -95,13 +104,26 @@ export class Scanner {
       const wanted = this.#options.sources.namesWanted(task.path);
       const listing = wanted === undefined ? fileSystem.list(handle) : listNames(fileSystem, handle, wanted);
       for (const failure of listing.failed) {
-        if (failure.code === 'ENOENT') continue;
+        // What vanished since it was named is no problem, unless a person named it.
+        if (failure.code === 'ENOENT' && wanted === undefined) continue;
         this.#files.unreadable(joinPath(task.path, failure.name), { during: 'stat', code: failure.code });
       }
       return await this.#scanListing({ ...task, leads: wanted !== undefined }, listing, parent);
     } finally {
       task.directory.release();
     }
+  }
+
+  #turnIsOver(): boolean {
+    return performance.now() - this.#turnMs > TURN_MS;
+  }
+
+  async #pause(): Promise<void> {
+    const { context, trees } = this.#options;
+    await nextTurn();
+    await trees.settle();
+    this.#turnMs = performance.now();
+    context.throwIfAborted();
   }
 
   async #scanListing(
@@ -122,6 +144,7 @@ export class Scanner {
     for (let index = 0; index < listing.names.length; index++) {
       const name = listing.names[index];
       if (name === undefined) continue;
+      if (index % TURN_ENTRIES === TURN_ENTRIES - 1 && this.#turnIsOver()) await this.#pause();
       const row = parent.advance(name, deleted);
       const at = index * STAT_BYTES;
       const type = readMode(listing.stats, at) & S_IFMT;
@@ -189,7 +212,7 @@ export class Scanner {
     entry: ListedEntry,
     row: RowReference | undefined,
   ): Promise<{ readonly slot: Slot }> {
-    const { fileSystem, context, log, mustList, moved } = this.#options;
+    const { fileSystem, context, log, mustList, moved, sources } = this.#options;
     const path = joinPath(task.path, entry.name);
     const before = row === undefined ? undefined : decodeRow(rowBytes(row), path.toString('utf8'));
     const beforeTree = before?.content.kind === 'tree' ? before.content : undefined;
@@ -199,7 +222,7 @@ export class Scanner {
     try {
       directory = new OpenDirectory(fileSystem, this.#openChild(task, entry.name));
     } catch (error) {
-      return { slot: this.#failedDirectory(path, error) };
+      return { slot: this.#failedDirectory(task, path, error) };
     }
     const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
     let attributes: ReturnType<FileSystem['directoryAttributes']> | undefined;
@@ -209,7 +232,8 @@ export class Scanner {
     try {
       // Taken before the listing, so that whatever comes in between moves it.
       fileSystem.statDirectory(directory.handle, target);
-      log.add(path, target.block);
+      // Of a directory that only leads to sources nothing else is looked at.
+      if (task.leads !== true || sources.namesWanted(path) === undefined) log.add(path, target.block);
       if (device !== task.device) this.#options.onMount(path, device);
       if (row === undefined || !isSameStat(target.block, 0, row)) {
         attributes = fileSystem.directoryAttributes(directory.handle);
@@ -220,14 +244,14 @@ export class Scanner {
       if (parentTree !== undefined) rows = await ParentRows.load(this.#options.blobs, parentTree);
     } catch (error) {
       directory.release();
-      if (error instanceof FileSystemError) return { slot: this.#failedDirectory(path, error) };
+      if (error instanceof FileSystemError) return { slot: this.#failedDirectory(task, path, error) };
       throw error;
     }
     let scanned: { readonly done: Promise<DirectoryResult> };
     try {
       scanned = await this.scan({ directory, path, device, depth: task.depth + 1, moved: hasMoved }, rows);
     } catch (error) {
-      if (error instanceof FileSystemError) return { slot: this.#failedDirectory(path, error) };
+      if (error instanceof FileSystemError) return { slot: this.#failedDirectory(task, path, error) };
       throw error;
     }
     context.progress(path);
@@ -263,9 +287,10 @@ export class Scanner {
     return { fd: opened.fd, path: joinPath(task.path, name) };
   }
 
-  #failedDirectory(path: Buffer, error: unknown): undefined {
+  #failedDirectory(task: DirectoryTask, path: Buffer, error: unknown): undefined {
     if (!(error instanceof FileSystemError)) throw error;
-    if (error.code !== 'ENOENT') this.#files.unreadable(path, { during: error.call, code: error.code });
+    if (error.code !== 'ENOENT' || task.leads === true)
+      this.#files.unreadable(path, { during: error.call, code: error.code });
     return undefined;
   }
 

@@ -12,6 +12,8 @@ import { sourcePaths } from './parent.ts';
 export function journalKey(options: BackupOptions): string {
   const hash = createHash('sha256');
   for (const path of sourcePaths(options)) hash.update(path).update('\0');
+  // A database that was stored as a file is not to be taken over as one.
+  if (options.databases === false) hash.update('no databases');
   return hash.digest('hex').slice(0, 24);
 }
 

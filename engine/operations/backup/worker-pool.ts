@@ -67,6 +67,7 @@ export class WorkerPool {
   #readBytes = 0;
   #readSinceMs = 0;
   #throttle: NodeJS.Timeout | undefined;
+  #closing = false;
 
   constructor(repository: Repository, options: PoolOptions) {
     this.#repository = repository;
@@ -123,6 +124,9 @@ export class WorkerPool {
       }
     });
     worker.on('error', (error) => this.fail(error));
+    worker.on('exit', () => {
+      if (!this.#closing) this.fail(new EngineError('INTERNAL', 'A backup worker ended before its work was done'));
+    });
     return seat;
   }
 
@@ -313,6 +317,7 @@ export class WorkerPool {
 
   async close(): Promise<void> {
     clearTimeout(this.#throttle);
+    this.#closing = true;
     await Promise.all(this.#seats.map((seat) => seat.stop()));
   }
 }
