@@ -1,42 +1,41 @@
 /** Reads single blobs, trees and content lists, through a small cache of opened frames. */
 
-import { EngineError, isEngineError } from '../base/errors.ts';
+import { EngineError } from '../base/errors.ts';
 import type { BlobId } from '../base/ids.ts';
 import { MIB } from '../base/limits.ts';
 import type { BlobKind } from '../format/pack-header.ts';
 import type { Content, ContentEntry, ListEntry } from '../format/row.ts';
 import { type ContentList, decodeContentList, decodeTreePart, type TreePart } from '../format/tree-part.ts';
+import { isDamage } from './batch-reader.ts';
 import type { ChunkIndex } from './chunk-index.ts';
 import type { BlobLocation } from './chunk-table.ts';
 import { type FrameAddress, FrameReader } from './frame-reader.ts';
-import { loadPackHeader } from './pack-headers.ts';
 import type { Store } from './sealed-files.ts';
 
 const FRAME_CACHE_BYTES = 16 * MIB;
 
 export class BlobReader {
-  readonly #store: Store;
   readonly #index: ChunkIndex;
   readonly frames: FrameReader;
   /** Opened frames by pack and number, least recently used first. */
   readonly #cache = new Map<string, Buffer>();
   #cacheBytes = 0;
+  #salvaged: Promise<void> | undefined;
 
   constructor(store: Store, index: ChunkIndex) {
-    this.#store = store;
     this.#index = index;
     this.frames = new FrameReader(store);
   }
 
   /** Plaintext of a blob, verified. A view into a cached frame: do not change it. */
   async read(kind: BlobKind, blobId: BlobId): Promise<Buffer> {
-    const location = this.#index.find(blobId);
-    if (location === undefined) return this.#readElsewhere(kind, blobId, undefined);
+    const first = this.#index.find(blobId);
+    if (first === undefined) return this.#readElsewhere(kind, blobId, undefined);
     try {
-      return await this.#readAt(kind, blobId, location);
+      return await this.#readAt(kind, blobId, first);
     } catch (error) {
-      if (!isEngineError(error, 'OBJECT_CORRUPT') && !isEngineError(error, 'OBJECT_MISSING')) throw error;
-      return this.#readElsewhere(kind, blobId, error);
+      if (!isDamage(error)) throw error;
+      return this.#readElsewhere(kind, blobId, { location: first, error });
     }
   }
 
@@ -79,39 +78,34 @@ export class BlobReader {
     return plain;
   }
 
-  /** A blob may be stored twice (trap 26): before it is given up, every other pack is asked. */
-  async #readElsewhere(kind: BlobKind, blobId: BlobId, first: unknown): Promise<Buffer> {
-    for (const pack of this.#index.packs()) {
-      if (pack.kind !== kind) continue;
-      const found = await this.#readFromPack(pack.packId, kind, blobId).catch(() => undefined);
-      if (found !== undefined) return found;
-    }
-    if (first !== undefined) throw first;
-    throw new EngineError('OBJECT_MISSING', `Blob ${blobId.toString('hex')} is in no pack of the repository`);
-  }
-
-  async #readFromPack(packId: FrameAddress['packId'], kind: BlobKind, blobId: BlobId): Promise<Buffer | undefined> {
-    const { table } = await loadPackHeader(this.#store, packId);
-    for (let frame = 0; frame < table.frameCount; frame++) {
-      const end = table.frameFirstBlob[frame + 1] ?? 0;
-      for (let blob = table.frameFirstBlob[frame] ?? 0; blob < end; blob++) {
-        const at = blob * blobId.length;
-        if (table.blobIds.compare(blobId, 0, blobId.length, at, at + blobId.length) !== 0) continue;
-        const plain = await this.frames.read({
-          packId,
-          kind,
-          frame,
-          offset: table.frameOffset[frame] ?? 0,
-          sealedLength: table.frameSealedLength[frame] ?? 0,
-          codedLength: table.frameCodedLength[frame] ?? 0,
-          plainLength: table.framePlainLength[frame] ?? 0,
-          codec: table.frameCodec[frame] ?? 0,
-        });
-        const location = { pack: 0, frame, offset: table.blobOffset[blob] ?? 0, length: table.blobLength[blob] ?? 0 };
-        return this.#cut(kind, blobId, { plain, location });
+  /**
+   * A blob may be stored twice (trap 26): before it is given up, its other places are tried, and then those in packs that
+   * no index segment names, whose headers are read once.
+   */
+  async #readElsewhere(
+    kind: BlobKind,
+    blobId: BlobId,
+    failed: { readonly location: BlobLocation; readonly error: EngineError } | undefined,
+  ): Promise<Buffer> {
+    const tried: BlobLocation[] = failed === undefined ? [] : [failed.location];
+    for (const salvages of [false, true]) {
+      if (salvages) {
+        this.#salvaged ??= this.#index.salvage();
+        await this.#salvaged;
+      }
+      for (const location of this.#index.findAll(blobId)) {
+        if (tried.some((other) => isSamePlace(other, location))) continue;
+        tried.push(location);
+        try {
+          return await this.#readAt(kind, blobId, location);
+        } catch (error) {
+          if (!isDamage(error)) throw error;
+          failed ??= { location, error };
+        }
       }
     }
-    return undefined;
+    if (failed !== undefined) throw failed.error;
+    throw new EngineError('OBJECT_MISSING', `Blob ${blobId.toString('hex')} is in no pack of the repository`);
   }
 
   async loadTreePart(treeId: BlobId): Promise<TreePart> {
@@ -168,6 +162,10 @@ export class BlobReader {
       }
     }
   }
+}
+
+function isSamePlace(a: BlobLocation, b: BlobLocation): boolean {
+  return a.pack === b.pack && a.frame === b.frame && a.offset === b.offset;
 }
 
 function cacheKey(address: FrameAddress): string {

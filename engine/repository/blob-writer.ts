@@ -4,6 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { ByteReader } from '../base/bytes.ts';
 import { EngineError } from '../base/errors.ts';
 import type { BlobId, PackId } from '../base/ids.ts';
 import {
@@ -22,17 +23,25 @@ import type { Sealer } from '../codec/seal.ts';
 import {
   CODEC_RAW,
   CODEC_ZSTD,
+  decodeTrailer,
   encodePrologue,
   encodeTrailer,
   PART_BODY,
   PART_HEADER,
   PART_TRAILER,
+  type PackTrailer,
   PROLOGUE_BYTES,
   SALT_BYTES,
   SEAL_TAG_BYTES,
   TRAILER_BYTES,
 } from '../format/envelope.ts';
-import { type BlobEntry, type BlobKind, encodePackHeader, type FrameEntry } from '../format/pack-header.ts';
+import {
+  type BlobEntry,
+  type BlobKind,
+  encodePackHeader,
+  type FrameEntry,
+  readPackHeader,
+} from '../format/pack-header.ts';
 import type { Store } from './sealed-files.ts';
 
 /** A pack that is durable: what an index segment needs of it. */
@@ -216,6 +225,12 @@ export class BlobWriter {
     const trailer = pack.sealer.seal({ part: PART_TRAILER, counter: 0 }, [
       encodeTrailer({ headerOffset, headerLength, packLength }),
     ]);
+    this.#verifyHeader(pack, {
+      header,
+      trailer,
+      headerRecord,
+      trailerRecord: { headerOffset, headerLength, packLength },
+    });
     const sequence = this.#sequence++;
     const stored = { packId: pack.packId, packLength, headerRecord, sequence };
     const parts = [...pack.pieces.map(({ memory, filled }) => memory.subarray(0, filled)), ...header, ...trailer];
@@ -234,6 +249,33 @@ export class BlobWriter {
     this.#inFlight.add(written);
   }
 
+  /** Opens header and trailer as a reader would, before they are written. */
+  #verifyHeader(
+    pack: OpenPack,
+    sealed: {
+      readonly header: readonly Buffer[];
+      readonly trailer: readonly Buffer[];
+      readonly headerRecord: Buffer;
+      readonly trailerRecord: PackTrailer;
+    },
+  ): void {
+    const header = pack.sealer.open({ part: PART_HEADER, counter: 0 }, Buffer.concat(sealed.header));
+    const trailer = pack.sealer.open({ part: PART_TRAILER, counter: 0 }, Buffer.concat(sealed.trailer));
+    const reader = new ByteReader(header, 'a pack header that is about to be written');
+    const table = readPackHeader(reader);
+    const found = decodeTrailer(trailer, 'a pack trailer that is about to be written');
+    const { trailerRecord } = sealed;
+    const same =
+      header.subarray(0, reader.offset).equals(sealed.headerRecord) &&
+      table.frameCount === pack.frames.length &&
+      table.blobCount === pack.blobs &&
+      found.headerOffset === trailerRecord.headerOffset &&
+      found.headerLength === trailerRecord.headerLength &&
+      found.packLength === trailerRecord.packLength;
+    if (same) return;
+    throw new EngineError('INTERNAL', 'Sealing a pack header did not give back what went in; nothing was written');
+  }
+
   /** True where settle() would wait. */
   get crowded(): boolean {
     const { size } = this.#inFlight;
@@ -246,11 +288,18 @@ export class BlobWriter {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Finishes frame and pack and waits until all is durable. The writer can be used further. */
-  async flush(): Promise<void> {
-    this.#flushFrame();
-    this.#finishPack();
+  /** Waits until nothing is being written any more, and begins nothing. Never throws. */
+  async idle(): Promise<void> {
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
+  }
+
+  /** Finishes frame and pack and waits until all is durable. The writer can be used further, unless this throws. */
+  async flush(): Promise<void> {
+    if (this.#failure === undefined) {
+      this.#flushFrame();
+      this.#finishPack();
+    }
+    await this.idle();
     if (this.#failure !== undefined) throw this.#failure;
   }
 }

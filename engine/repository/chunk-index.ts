@@ -92,6 +92,11 @@ export class ChunkIndex {
     return this.#damage;
   }
 
+  /** Where the part in LevelDB lies. May be deleted at any time. */
+  get directory(): string {
+    return this.#home.directory;
+  }
+
   /** Entries: a blob that is stored twice counts twice. */
   get blobCount(): number {
     return this.youngBlobCount + this.#cold.blobCount;

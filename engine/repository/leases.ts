@@ -75,6 +75,7 @@ export class HeldLease {
   readonly #store: Store;
   #record: LeaseRecord;
   #id: string;
+  #released = false;
   readonly #timer: NodeJS.Timeout;
 
   private constructor(store: Store, record: LeaseRecord, id: string) {
@@ -133,13 +134,16 @@ export class HeldLease {
     const record = { ...this.#record, refreshedMs: Date.now() };
     const { id } = await saveRecord(this.#store, 'lock', encodeLease(record));
     const before = this.#id;
+    if (id === before) return;
     this.#record = record;
     this.#id = id;
-    await this.#store.backend.remove('lock', before);
+    // A run that ended meanwhile has removed the old one only.
+    await this.#store.backend.remove('lock', this.#released ? id : before);
   }
 
   /** Never throws: a lease that stays behind is found dead by others. */
   async release(): Promise<void> {
+    this.#released = true;
     clearInterval(this.#timer);
     await this.#store.backend.remove('lock', this.#id).catch(() => undefined);
   }
