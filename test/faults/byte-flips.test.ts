@@ -95,10 +95,9 @@ async function audit(given: Given, backend: Backend, what: string): Promise<'det
   }
   const { errors } = await check(repository, { readData: true });
   const named = new Set(errors.flatMap(({ snapshots }) => snapshots));
-  const fresh = await Repository.open({ backend, credential: CREDENTIAL, cacheDirectory: given.cacheDirectory });
   for (const [id, expected] of given.expected) {
     try {
-      assert.deepEqual(await contentOf(fresh, id), expected, `${what}: wrong bytes were given out`);
+      assert.deepEqual(await contentOf(repository, id), expected, `${what}: wrong bytes were given out`);
     } catch (error) {
       if (error instanceof assert.AssertionError) throw error;
       const { message } = engineError(error, what);
