@@ -85,6 +85,8 @@ export const FILES_UNDER_WAY_MAX = 8192;
 export const OPEN_DIRECTORIES_MAX = 256;
 export const RELIST_ROUNDS_MAX = 3;
 export const READ_ATTEMPTS_MAX = 3;
+/** Images of databases found in the walk that lie in the scratch folder at a time. */
+export const CAPTURED_IMAGES_MAX = 2;
 export const PROGRESS_INTERVAL_MS = 100;
 /** Times this close to the start of the parent snapshot are not trusted as "unchanged": the kernel's clock ticks at 4-10 ms. */
 export const CLOCK_TICK_MS_MAX = 20;

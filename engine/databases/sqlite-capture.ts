@@ -10,6 +10,16 @@ export interface Stamp {
   readonly inode: bigint;
 }
 
+/** The live files as they were when the image was taken, or before. */
+export interface LiveFiles {
+  readonly main: Stamp;
+  readonly wal: Stamp | undefined;
+  readonly journal: Stamp | undefined;
+}
+
+/** How the pages were copied; see sqlite-copy.ts. */
+export type CaptureMethod = 'wal-transaction' | 'under-lock' | 'reflink' | 'between-writers' | 'private-copy';
+
 export interface SqliteCapture {
   /** The image, a database that opens by itself. The caller removes it. */
   readonly imagePath: string;
@@ -19,20 +29,25 @@ export interface SqliteCapture {
   readonly userVersion: number;
   readonly applicationId: number;
   readonly journalMode: 'wal' | 'rollback';
-  /** SHA-256 of the sorted statements of the schema. */
+  /** SHA-256 of the sorted statements of the schema; empty where it cannot be parsed. */
   readonly schemaHash: string;
   readonly sqliteVersion: string;
   /** A schema that this SQLite cannot parse is not damage. */
   readonly check: 'ok' | 'schema-unparsable';
   readonly checkMessages: readonly string[];
-  /** How the pages were copied; see sqlite-child.ts. */
-  readonly method: 'single-step' | 'reflink' | 'bounded-steps' | 'private-copy';
+  readonly method: CaptureMethod;
   readonly durationSeconds: number;
   /** How long writers could have waited. */
   readonly holdMs: number;
   readonly rowCounts: readonly { readonly table: string; readonly rows: number }[];
-  readonly live: { readonly main: Stamp; readonly wal: Stamp | undefined; readonly journal: Stamp | undefined };
+  readonly live: LiveFiles;
 }
+
+/** `other`: a file that is no database (any more); `vanished`: there is none. Neither is a problem. */
+export type CaptureOutcome =
+  | { readonly kind: 'captured'; readonly capture: SqliteCapture }
+  | { readonly kind: 'other' }
+  | { readonly kind: 'vanished' };
 
 export interface CaptureRequest {
   readonly id: number;
@@ -44,6 +59,7 @@ export interface CaptureRequest {
 
 export interface CaptureReply {
   readonly id: number;
-  readonly capture?: SqliteCapture;
+  readonly outcome?: CaptureOutcome;
+  /** Why it failed for good. */
   readonly message?: string;
 }

@@ -24,11 +24,18 @@ export function sqliteSideFiles(name: Buffer): SqliteSideFiles {
   };
 }
 
+/** What SQLite calls the journal of a transaction over several databases: the first one's name, `-mj` and random digits. */
+const SUPER_JOURNAL = /-mj[0-9A-F]{1,9}$/;
+const SUPER_JOURNAL_BYTES_MAX = 12;
+
 /** The database that a file of this name would belong to. */
 export function sideFileBase(name: Buffer): Buffer | undefined {
   for (const suffix of [WAL, SHM, JOURNAL]) {
     if (name.length <= suffix.length) continue;
     if (name.subarray(name.length - suffix.length).equals(suffix)) return name.subarray(0, name.length - suffix.length);
   }
+  const end = name.toString('latin1', Math.max(1, name.length - SUPER_JOURNAL_BYTES_MAX));
+  const found = SUPER_JOURNAL.exec(end);
+  if (found !== null) return name.subarray(0, name.length - found[0].length);
   return undefined;
 }

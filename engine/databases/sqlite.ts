@@ -4,42 +4,48 @@
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { EngineError } from '../base/errors.ts';
-import type { CaptureReply, CaptureRequest, SqliteCapture } from './sqlite-capture.ts';
+import type { CaptureOutcome, CaptureReply, CaptureRequest } from './sqlite-capture.ts';
 
-export type { SqliteCapture, Stamp } from './sqlite-capture.ts';
+export type { CaptureOutcome, LiveFiles, SqliteCapture, Stamp } from './sqlite-capture.ts';
 
 export { isSqliteHeader, type SqliteSideFiles, sideFileBase, sqliteSideFiles } from './sqlite-names.ts';
 
 export interface SqliteCapturerOptions {
   /** Private to this run: images, copies and links to odd names are made in it. */
   readonly scratchDirectory: string;
-  readonly busyTimeoutMs?: number;
+  /** How long a lock of somebody else is waited for. */
+  readonly busyTimeoutMs?: number | undefined;
   /** Longest time for which writers may be kept waiting. */
-  readonly holdMsMax?: number;
-  readonly signal?: AbortSignal;
+  readonly holdMsMax?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface SqliteCapturer {
   /** DATABASE_FAILED names the file, what failed and what can be done; INTERRUPTED after the signal. */
-  capture(path: Buffer): Promise<SqliteCapture>;
+  capture(path: Buffer): Promise<CaptureOutcome>;
+  /** Afterwards the child is gone. */
   close(): Promise<void>;
 }
 
 const BUSY_TIMEOUT_MS = 10_000;
 const HOLD_MS_MAX = 1000;
 
+interface Waiting {
+  readonly resolve: (reply: CaptureReply) => void;
+  readonly reject: (error: EngineError) => void;
+}
+
 class ChildCapturer implements SqliteCapturer {
   readonly #options: SqliteCapturerOptions;
   #child: ChildProcess | undefined;
+  #ended: Promise<unknown> = Promise.resolve();
   #next = 0;
-  readonly #waiting = new Map<
-    number,
-    { resolve: (reply: CaptureReply) => void; reject: (error: EngineError) => void }
-  >();
+  readonly #waiting = new Map<number, Waiting>();
   readonly #onAbort = (): void =>
-    this.#fail(new EngineError('INTERRUPTED', 'The capture of a database was interrupted'));
+    this.#end(new EngineError('INTERRUPTED', 'The capture of a database was interrupted'));
 
   constructor(options: SqliteCapturerOptions) {
     this.#options = options;
@@ -53,52 +59,55 @@ class ChildCapturer implements SqliteCapturer {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       execArgv: [],
     });
+    this.#child = child;
+    this.#ended = once(child, 'exit').catch(() => undefined);
     child.on('message', (reply: CaptureReply) => {
       this.#waiting.get(reply.id)?.resolve(reply);
       this.#waiting.delete(reply.id);
     });
-    child.on('exit', (code, signal) => {
-      if (this.#child === child) this.#child = undefined;
-      this.#fail(new EngineError('DATABASE_FAILED', `The process that captures databases ended (${signal ?? code})`));
-    });
-    this.#child = child;
+    const onEnd = (how: string): void => {
+      if (this.#child !== child) return;
+      this.#end(new EngineError('DATABASE_FAILED', `The process that captures databases ended (${how})`));
+    };
+    child.on('error', (error) => onEnd(error.message));
+    child.on('exit', (code, signal) => onEnd(`${signal ?? code}`));
     return child;
   }
 
-  #fail(error: EngineError): void {
+  #end(error: EngineError): void {
+    const child = this.#child;
+    this.#child = undefined;
+    child?.kill('SIGKILL');
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
-    this.#child?.kill('SIGKILL');
-    this.#child = undefined;
   }
 
-  async capture(path: Buffer): Promise<SqliteCapture> {
-    if (this.#options.signal?.aborted === true) throw new EngineError('INTERRUPTED', 'The capture was interrupted');
-    const id = this.#next++;
+  async capture(path: Buffer): Promise<CaptureOutcome> {
+    const { scratchDirectory, busyTimeoutMs, holdMsMax, signal } = this.#options;
+    if (signal?.aborted === true) throw new EngineError('INTERRUPTED', 'The capture of a database was interrupted');
     const request: CaptureRequest = {
-      id,
+      id: this.#next++,
       path,
-      scratchDirectory: this.#options.scratchDirectory,
-      busyTimeoutMs: this.#options.busyTimeoutMs ?? BUSY_TIMEOUT_MS,
-      holdMsMax: this.#options.holdMsMax ?? HOLD_MS_MAX,
+      scratchDirectory,
+      busyTimeoutMs: busyTimeoutMs ?? BUSY_TIMEOUT_MS,
+      holdMsMax: holdMsMax ?? HOLD_MS_MAX,
     };
     const reply = await new Promise<CaptureReply>((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#start().send(request);
+      this.#waiting.set(request.id, { resolve, reject });
+      // What goes wrong with sending is seen when the process ends.
+      this.#start().send(request, () => undefined);
     });
-    if (reply.capture !== undefined) return reply.capture;
+    if (reply.outcome !== undefined) return reply.outcome;
     throw new EngineError(
       'DATABASE_FAILED',
-      `Cannot capture the database ${path.toString('utf8')}: ${reply.message ?? ''}`,
+      `Cannot capture the database ${path.toString('utf8')}: ${reply.message ?? 'no reason was given'}`,
     );
   }
 
   async close(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
-    const child = this.#child;
-    this.#child = undefined;
-    child?.removeAllListeners();
-    child?.kill('SIGKILL');
+    this.#end(new EngineError('INTERRUPTED', 'The capture of databases was closed'));
+    await this.#ended;
   }
 }
 

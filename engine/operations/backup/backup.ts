@@ -136,6 +136,8 @@ class BackupRun {
         context: this.#context,
         scratchParent: join(repository.cacheDirectory, 'scratch'),
         known: parts.parent?.databases ?? [],
+        busyTimeoutMs: options.databaseBusyMsMax,
+        holdMsMax: options.databaseHoldMsMax,
       });
     }
   }
@@ -364,7 +366,7 @@ class BackupRun {
   async #keepWhatIsStored(): Promise<void> {
     if (this.#options.dryRun === true) return;
     try {
-      if (this.#options.signal?.aborted === true) await this.#pool.drain(DRAIN_MS_MAX);
+      await Promise.all([this.#pool.drain(DRAIN_MS_MAX), this.#treePacks.idle()]);
       await this.#segments.flush();
     } catch {
       // The next run finds them through the journal.

@@ -1,17 +1,24 @@
 /**
  * Databases of the source: found by their header, captured at one moment beside their writers, and stored in place of
- * the live file. Which file is a database, and whether it is unchanged, is decided with its side files.
+ * the live file. Which file is a database, and whether it is unchanged, is decided with its side files. One that cannot
+ * be captured is stored as it lies there, with its side files, and tried again by the next run.
  */
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
+import pLimit from 'p-limit';
 import { isEngineError } from '../../base/errors.ts';
+import { CAPTURED_IMAGES_MAX } from '../../base/limits.ts';
 import { makeDirectories } from '../../base/make-directories.ts';
-import { STAT_BYTES, STAT_OFFSET, writeStat } from '../../base/stat.ts';
+import { readSize, STAT_BYTES, STAT_OFFSET, writeStat } from '../../base/stat.ts';
 import {
+  type CaptureOutcome,
   createSqliteCapturer,
   type SqliteCapture,
   type SqliteCapturer,
+  type Stamp,
   sideFileBase,
   sqliteSideFiles,
 } from '../../databases/sqlite.ts';
@@ -34,33 +41,62 @@ export interface DatabaseCaptureOptions {
   readonly scratchParent: string;
   /** Databases of the parent snapshot. */
   readonly known: readonly DatabaseRecord[];
+  readonly busyTimeoutMs?: number | undefined;
+  readonly holdMsMax?: number | undefined;
+}
+
+/** `plain`: store the file as it lies there; `unverified` where that is all that can be done for a database. */
+export type DatabaseOutcome = FileOutcome | { readonly kind: 'plain'; readonly unverified: boolean };
+
+export interface DatabaseRequest extends FileRequest {
+  /** Names that the restored file is to have. */
+  readonly rowLinks: number;
+}
+
+interface Scratch {
+  readonly capturer: SqliteCapturer;
+  readonly path: string;
+  readonly directory: OpenDirectory;
 }
 
 export class DatabaseCapture {
   readonly #options: DatabaseCaptureOptions;
   readonly #known: ReadonlyMap<string, DatabaseRecord>;
   readonly #captured = new Map<string, DatabaseRecord>();
+  readonly #failed = new Map<string, DatabaseRecord>();
   /** Images of databases that were captured before the walk came to them. */
-  readonly #ahead = new Map<string, Promise<SqliteCapture>>();
-  #capturer: Promise<{ capturer: SqliteCapturer; scratch: string; directory: OpenDirectory }> | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #ahead = new Map<string, Promise<CaptureOutcome>>();
+  /** An image lies in the scratch folder until it is stored. */
+  readonly #limit = pLimit(CAPTURED_IMAGES_MAX);
+  #scratch: Scratch | undefined;
 
   constructor(options: DatabaseCaptureOptions) {
     this.#options = options;
     this.#known = new Map(options.known.map((record) => [record.path.toString('latin1'), record]));
   }
 
-  /** What was captured, or kept because it is unchanged. */
+  /** What was captured, or kept because it is unchanged, or could only be stored unverified. */
   get records(): DatabaseRecord[] {
-    return [...this.#captured.values()];
+    return [...this.#captured.values(), ...this.#failed.values()];
   }
 
   isCaptured(path: Buffer): boolean {
     return this.#captured.has(path.toString('latin1'));
   }
 
+  /** True where this run could only store it unverified. */
+  hasFailed(path: Buffer): boolean {
+    return this.#failed.has(path.toString('latin1'));
+  }
+
   wasFound(path: Buffer): boolean {
     return this.#known.has(path.toString('latin1'));
+  }
+
+  /** True where commits, or what undoes them, may lie beside the file of this name. */
+  hasSideFiles(listing: Listing, name: Buffer): boolean {
+    const { wal, journal } = sqliteSideFiles(name);
+    return [wal, journal].some((side) => indexOfName(listing.names, side) !== undefined);
   }
 
   /** For each name that could be a side file of another one in the listing: that one's index. */
@@ -69,8 +105,8 @@ export class DatabaseCapture {
     for (const [index, name] of names.entries()) {
       const base = sideFileBase(name);
       if (base === undefined) continue;
-      const at = names.findIndex((other) => other.equals(base));
-      if (at < 0) continue;
+      const at = indexOfName(names, base);
+      if (at === undefined) continue;
       found ??= new Map();
       found.set(index, at);
     }
@@ -92,8 +128,8 @@ export class DatabaseCapture {
       { name: wal, bit: HAS_WAL },
       { name: journal, bit: HAS_JOURNAL },
     ]) {
-      const at = listing.names.findIndex((other) => other.equals(side.name));
-      if (at < 0) continue;
+      const at = indexOfName(listing.names, side.name);
+      if (at === undefined) continue;
       mask |= side.bit;
       present.push(listing.stats.subarray(at * STAT_BYTES, (at + 1) * STAT_BYTES));
     }
@@ -111,38 +147,39 @@ export class DatabaseCapture {
   keep(path: Buffer, row: RowReference): void {
     const key = path.toString('latin1');
     const node = decodeRow(rowBytes(row), 'a database');
-    const known = this.#known.get(key);
-    const details = known?.details ?? {};
-    this.#captured.set(
-      key,
-      known ?? { path, kind: 'sqlite', bytes: node.size, check: 'ok', durationSeconds: 0, details },
-    );
+    const payload = node.extensions.find((extension) => extension.tag === EXTENSION_DATABASE)?.payload;
+    const live = payload?.toString('base64') ?? '';
+    const isIt = (record: DatabaseRecord): boolean => record.details['live'] === live;
+    const atPath = this.#known.get(key);
+    // A folder that was renamed has its databases under other paths.
+    const known = atPath !== undefined && isIt(atPath) ? atPath : this.#options.known.find(isIt);
+    const record = known ?? { kind: 'sqlite', bytes: node.size, check: 'ok', durationSeconds: 0, details: { live } };
+    this.#captured.set(key, { ...record, path });
   }
 
   // ---- capture
 
-  #open(): Promise<{ capturer: SqliteCapturer; scratch: string; directory: OpenDirectory }> {
-    this.#capturer ??= (async () => {
-      const { scratchParent, fileSystem, context } = this.#options;
-      makeDirectories(scratchParent, 0o700);
-      const scratch = await mkdtemp(join(scratchParent, 'images-'));
-      const directory = new OpenDirectory(fileSystem, fileSystem.openDirectory(Buffer.from(scratch)));
-      const { signal } = context;
-      const options = signal === undefined ? { scratchDirectory: scratch } : { scratchDirectory: scratch, signal };
-      return { capturer: createSqliteCapturer(options), scratch, directory };
-    })();
-    return this.#capturer;
+  #open(): Scratch {
+    if (this.#scratch !== undefined) return this.#scratch;
+    const { scratchParent, fileSystem, context, busyTimeoutMs, holdMsMax } = this.#options;
+    makeDirectories(scratchParent, 0o700);
+    removeLeftovers(scratchParent);
+    const path = mkdtempSync(join(scratchParent, `${scratchPrefix()}${process.pid}-`));
+    const directory = new OpenDirectory(fileSystem, fileSystem.openDirectory(Buffer.from(path)));
+    const { signal } = context;
+    const capturer = createSqliteCapturer({ scratchDirectory: path, signal, busyTimeoutMs, holdMsMax });
+    this.#scratch = { capturer, path, directory };
+    return this.#scratch;
   }
 
-  #capture(path: Buffer): Promise<SqliteCapture> {
-    const next = this.#last.then(async () => (await this.#open()).capturer.capture(path));
-    this.#last = next.catch(() => undefined);
-    return next;
+  async #capture(path: Buffer): Promise<CaptureOutcome> {
+    return this.#open().capturer.capture(path);
   }
 
   /** Captures the parent's databases that are there and changed before any file is looked at: rows never without files. */
   async captureKnown(isWanted: (path: Buffer) => boolean, rules: ChangeRules): Promise<void> {
     for (const record of this.#known.values()) {
+      this.#options.context.throwIfAborted();
       if (!isWanted(record.path) || this.#looksUnchanged(record, rules)) continue;
       const capture = this.#capture(record.path);
       this.#ahead.set(record.path.toString('latin1'), capture);
@@ -190,53 +227,118 @@ export class DatabaseCapture {
     }
   }
 
-  /** Captures and stores one database; undefined where the capture failed for good, which is a problem of that database. */
-  async store(path: Buffer, request: FileRequest): Promise<FileOutcome | undefined> {
-    const { context, dispatcher, fileSystem } = this.#options;
+  /** Captures and stores one database. What cannot be captured is a problem of that database. */
+  store(path: Buffer, request: DatabaseRequest): Promise<DatabaseOutcome> {
     const key = path.toString('latin1');
     const ahead = this.#ahead.get(key);
     this.#ahead.delete(key);
-    let capture: SqliteCapture;
-    try {
-      capture = await (ahead ?? this.#capture(path));
-    } catch (error) {
-      if (!isEngineError(error, 'DATABASE_FAILED')) throw error;
-      context.problem(path, 'export', error.code, error.message);
-      return undefined;
-    }
-    if (ahead === undefined && !this.wasFound(path)) {
-      context.note(
-        `${path.toString('utf8')} is a SQLite database: it is captured at one moment, not copied while it changes`,
-      );
-    }
-    const { directory } = await this.#open();
-    const name = Buffer.from(basename(capture.imagePath));
-    const image = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
-    fileSystem.statAt(directory.handle, name, image);
-    const payload = encodeLive(capture);
-    const outcome = await dispatcher.storeLarge({
-      directory,
-      name,
-      stat: image.block,
-      sniff: false,
-      sparse: false,
-      rowName: request.name,
-      rowStat: liveStat(request.stat, capture),
-      attributes: fileSystem.attributesAt(request.directory.handle, request.name),
-      extensions: [{ tag: EXTENSION_DATABASE, payload }],
+    return this.#limit(async () => {
+      const { context } = this.#options;
+      context.throwIfAborted();
+      let outcome: CaptureOutcome;
+      try {
+        outcome = await (ahead ?? this.#capture(path));
+      } catch (error) {
+        if (!isEngineError(error, 'DATABASE_FAILED')) throw error;
+        context.problem(path, 'export', error.code, error.message);
+        const details = { messages: [error.message] };
+        this.#failed.set(key, {
+          path,
+          kind: 'sqlite',
+          bytes: readSize(request.stat, 0),
+          check: 'unverified',
+          durationSeconds: 0,
+          details,
+        });
+        return { kind: 'plain', unverified: true };
+      }
+      if (outcome.kind === 'other') return { kind: 'plain', unverified: false };
+      if (outcome.kind === 'vanished') return { kind: 'vanished' };
+      if (!this.wasFound(path)) {
+        context.note(
+          `${path.toString('utf8')} is a SQLite database: it is captured at one moment, not copied while it changes`,
+        );
+      }
+      return this.#storeImage(path, request, outcome.capture);
     });
-    await rm(capture.imagePath, { force: true });
-    this.#captured.set(key, recordOf(path, capture, payload));
-    return outcome;
+  }
+
+  async #storeImage(path: Buffer, request: DatabaseRequest, capture: SqliteCapture): Promise<FileOutcome> {
+    const { dispatcher, fileSystem } = this.#options;
+    const { directory } = this.#open();
+    try {
+      const name = Buffer.from(basename(capture.imagePath));
+      const image = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
+      fileSystem.statAt(directory.handle, name, image);
+      const payload = encodeLive(capture);
+      const outcome = await dispatcher.storeLarge({
+        directory,
+        name,
+        stat: image.block,
+        sniff: false,
+        sparse: false,
+        rowName: request.name,
+        rowStat: liveStat(request, capture),
+        attributes: fileSystem.attributesAt(request.directory.handle, request.name),
+        extensions: [{ tag: EXTENSION_DATABASE, payload }],
+      });
+      if (outcome.kind === 'stored') this.#captured.set(path.toString('latin1'), recordOf(path, capture, payload));
+      return outcome;
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+      if (error.code === 'ENOENT') return { kind: 'vanished' };
+      return { kind: 'failed', during: error.call, code: error.code };
+    } finally {
+      await rm(capture.imagePath, { force: true });
+    }
   }
 
   async close(): Promise<void> {
-    const open = await this.#capturer?.catch(() => undefined);
-    if (open === undefined) return;
-    await open.capturer.close();
-    open.directory.release();
-    await rm(open.scratch, { recursive: true, force: true });
+    const scratch = this.#scratch;
+    this.#scratch = undefined;
+    if (scratch === undefined) return;
+    await scratch.capturer.close();
+    scratch.directory.release();
+    await rm(scratch.path, { recursive: true, force: true });
   }
+}
+
+/** Names of this host's scratch folders, up to the process's id. */
+function scratchPrefix(): string {
+  return `images-${hostname().replaceAll('/', '_')}-`;
+}
+
+/** Images that a run which was killed left behind. */
+function removeLeftovers(scratchParent: string): void {
+  const prefix = scratchPrefix();
+  for (const name of readdirSync(scratchParent)) {
+    if (!name.startsWith(prefix)) continue;
+    const pid = Number.parseInt(name.slice(prefix.length), 10);
+    if (pid > 0 && !isAlive(pid)) rmSync(join(scratchParent, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
+  }
+}
+
+/** Names are sorted by their bytes. */
+function indexOfName(names: readonly Buffer[], name: Buffer): number | undefined {
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const order = names[middle]?.compare(name) ?? 0;
+    if (order === 0) return middle;
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return undefined;
 }
 
 function isUnchangedStamp(stat: Buffer, seen: Buffer, rules: ChangeRules): boolean {
@@ -245,7 +347,7 @@ function isUnchangedStamp(stat: Buffer, seen: Buffer, rules: ChangeRules): boole
   return isUnchanged(stat, 0, { bytes: row, at: 0 }, rules);
 }
 
-function stampBlock(stamp: SqliteCapture['live']['main']): Buffer {
+function stampBlock(stamp: Stamp): Buffer {
   const block = Buffer.alloc(STAT_BYTES);
   writeStat(block, 0, {
     mode: 0,
@@ -269,9 +371,10 @@ function encodeLive(capture: SqliteCapture): Buffer {
 }
 
 /** Mode and owner of the live file with the times that it had at the capture. */
-function liveStat(listed: Buffer, capture: SqliteCapture): Buffer {
+function liveStat(request: DatabaseRequest, capture: SqliteCapture): Buffer {
   const stat = stampBlock(capture.live.main);
-  listed.copy(stat, 0, 0, STAT_OFFSET.inode);
+  request.stat.copy(stat, 0, 0, STAT_OFFSET.inode);
+  stat.writeUInt32LE(request.rowLinks, STAT_OFFSET.links);
   return stat;
 }
 

@@ -117,16 +117,20 @@ export class FileMatcher {
     return slot === undefined || slot instanceof Uint8Array ? slot : rowBytes(slot);
   }
 
-  #matchDatabase(task: DirectoryTask, entry: ListedEntry, row: RowReference): Slot {
+  /** The parent's row where it still holds; undefined where the database has to be captured. */
+  #matchDatabase(task: DirectoryTask, entry: ListedEntry, row: RowReference): RowReference | undefined {
     const { databases, context, rules } = this.#options;
     const path = joinPath(task.path, entry.name);
-    if (databases === undefined) return undefined;
-    if (databases.isUnchanged(row, entry.listing, entry.index, rules)) {
-      context.counts.filesUnmodified++;
+    // Listed again in the same run: files may be newer than their database, but not the other way round.
+    if (databases?.isCaptured(path) !== true) {
+      if (databases?.isUnchanged(row, entry.listing, entry.index, rules) !== true) return undefined;
+      if (task.moved === true) context.counts.filesMoved++;
+      else context.counts.filesUnmodified++;
       databases.keep(path, row);
-      return row;
     }
-    return this.#captureDatabase(task, entry, row);
+    const links = readLinks(entry.listing.stats, entry.index * STAT_BYTES);
+    if (links > 1) this.#rememberLink(entry, { first: Promise.resolve(rowBytes(row)), rest: links - 1 });
+    return row;
   }
 
   #storeAny(
@@ -138,21 +142,28 @@ export class FileMatcher {
     const { listing, index } = entry;
     const at = index * STAT_BYTES;
     const links = readLinks(listing.stats, at);
-    if (links === 1) return this.#storeFile(task, entry, known.row);
-    const key = `${deviceOf(listing, index)}/${readInode(listing.stats, at)}`;
+    // Another name of a database knows nothing of the commits that lie beside this one.
+    if (links === 1 || this.#options.databases?.hasSideFiles(listing, entry.name) === true) {
+      return this.#storeFile(task, entry, known.row);
+    }
+    const key = linkKey(entry);
     const link = this.#hardLinks.get(key);
     if (link === undefined) {
       const first = this.#storeFile(task, entry, known.row);
-      if (this.#hardLinks.size >= HARD_LINKS_MAX) {
-        const [oldest] = this.#hardLinks.keys();
-        if (oldest !== undefined) this.#hardLinks.delete(oldest);
-      }
-      this.#hardLinks.set(key, { first, rest: links - 1 });
+      this.#rememberLink(entry, { first, rest: links - 1 });
       return first;
     }
     link.rest--;
     if (link.rest === 0) this.#hardLinks.delete(key);
     return this.#linkedFile(task, entry, { before: known.row, first: link.first });
+  }
+
+  #rememberLink(entry: ListedEntry, link: HardLink): void {
+    if (this.#hardLinks.size >= HARD_LINKS_MAX) {
+      const [oldest] = this.#hardLinks.keys();
+      if (oldest !== undefined) this.#hardLinks.delete(oldest);
+    }
+    this.#hardLinks.set(linkKey(entry), link);
   }
 
   /** One inode is read once: its other names get the same row under their own name. */
@@ -217,6 +228,7 @@ export class FileMatcher {
       // A view: whoever keeps it longer than this file's way through the workers copies it.
       const stat = listing.stats.subarray(index * STAT_BYTES, (index + 1) * STAT_BYTES);
       const path = joinPath(task.path, name);
+      if (before !== undefined && databases?.hasFailed(path) === true) return rowBytes(before);
       if (journal.hasFiles) {
         const resumed = await this.#resume(path, stat);
         if (resumed !== undefined) {
@@ -267,12 +279,19 @@ export class FileMatcher {
     if (databases === undefined) throw new EngineError('INTERNAL', 'A database was found, though none were looked for');
     const path = joinPath(task.path, entry.name);
     const stat = Buffer.from(entry.listing.stats.subarray(entry.index * STAT_BYTES, (entry.index + 1) * STAT_BYTES));
+    const known = { before, size: readSize(stat, 0) };
     const request = { directory: task.directory, name: entry.name, stat };
+    // With commits of its own it is no mere second name, and is restored as a file of its own.
+    const rowLinks = databases.hasSideFiles(entry.listing, entry.name) ? 1 : readLinks(stat, 0);
     task.directory.retain();
     try {
-      const captured = await databases.store(path, request);
-      const outcome = captured ?? (await dispatcher.storeLarge({ ...request, sparse: false, sniff: false }));
-      return this.#settleOutcome(path, { before, size: readSize(stat, 0) }, outcome);
+      const captured = await databases.store(path, { ...request, rowLinks });
+      if (captured.kind !== 'plain') return this.#settleOutcome(path, known, captured, { resumable: false });
+      const sparse = isSparse(entry.listing, entry.index, known.size);
+      const outcome = await dispatcher.storeLarge({ ...request, sparse, sniff: false });
+      const row = this.#settleOutcome(path, known, outcome, { resumable: !captured.unverified });
+      // As one that changed while it was read it counts as changed next time, and is captured then.
+      return row === undefined || !captured.unverified ? row : unstableRow(row);
     } finally {
       task.directory.release();
     }
@@ -282,6 +301,7 @@ export class FileMatcher {
     path: Buffer,
     known: { readonly before: RowReference | undefined; readonly size: number },
     outcome: FileOutcome,
+    how: { readonly resumable: boolean } = { resumable: true },
   ): Buffer | undefined {
     const { context, journal } = this.#options;
     switch (outcome.kind) {
@@ -293,7 +313,7 @@ export class FileMatcher {
             'CHANGED_WHILE_READ',
             `${path.toString('utf8')} changed each time it was read; what was read last is stored`,
           );
-        } else journal.record(path, outcome.row, outcome.entries);
+        } else if (how.resumable) journal.record(path, outcome.row, outcome.entries);
         this.#countStored(known.before, outcome.row);
         context.progress(path);
         return outcome.row;
@@ -333,6 +353,15 @@ export class FileMatcher {
       `Cannot ${failure.during} ${path.toString('utf8')}: ${failure.code}`,
     );
   }
+}
+
+function linkKey({ listing, index }: ListedEntry): string {
+  return `${deviceOf(listing, index)}/${readInode(listing.stats, index * STAT_BYTES)}`;
+}
+
+function unstableRow(row: Buffer): Buffer {
+  const stat = row.subarray(ROW_STAT_OFFSET, ROW_STAT_OFFSET + STAT_BYTES);
+  return encodeRow({ ...decodeRow(row, 'a row that was just made'), stat, unstable: true });
 }
 
 /** Fewer blocks than bytes: there may be holes. Below a page there can be none worth keeping. */

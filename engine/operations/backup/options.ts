@@ -30,6 +30,10 @@ export interface BackupOptions extends ExclusionOptions {
   readonly readBytesPerSecond?: number | undefined;
   /** False: SQLite files are stored like any other file. */
   readonly databases?: boolean | undefined;
+  /** How long another process's lock on a database is waited for. */
+  readonly databaseBusyMsMax?: number | undefined;
+  /** For how long the writers of a database may be kept waiting. */
+  readonly databaseHoldMsMax?: number | undefined;
   /** Snapshot to compare with; default: the newest of the same paths. */
   readonly parent?: string | undefined;
   /** Read every file again. */

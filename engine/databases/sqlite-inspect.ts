@@ -1,0 +1,118 @@
+/** Looks into the image of a captured database: what it is, and whether it is whole. */
+
+import { createHash } from 'node:crypto';
+import Database from 'better-sqlite3';
+import type { SqliteCapture } from './sqlite-capture.ts';
+import { removeSideFiles } from './sqlite-copy.ts';
+
+type Connection = Database.Database;
+
+/** Rows are counted table by table for so long; a table whose turn does not come is left out. */
+const COUNT_MS_MAX = 2000;
+const COUNTED_TABLES_MAX = 1000;
+
+export type Inspection = Pick<
+  SqliteCapture,
+  | 'pageSize'
+  | 'pageCount'
+  | 'userVersion'
+  | 'applicationId'
+  | 'schemaHash'
+  | 'sqliteVersion'
+  | 'check'
+  | 'checkMessages'
+  | 'rowCounts'
+>;
+
+interface SchemaItem {
+  readonly type: string;
+  readonly name: string;
+  readonly sql: string | null;
+}
+
+/** Thrown where the image is damaged, which its live database is then too. */
+export class Damaged extends Error {}
+
+export function inspectImage(image: string): Inspection {
+  const connection = new Database(image, { fileMustExist: true });
+  try {
+    const schema = loadSchema(connection);
+    const facts = {
+      pageSize: number(connection, 'page_size'),
+      userVersion: number(connection, 'user_version'),
+      applicationId: number(connection, 'application_id'),
+      sqliteVersion: sqliteVersion(),
+    };
+    if (typeof schema === 'string') {
+      return {
+        ...facts,
+        pageCount: 0,
+        schemaHash: '',
+        check: 'schema-unparsable',
+        checkMessages: [schema],
+        rowCounts: [],
+      };
+    }
+    const lines = connection.prepare('PRAGMA quick_check(10)').pluck().all().map(String);
+    if (lines.length !== 1 || lines[0] !== 'ok') throw new Damaged(lines.join('; '));
+    return {
+      ...facts,
+      pageCount: number(connection, 'page_count'),
+      schemaHash: schemaHash(schema),
+      check: 'ok',
+      checkMessages: [],
+      rowCounts: countRows(connection, schema),
+    };
+  } finally {
+    connection.close();
+    removeSideFiles(image);
+  }
+}
+
+function number(connection: Connection, pragma: string): number {
+  return Number(connection.pragma(pragma, { simple: true }));
+}
+
+function sqliteVersion(): string {
+  const memory = new Database(':memory:');
+  try {
+    return String(memory.prepare('SELECT sqlite_version()').pluck().get());
+  } finally {
+    memory.close();
+  }
+}
+
+/** The schema, or why this SQLite cannot parse it: it may be newer, which is not damage. */
+function loadSchema(connection: Connection): readonly SchemaItem[] | string {
+  try {
+    return connection.prepare<[], SchemaItem>('SELECT type, name, sql FROM sqlite_master ORDER BY type, name').all();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (/malformed database schema|unsupported file format/.test(message)) return message;
+    throw error;
+  }
+}
+
+function schemaHash(schema: readonly SchemaItem[]): string {
+  const hash = createHash('sha256');
+  for (const item of schema) hash.update(`${item.type}\0${item.name}\0${item.sql ?? ''}\0`);
+  return hash.digest('hex');
+}
+
+function countRows(
+  connection: Connection,
+  schema: readonly SchemaItem[],
+): readonly { readonly table: string; readonly rows: number }[] {
+  const counts: { table: string; rows: number }[] = [];
+  const end = performance.now() + COUNT_MS_MAX;
+  for (const { type, name } of schema) {
+    if (type !== 'table' || counts.length >= COUNTED_TABLES_MAX || performance.now() > end) continue;
+    try {
+      const count = connection.prepare(`SELECT count(*) FROM "${name.replaceAll('"', '""')}"`).pluck();
+      counts.push({ table: name, rows: Number(count.get()) });
+    } catch {
+      // A virtual table whose module is not here: its rows are in other tables.
+    }
+  }
+  return counts;
+}
