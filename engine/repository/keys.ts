@@ -43,7 +43,8 @@ function associated(key: { readonly repository: RepositoryId; readonly id: KeyId
 
 async function wrappingKey(credential: Credential, kdf: KeyDerivation): Promise<Buffer | undefined> {
   if (kdf.type === 'none') return credential.type === 'none' ? Buffer.alloc(SECRET_BYTES) : undefined;
-  if (credential.type === 'none') return undefined;
+  // An empty password is never a key's: createKeyFile refuses it.
+  if (credential.type === 'none' || credential.password.length === 0) return undefined;
   return derivePasswordKey(credential.password, kdf);
 }
 
