@@ -4,34 +4,29 @@
  * be captured is stored as it lies there, with its side files, and tried again by the next run.
  */
 
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import pLimit from 'p-limit';
 import { isEngineError } from '../../base/errors.ts';
 import { CAPTURED_IMAGES_MAX } from '../../base/limits.ts';
-import { makeDirectories } from '../../base/make-directories.ts';
-import { readSize, STAT_BYTES, STAT_OFFSET, writeStat } from '../../base/stat.ts';
+import { readSize, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import {
   type CaptureOutcome,
   createSqliteCapturer,
   type SqliteCapture,
   type SqliteCapturer,
-  type Stamp,
   sideFileBase,
   sqliteSideFiles,
 } from '../../databases/sqlite.ts';
 import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
 import { decodeRow, EXTENSION_DATABASE } from '../../format/row.ts';
 import type { DatabaseRecord } from '../../format/snapshot.ts';
+import { encodeLive, HAS_JOURNAL, HAS_WAL, isUnchangedStamp, liveStat, recordOf } from './database-record.ts';
 import type { FileDispatcher, FileOutcome, FileRequest } from './file-dispatcher.ts';
 import { OpenDirectory } from './open-directory.ts';
-import { type ChangeRules, isUnchanged, type RowReference, rowBytes } from './parent-rows.ts';
+import { type ChangeRules, type RowReference, rowBytes } from './parent-rows.ts';
 import type { RunContext } from './run-context.ts';
-
-const HAS_WAL = 1;
-const HAS_JOURNAL = 2;
+import { makeScratchFolder } from './scratch-folders.ts';
 
 export interface DatabaseCaptureOptions {
   readonly fileSystem: FileSystem;
@@ -162,9 +157,7 @@ export class DatabaseCapture {
   #open(): Scratch {
     if (this.#scratch !== undefined) return this.#scratch;
     const { scratchParent, fileSystem, context, busyTimeoutMs, holdMsMax } = this.#options;
-    makeDirectories(scratchParent, 0o700);
-    removeLeftovers(scratchParent);
-    const path = mkdtempSync(join(scratchParent, `${scratchPrefix()}${process.pid}-`));
+    const path = makeScratchFolder(scratchParent);
     const directory = new OpenDirectory(fileSystem, fileSystem.openDirectory(Buffer.from(path)));
     const { signal } = context;
     const capturer = createSqliteCapturer({ scratchDirectory: path, signal, busyTimeoutMs, holdMsMax });
@@ -303,30 +296,6 @@ export class DatabaseCapture {
   }
 }
 
-/** Names of this host's scratch folders, up to the process's id. */
-function scratchPrefix(): string {
-  return `images-${hostname().replaceAll('/', '_')}-`;
-}
-
-/** Images that a run which was killed left behind. */
-function removeLeftovers(scratchParent: string): void {
-  const prefix = scratchPrefix();
-  for (const name of readdirSync(scratchParent)) {
-    if (!name.startsWith(prefix)) continue;
-    const pid = Number.parseInt(name.slice(prefix.length), 10);
-    if (pid > 0 && !isAlive(pid)) rmSync(join(scratchParent, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
-  }
-}
-
 /** Names are sorted by their bytes. */
 function indexOfName(names: readonly Buffer[], name: Buffer): number | undefined {
   let low = 0;
@@ -339,65 +308,4 @@ function indexOfName(names: readonly Buffer[], name: Buffer): number | undefined
     else high = middle;
   }
   return undefined;
-}
-
-function isUnchangedStamp(stat: Buffer, seen: Buffer, rules: ChangeRules): boolean {
-  // A stamp is a stat block; a row begins with its length, so it is looked at as if a row began 4 bytes earlier.
-  const row = Buffer.concat([Buffer.alloc(4), seen.subarray(0, STAT_BYTES)]);
-  return isUnchanged(stat, 0, { bytes: row, at: 0 }, rules);
-}
-
-function stampBlock(stamp: Stamp): Buffer {
-  const block = Buffer.alloc(STAT_BYTES);
-  writeStat(block, 0, {
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    links: 0,
-    inode: stamp.inode,
-    size: stamp.size,
-    mtime: { seconds: stamp.mtimeSeconds, nanoseconds: stamp.mtimeNanoseconds },
-    ctime: { seconds: stamp.ctimeSeconds, nanoseconds: stamp.ctimeNanoseconds },
-  });
-  return block;
-}
-
-/** What the live files looked like: which side files there were, then a stat block for each. */
-function encodeLive(capture: SqliteCapture): Buffer {
-  const { main, wal, journal } = capture.live;
-  const mask = (wal === undefined ? 0 : HAS_WAL) | (journal === undefined ? 0 : HAS_JOURNAL);
-  const blocks = [main, wal, journal].filter((stamp) => stamp !== undefined).map(stampBlock);
-  return Buffer.concat([Buffer.from([mask]), ...blocks]);
-}
-
-/** Mode and owner of the live file with the times that it had at the capture. */
-function liveStat(request: DatabaseRequest, capture: SqliteCapture): Buffer {
-  const stat = stampBlock(capture.live.main);
-  request.stat.copy(stat, 0, 0, STAT_OFFSET.inode);
-  stat.writeUInt32LE(request.rowLinks, STAT_OFFSET.links);
-  return stat;
-}
-
-function recordOf(path: Buffer, capture: SqliteCapture, live: Buffer): DatabaseRecord {
-  return {
-    path,
-    kind: 'sqlite',
-    bytes: capture.bytes,
-    check: capture.check,
-    durationSeconds: capture.durationSeconds,
-    details: {
-      method: capture.method,
-      holdMs: capture.holdMs,
-      pageSize: capture.pageSize,
-      pageCount: capture.pageCount,
-      userVersion: capture.userVersion,
-      applicationId: capture.applicationId,
-      journalMode: capture.journalMode,
-      schemaHash: capture.schemaHash,
-      sqliteVersion: capture.sqliteVersion,
-      checkMessages: capture.checkMessages,
-      rowCounts: capture.rowCounts.map(({ table, rows }) => ({ table, rows })),
-      live: live.toString('base64'),
-    },
-  };
 }

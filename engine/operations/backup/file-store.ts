@@ -99,6 +99,11 @@ export class FileStore {
     return effects;
   }
 
+  /** Waits until nothing is being written any more. Never throws. */
+  idle(): Promise<void> {
+    return this.#writer.idle();
+  }
+
   /** Everything that was stored is durable afterwards. */
   flush(): Promise<void> {
     return this.#writer.flush();

@@ -144,9 +144,10 @@ export class WorkerPool {
       // These are the claims of this very thread.
       if (request.type === 'claims') return;
       if (request.type === 'flush') {
-        await files.flush();
+        await files.flush().catch((error: unknown) => this.fail(error));
         return receive({ type: 'flushed', id: request.id });
       }
+      if (this.#failure !== undefined) return;
       const { id, task } = request;
       const onBaton = (baton: Baton): void => receive({ type: 'baton', id, baton });
       const result = task.type === 'batch' ? files.runBatch(task) : await files.runStep(task, onBaton);
@@ -280,7 +281,10 @@ export class WorkerPool {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** After an interruption: what workers have stored becomes durable, as far as that takes no longer than `ms`. */
+  /**
+   * After a failure or an interruption: what workers have stored becomes durable where that is possible, and nothing is
+   * being written any more, as far as that takes no longer than `ms`.
+   */
   async drain(ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {

@@ -50,12 +50,19 @@ async function main(): Promise<void> {
     postResult({ type: 'result', id, result, effects });
   };
 
+  /** After a failure nothing is begun any more, but what is being written is waited for: it would stay half written. */
+  const finish = async (request: WorkerRequest): Promise<void> => {
+    if (request.type !== 'flush') return;
+    await files.idle();
+    post({ type: 'flushed', id: request.id });
+  };
+
   // One task at a time: they share the chunker's memory.
   let last = Promise.resolve();
   let failed = false;
   port.on('message', (request: WorkerRequest) => {
     last = last
-      .then(() => (failed ? undefined : run(request)))
+      .then(() => (failed ? finish(request) : run(request)))
       .catch((error: unknown) => {
         failed = true;
         const code = error instanceof EngineError ? error.code : 'INTERNAL';
