@@ -1,0 +1,164 @@
+/** Data sets that change from night to night: books whose metadata is edited, a server's database, releases of a package. */
+
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, cpSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32, deflateRawSync } from 'node:zlib';
+import Database from 'better-sqlite3';
+import { SeededRandom, text, vocabulary } from '../random.ts';
+
+const WORDS_SEED = 11;
+const BOOKS = 1500;
+export const BOOK_NIGHTS = 4;
+
+interface ZipEntry {
+  readonly name: string;
+  readonly content: Buffer;
+}
+
+/** A zip as e-book programs write it: every entry deflated, times fixed. */
+function zip(entries: readonly ZipEntry[]): Buffer {
+  const local: Buffer[] = [];
+  const central: Buffer[] = [];
+  let offset = 0;
+  for (const { name, content } of entries) {
+    const packed = deflateRawSync(content);
+    const facts = Buffer.alloc(26);
+    facts.writeUInt16LE(20, 0);
+    facts.writeUInt16LE(8, 4);
+    facts.writeUInt16LE(0x5021, 8);
+    facts.writeUInt32LE(crc32(content), 10);
+    facts.writeUInt32LE(packed.length, 14);
+    facts.writeUInt32LE(content.length, 18);
+    facts.writeUInt16LE(name.length, 22);
+    const head = Buffer.concat([Buffer.from('PK\x03\x04'), facts, Buffer.from(name)]);
+    local.push(head, packed);
+    const tail = Buffer.alloc(14);
+    tail.writeUInt32LE(offset, 10);
+    central.push(Buffer.from('PK\x01\x02'), Buffer.from([20, 0]), facts, tail, Buffer.from(name));
+    offset += head.length + packed.length;
+  }
+  const directory = Buffer.concat(central);
+  const end = Buffer.alloc(18);
+  end.writeUInt16LE(entries.length, 4);
+  end.writeUInt16LE(entries.length, 6);
+  end.writeUInt32LE(directory.length, 8);
+  end.writeUInt32LE(offset, 12);
+  return Buffer.concat([...local, directory, Buffer.from('PK\x05\x06'), end]);
+}
+
+function book(number: number, words: readonly string[], metadata: string): Buffer {
+  const random = new SeededRandom(1000 + number);
+  const entries: ZipEntry[] = [
+    { name: 'mimetype', content: Buffer.from('application/epub+zip') },
+    { name: 'OEBPS/content.opf', content: Buffer.from(metadata) },
+  ];
+  for (let chapter = 0; chapter < 20; chapter++) {
+    entries.push({
+      name: `OEBPS/c${chapter}.xhtml`,
+      content: Buffer.from(text(random, words, 6 * random.between(800, 4000))),
+    });
+  }
+  entries.push({ name: 'OEBPS/cover.jpg', content: random.bytes(random.between(40_000, 200_000)) });
+  return zip(entries);
+}
+
+function bookPath(folder: string, number: number): string {
+  return join(folder, `Author ${number % 100}`, `Title ${number} (${number})`, `Title ${number}.epub`);
+}
+
+/** 1,500 EPUBs, and nights in which a tenth of them get new metadata inside: FOLDER/0 to FOLDER/4. */
+export function makeBooks(folder: string, scale: number): void {
+  const words = vocabulary(new SeededRandom(WORDS_SEED), 20_000);
+  const random = new SeededRandom(12);
+  const books = Math.max(10, Math.round(BOOKS * scale));
+  for (let number = 0; number < books; number++) {
+    const path = bookPath(join(folder, '0'), number);
+    mkdirSync(join(path, '..'), { recursive: true });
+    writeFileSync(path, book(number, words, `<package><title>${number}</title></package>`));
+  }
+  for (let night = 1; night <= BOOK_NIGHTS; night++) {
+    const now = join(folder, `${night}`);
+    cpSync(join(folder, `${night - 1}`), now, { recursive: true, preserveTimestamps: true });
+    for (let edit = 0; edit < books / 10; edit++) {
+      const number = random.between(0, books);
+      const tag = text(random, words, random.between(50, 900));
+      writeFileSync(
+        bookPath(now, number),
+        book(number, words, `<package><title>${number}</title><tag>${tag}</tag></package>`),
+      );
+    }
+  }
+}
+
+export const DATABASE_NIGHTS = 10;
+
+/** A library server's database of 51 MB, and ten nights of its work: FOLDER/0 to FOLDER/10. */
+export function makeNights(folder: string, scale: number): void {
+  const random = new SeededRandom(13);
+  const words = vocabulary(random, 20_000);
+  mkdirSync(folder, { recursive: true });
+  const work = join(folder, 'work.sqlite');
+  const database = new Database(work);
+  database.pragma('page_size = 4096');
+  database.exec(`
+    CREATE TABLE books (id TEXT PRIMARY KEY, title TEXT, description TEXT, chapters TEXT, tags TEXT, updatedAt INT);
+    CREATE TABLE progress (id TEXT PRIMARY KEY, userId TEXT, bookId TEXT, currentTime REAL, updatedAt INT);
+    CREATE TABLE sessions (id TEXT PRIMARY KEY, bookId TEXT, data TEXT, createdAt INT);
+    CREATE INDEX bt ON books (title); CREATE INDEX pb ON progress (bookId); CREATE INDEX sb ON sessions (bookId);`);
+  const id = (): string => random.bytes(16).toString('hex');
+  const ids = Array.from({ length: Math.max(100, Math.round(9000 * scale)) }, id);
+  const readers = ids.slice(0, Math.floor((ids.length * 2) / 3));
+  const addBook = database.prepare('INSERT INTO books VALUES (?, ?, ?, ?, ?, 0)');
+  const addProgress = database.prepare("INSERT INTO progress VALUES (?, 'u', ?, ?, 0)");
+  const addSession = database.prepare('INSERT INTO sessions VALUES (?, ?, ?, ?)');
+  database.transaction(() => {
+    for (const book of ids) {
+      const chapters = Array.from({ length: 30 }, (_, chapter) => ({ t: chapter * 300, n: text(random, words, 30) }));
+      const tags = Array.from({ length: 5 }, () => random.pick(words));
+      addBook.run(
+        book,
+        text(random, words, 40),
+        text(random, words, 1500),
+        JSON.stringify(chapters),
+        JSON.stringify(tags),
+      );
+    }
+    for (const book of readers) addProgress.run(id(), book, random.next() * 1e4);
+    for (let session = 0; session < ids.length * 3; session++) {
+      addSession.run(id(), random.pick(ids), text(random, words, 250), session);
+    }
+  })();
+  const editBook = database.prepare('UPDATE books SET description = ?, updatedAt = ? WHERE id = ?');
+  const editProgress = database.prepare('UPDATE progress SET currentTime = ?, updatedAt = ? WHERE bookId = ?');
+  for (let night = 0; night <= DATABASE_NIGHTS; night++) {
+    if (night > 0) {
+      database.transaction(() => {
+        for (let edit = 0; edit < 60; edit++) editBook.run(text(random, words, 1500), night, random.pick(ids));
+        for (let edit = 0; edit < 150; edit++) editProgress.run(random.next() * 1e4, night, random.pick(readers));
+        for (let session = 0; session < 120; session++) {
+          addSession.run(id(), random.pick(ids), text(random, words, 250), night * 100_000 + session);
+        }
+      })();
+    }
+    mkdirSync(join(folder, `${night}`));
+    copyFileSync(work, join(folder, `${night}`, 'absdatabase.sqlite'));
+  }
+  database.close();
+  rmSync(work);
+}
+
+const RELEASES = ['5.0.4', '5.1.6', '5.2.2', '5.3.3', '5.4.5', '5.5.4', '5.6.3', '5.7.3', '5.8.3', '5.9.2'];
+
+/** Ten releases of the typescript package beside each other. Throws where the package registry cannot be reached. */
+export function makeVersions(folder: string, scale: number): void {
+  mkdirSync(folder, { recursive: true });
+  for (const release of RELEASES.slice(0, Math.max(1, Math.round(RELEASES.length * scale)))) {
+    const options = { cwd: folder, stdio: 'ignore' } as const;
+    execFileSync('npm', ['pack', `typescript@${release}`, '--silent'], options);
+    const archive = readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? '';
+    execFileSync('tar', ['xzf', archive], options);
+    renameSync(join(folder, 'package'), join(folder, release));
+    rmSync(join(folder, archive));
+  }
+}

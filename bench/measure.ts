@@ -1,0 +1,73 @@
+/** Runs a program and tells how long it took and how much memory it and its children needed at most. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Measurement {
+  readonly seconds: number;
+  /** All threads; of several processes the sum of their peaks. */
+  readonly peakBytes: number;
+  readonly stdout: string;
+}
+
+export interface Command {
+  readonly words: readonly string[];
+  readonly env?: { readonly [name: string]: string };
+  readonly cwd?: string;
+}
+
+const POLL_MS = 10;
+
+/** Throws where the program fails. */
+export async function measure({ words, env, cwd }: Command): Promise<Measurement> {
+  const [program = '', ...parameters] = words;
+  const begunMs = performance.now();
+  const child = spawn(program, parameters, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (data: Buffer) => {
+    if (output.stdout.length < 1e6) output.stdout += data.toString();
+  });
+  child.stderr.on('data', (data: Buffer) => {
+    if (output.stderr.length < 1e5) output.stderr += data.toString();
+  });
+  const peaks = new Map<number, number>();
+  const poll = setInterval(() => child.pid !== undefined && notePeaks(child.pid, peaks), POLL_MS);
+  const [code] = (await once(child, 'close')) as [number | null];
+  const seconds = (performance.now() - begunMs) / 1000;
+  clearInterval(poll);
+  if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}:\n${output.stderr}`);
+  return { seconds, peakBytes: [...peaks.values()].reduce((sum, peak) => sum + peak, 0), stdout: output.stdout };
+}
+
+/** VmHWM is a peak by itself, so that polling seldom loses little. */
+function notePeaks(pid: number, peaks: Map<number, number>): void {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    const kib = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
+    peaks.set(pid, Math.max(peaks.get(pid) ?? 0, kib * 1024));
+    for (const child of readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ')) {
+      if (child !== '') notePeaks(Number(child), peaks);
+    }
+  } catch {
+    // It has just ended.
+  }
+}
+
+/** Bytes of all files below a folder. */
+export function bytesIn(folder: string): number {
+  let bytes = 0;
+  for (const path of readdirSync(folder, { recursive: true })) {
+    const stat = lstatSync(join(folder, String(path)));
+    if (stat.isFile()) bytes += stat.size;
+  }
+  return bytes;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const [low = Number.NaN, high = Number.NaN] = [sorted[(sorted.length - 1) >> 1], sorted[middle]];
+  return (low + high) / 2;
+}
