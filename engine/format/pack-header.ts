@@ -22,7 +22,12 @@ export interface FrameEntry {
   readonly sealedLength: number;
   /** Bytes before padding. */
   readonly codedLength: number;
-  readonly blobs: readonly BlobEntry[];
+  readonly blobs: BlobList;
+}
+
+/** An array, or whatever takes less memory than one. */
+export interface BlobList extends Iterable<BlobEntry> {
+  readonly length: number;
 }
 
 export interface BlobEntry {

@@ -4,9 +4,9 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { ByteReader } from '../base/bytes.ts';
+import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { EngineError } from '../base/errors.ts';
-import type { BlobId, PackId } from '../base/ids.ts';
+import { BLOB_ID_BYTES, type BlobId, type PackId } from '../base/ids.ts';
 import {
   FRAME_ALONE_BYTES_MIN,
   FRAME_BYTES_MAX,
@@ -38,6 +38,7 @@ import {
 import {
   type BlobEntry,
   type BlobKind,
+  type BlobList,
   encodePackHeader,
   type FrameEntry,
   readPackHeader,
@@ -73,6 +74,28 @@ const PIECE_BYTES = 4 * MIB + 64 * KIB;
 /** Pieces that one writer holds before settle() makes it wait: a pack that is being written, and half of the next. */
 const PIECES_MAX = Math.ceil((1.5 * PACK_BYTES_TARGET) / PIECE_BYTES);
 
+/** Blobs of a sealed frame. A pack of small files has tens of thousands: as objects they took more than their pack. */
+class PackedBlobs implements BlobList {
+  readonly #ids: Buffer;
+  readonly #lengths: Uint32Array;
+
+  constructor(ids: Buffer, lengths: readonly number[]) {
+    this.#ids = ids;
+    this.#lengths = Uint32Array.from(lengths);
+  }
+
+  get length(): number {
+    return this.#lengths.length;
+  }
+
+  *[Symbol.iterator](): Generator<BlobEntry> {
+    for (let blob = 0; blob < this.#lengths.length; blob++) {
+      const blobId = this.#ids.subarray(blob * BLOB_ID_BYTES, (blob + 1) * BLOB_ID_BYTES) as BlobId;
+      yield { blobId, length: this.#lengths[blob] ?? 0 };
+    }
+  }
+}
+
 interface OpenPack {
   readonly packId: PackId;
   readonly sealer: Sealer;
@@ -88,7 +111,8 @@ export class BlobWriter {
   readonly #options: BlobWriterOptions;
   readonly #frame = Buffer.allocUnsafeSlow(FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN);
   #frameLength = 0;
-  #frameBlobs: BlobEntry[] = [];
+  readonly #frameIds = new ByteWriter(16 * KIB);
+  #frameLengths: number[] = [];
   #pack: OpenPack | undefined;
   #sequence = 0;
   readonly #inFlight = new Set<Promise<void>>();
@@ -112,20 +136,22 @@ export class BlobWriter {
   /** Adds a blob; the bytes are copied or sealed before this returns. */
   add(blobId: BlobId, bytes: Buffer): void {
     if (bytes.length >= FRAME_ALONE_BYTES_MIN) {
-      this.#sealFrame(bytes, [{ blobId: Buffer.from(blobId) as BlobId, length: bytes.length }]);
+      this.#sealFrame(bytes, new PackedBlobs(Buffer.from(blobId), [bytes.length]));
       return;
     }
     bytes.copy(this.#frame, this.#frameLength);
     this.#frameLength += bytes.length;
-    this.#frameBlobs.push({ blobId: Buffer.from(blobId) as BlobId, length: bytes.length });
+    this.#frameIds.raw(blobId);
+    this.#frameLengths.push(bytes.length);
     if (this.#frameLength >= FRAME_BYTES_TARGET) this.#flushFrame();
   }
 
   #flushFrame(): void {
-    if (this.#frameBlobs.length === 0) return;
-    const blobs = this.#frameBlobs;
+    if (this.#frameLengths.length === 0) return;
+    const blobs = new PackedBlobs(this.#frameIds.finish(), this.#frameLengths);
     const bytes = this.#frame.subarray(0, this.#frameLength);
-    this.#frameBlobs = [];
+    this.#frameIds.reset();
+    this.#frameLengths = [];
     this.#frameLength = 0;
     this.#sealFrame(bytes, blobs);
   }
@@ -166,7 +192,7 @@ export class BlobWriter {
     }
   }
 
-  #sealFrame(plain: Buffer, blobs: readonly BlobEntry[]): void {
+  #sealFrame(plain: Buffer, blobs: BlobList): void {
     const pack = this.#openPack();
     const compressed = this.#options.compressor.compress(plain);
     const coded = compressed ?? plain;

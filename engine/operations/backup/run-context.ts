@@ -114,8 +114,9 @@ function problemKey(problem: Problem): string {
 export function joinPath(directory: Buffer, name: Buffer): Buffer {
   if (directory.length === 1) return Buffer.concat([directory, name]);
   const path = Buffer.allocUnsafe(directory.length + 1 + name.length);
-  directory.copy(path, 0);
+  // Unlike Buffer.copy this makes no views, and it is done for every file.
+  path.set(directory, 0);
   path[directory.length] = 0x2f;
-  name.copy(path, directory.length + 1);
+  path.set(name, directory.length + 1);
   return path;
 }

@@ -258,8 +258,13 @@ export class WorkerPool {
     return this.#waiting.length < TASKS_WAITING_PER_WORKER * Math.max(1, this.#seats.length);
   }
 
-  /** Waits until a task may be submitted without piling up; throws what the pool failed with. */
-  async ready(): Promise<void> {
+  /** What to wait for until a task may be submitted without piling up, if anything; throws what the pool failed with. */
+  ready(): Promise<void> | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#hasRoom() ? undefined : this.#room();
+  }
+
+  async #room(): Promise<void> {
     while (!this.#hasRoom() && this.#failure === undefined) {
       await new Promise<void>((resolve) => this.#resume.push(resolve));
     }
