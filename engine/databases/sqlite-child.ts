@@ -68,7 +68,7 @@ function serve(): void {
     });
   });
   // Without its parent it has nothing to do; a Ctrl-C that reaches both is the parent's to handle.
-  process.on('disconnect', () => process.exit());
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 }
 

@@ -52,8 +52,8 @@ const UNLOCKED_ATTEMPTS_MAX = 6;
 const PRIVATE_ATTEMPTS_MAX = 5;
 /** Attempts at a private copy before SQLite is asked to open the database in place. */
 const IDLE_ATTEMPTS_MAX = 2;
-/** A WAL that moved less long ago than this belongs to a process that is at work. */
-const IDLE_MS_MIN = 2000;
+/** Files that moved less long ago than this belong to a process that is at work. */
+const IDLE_MS_MIN = 500;
 
 const WRITERS_TOO_BUSY =
   'writers came between each time it was copied, and holding them off for longer could make their server fail; ' +
@@ -121,6 +121,13 @@ export class DatabaseCopier {
   }
 
   async #copyRollback(task: Task): Promise<CopyOutcome> {
+    const before = liveFiles(task.files);
+    if (before === undefined) return VANISHED;
+    // Probably hot. SQLite would only find that out, and move the journal's change time.
+    if ((before.journal?.size ?? 0) > 0 && quietMs(before) > IDLE_MS_MIN) {
+      const copied = await this.#copyPrivately(task, IDLE_ATTEMPTS_MAX);
+      if (copied !== undefined) return copied;
+    }
     try {
       if (fstatSync(task.fd).size >= WARM_BYTES_MIN) await copyBytes(task.fd, undefined, () => true);
       return await withConnection(task, async (connection) => {
