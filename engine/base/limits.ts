@@ -69,7 +69,7 @@ export const YOUNG_PACKS_MAX = 16_384;
 /** Sorted runs in LevelDB; more are merged into one. */
 export const COLD_RUNS_MAX = 8;
 /** Ids of new blobs that a backup holds in memory before they are moved to a LevelDB of its own (16 bytes a slot). */
-export const RUN_CLAIMS_MAX = 1_000_000;
+export const RUN_CLAIMS_MAX = 700_000;
 
 // ---- small sealed files
 export const SEALED_FILE_BYTES_MAX = 256 * MIB;

@@ -14,6 +14,8 @@ const COUNT = 0;
 const LOAD_MAX = 0.7;
 /** Beyond this a table takes no more ids, because looking them up would become slow. */
 const LOAD_LIMIT = 0.95;
+/** Long enough for any thread that is running; one that was stopped half-way is not waited for. */
+const TURNS_MAX = 1_000_000;
 
 export class IdTable {
   readonly shared: SharedArrayBuffer;
@@ -29,6 +31,10 @@ export class IdTable {
     this.#mask = this.#capacity - 1;
   }
 
+  get slots(): number {
+    return this.#capacity;
+  }
+
   get count(): number {
     return Atomics.load(this.#words, COUNT);
   }
@@ -40,9 +46,9 @@ export class IdTable {
 
   #matches(at: number, id: BlobId): boolean {
     const words = this.#words;
-    // Another thread may be writing the rest of this very slot.
+    // Another thread may be writing the rest of this very slot; it takes a few instructions, unless it never ends.
     let last = Atomics.load(words, at + 3);
-    while (last === 0) last = Atomics.load(words, at + 3);
+    for (let turn = 0; last === 0 && turn < TURNS_MAX; turn++) last = Atomics.load(words, at + 3);
     return (
       last === (id.readInt32LE(12) || 1) && words[at + 1] === id.readInt32LE(4) && words[at + 2] === id.readInt32LE(8)
     );
@@ -87,6 +93,14 @@ export class IdTable {
       slot = (slot + 1) & this.#mask;
     }
     return true;
+  }
+
+  /**
+   * Empties it, to be used anew. A thread that still adds to it may lose what it adds: a claim that is lost is made once
+   * more.
+   */
+  clear(): void {
+    this.#words.fill(0);
   }
 
   /** Its ids as words, for whoever moves them elsewhere. One that is just being written is left out. */

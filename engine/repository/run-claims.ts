@@ -48,6 +48,9 @@ export class RunClaims {
   #moving: Promise<void> | undefined;
   #changed = false;
   #cannotMove = false;
+  /** Tables that were moved, by the move's number: their memory is taken again once other threads have long let go. */
+  #resting: { readonly table: IdTable; readonly move: number }[] = [];
+  #moves = 0;
 
   private constructor(parts: {
     readonly known: KnownBlobs;
@@ -130,7 +133,7 @@ export class RunClaims {
     const last = this.#tables.at(-1);
     if (last?.table.full === true) {
       const slots = Math.min(SLOTS_FIRST * 4 ** this.#nextNumber, SLOTS_MAX, roomFor(this.#claimsMax));
-      this.#tables = [...this.#tables, { number: this.#nextNumber++, table: new IdTable(slots) }];
+      this.#tables = [...this.#tables, { number: this.#nextNumber++, table: this.#emptyTable(slots) }];
       this.#changed = true;
       this.#move();
     }
@@ -139,9 +142,22 @@ export class RunClaims {
     return changed;
   }
 
+  /**
+   * New memory is taken only where none is left of earlier tables: threads that hardly ever collect their garbage would
+   * keep it all.
+   */
+  #emptyTable(slots: number): IdTable {
+    const at = this.#resting.findIndex(({ table, move }) => table.slots === slots && move < this.#moves);
+    const [rested] = at < 0 ? [] : this.#resting.splice(at, 1);
+    if (rested === undefined) return new IdTable(slots);
+    rested.table.clear();
+    return rested.table;
+  }
+
   /** Moves the full tables, where memory holds too many claims. */
   #move(): void {
-    const full = this.#tables.slice(0, -1);
+    // Other threads may not have heard yet that the last full one is full: what they still add to it is not to be lost.
+    const full = this.#tables.slice(0, -2);
     const count = full.reduce((sum, { table }) => sum + table.count, 0);
     if (this.#moving !== undefined || this.#cannotMove || count < this.#claimsMax) return;
     this.#moving = this.#moveTables(full)
@@ -173,6 +189,8 @@ export class RunClaims {
     this.#movedCount += run.count;
     const gone = new Set(tables.map(({ number }) => number));
     this.#tables = this.#tables.filter(({ number }) => !gone.has(number));
+    this.#moves++;
+    this.#resting.push(...tables.map(({ table }) => ({ table, move: this.#moves })));
     this.#changed = true;
   }
 
