@@ -70,9 +70,9 @@ export class DatabaseCapture {
     this.#known = new Map(options.known.map((record) => [record.path.toString('latin1'), record]));
   }
 
-  /** What was captured, or kept because it is unchanged, or could only be stored unverified. */
+  /** What was captured, or kept because it is unchanged, or could only be stored unverified; sorted by path. */
   get records(): DatabaseRecord[] {
-    return [...this.#captured.values(), ...this.#failed.values()];
+    return [...this.#captured.values(), ...this.#failed.values()].sort((a, b) => a.path.compare(b.path));
   }
 
   isCaptured(path: Buffer): boolean {

@@ -57,6 +57,7 @@ export class FileMatcher {
       readonly type: number;
       /** The file that this may be a side file of, and what becomes of that. */
       readonly base: { readonly index: number; readonly slot: Slot } | undefined;
+      readonly late?: boolean;
     },
   ): Slot {
     const { context, rules, databases } = this.#options;
@@ -105,16 +106,21 @@ export class FileMatcher {
   ): Promise<Buffer | undefined> {
     const { databases, context } = this.#options;
     const size = known.type === S_IFREG ? readSize(entry.listing.stats, entry.index * STAT_BYTES) : 0;
-    await known.base?.slot;
-    const base = entry.listing.names[known.base?.index ?? -1];
-    if (base !== undefined && databases?.isCaptured(joinPath(task.path, base)) === true) {
-      context.leftOut.add(joinPath(task.path, entry.name), 'databaseSideFile');
+    task.directory.retain();
+    try {
+      await known.base?.slot;
+      const base = entry.listing.names[known.base?.index ?? -1];
+      if (base !== undefined && databases?.isCaptured(joinPath(task.path, base)) === true) {
+        context.leftOut.add(joinPath(task.path, entry.name), 'databaseSideFile');
+        this.#uncount(size);
+        return undefined;
+      }
+      const slot = await this.match(task, entry, { ...known, base: undefined, late: true });
       this.#uncount(size);
-      return undefined;
+      return slot === undefined || slot instanceof Uint8Array ? slot : rowBytes(slot);
+    } finally {
+      task.directory.release();
     }
-    const slot = await this.match(task, entry, { ...known, base: undefined });
-    this.#uncount(size);
-    return slot === undefined || slot instanceof Uint8Array ? slot : rowBytes(slot);
   }
 
   /** The parent's row where it still holds; undefined where the database has to be captured. */
@@ -136,20 +142,21 @@ export class FileMatcher {
   #storeAny(
     task: DirectoryTask,
     entry: ListedEntry,
-    known: { readonly row: RowReference | undefined; readonly type: number },
+    known: { readonly row: RowReference | undefined; readonly type: number; readonly late?: boolean },
   ): Slot {
+    const late = known.late === true;
     if (known.type !== S_IFREG) return this.#specialFile(task, entry, known);
     const { listing, index } = entry;
     const at = index * STAT_BYTES;
     const links = readLinks(listing.stats, at);
     // Another name of a database knows nothing of the commits that lie beside this one.
     if (links === 1 || this.#options.databases?.hasSideFiles(listing, entry.name) === true) {
-      return this.#storeFile(task, entry, known.row);
+      return this.#storeFile(task, entry, known.row, late);
     }
     const key = linkKey(entry);
     const link = this.#hardLinks.get(key);
     if (link === undefined) {
-      const first = this.#storeFile(task, entry, known.row);
+      const first = this.#storeFile(task, entry, known.row, late);
       this.#rememberLink(entry, { first, rest: links - 1 });
       return first;
     }
@@ -175,7 +182,7 @@ export class FileMatcher {
     task.directory.retain();
     try {
       const row = await link.first;
-      if (row === undefined) return await this.#storeFile(task, entry, link.before);
+      if (row === undefined) return await this.#storeFile(task, entry, link.before, true);
       const node = decodeRow(row, 'a row that was just made');
       const stat = row.subarray(ROW_STAT_OFFSET, ROW_STAT_OFFSET + STAT_BYTES);
       const own = encodeRow({ ...node, name: entry.name, stat });
@@ -216,10 +223,12 @@ export class FileMatcher {
     }
   }
 
+  /** `late`: the walk may be over, and nobody else fills the batch. */
   async #storeFile(
     task: DirectoryTask,
     entry: ListedEntry,
     before: RowReference | undefined,
+    late: boolean,
   ): Promise<Buffer | undefined> {
     task.directory.retain();
     try {
@@ -242,7 +251,11 @@ export class FileMatcher {
       let outcome: FileOutcome;
       if (databases?.wasFound(path) === true) outcome = { kind: 'database' };
       else if (size > BATCH_FILE_BYTES_MAX || sparse) outcome = { kind: 'grew' };
-      else outcome = await dispatcher.storeSmall(request);
+      else {
+        const stored = dispatcher.storeSmall(request);
+        if (late) dispatcher.flushBatch();
+        outcome = await stored;
+      }
       if (outcome.kind === 'grew') {
         outcome = await dispatcher.storeLarge({ ...request, sparse, sniff: databases !== undefined });
       }
