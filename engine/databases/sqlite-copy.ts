@@ -30,6 +30,7 @@ import type { CaptureMethod, CaptureRequest, LiveFiles } from './sqlite-capture.
 import {
   codeOf,
   type DatabaseFiles,
+  type DatabaseHeader,
   liveFiles,
   openRegular,
   quietMs,
@@ -95,7 +96,7 @@ export class DatabaseCopier {
         const header = readHeader(fd);
         if (header === undefined) return OTHER;
         const task = { files, image, request, fd };
-        return header.wal ? await this.#copyWal(task) : await this.#copyRollback(task);
+        return hasLog(task, header) ? await this.#copyWal(task) : await this.#copyRollback(task);
       } catch (error) {
         if (!(error instanceof Moved) || attempt >= PRIVATE_ATTEMPTS_MAX) throw error;
       } finally {
@@ -216,7 +217,8 @@ async function copyInTransaction(task: Task, connection: Connection): Promise<Co
   if (live === undefined) throw new Moved('it vanished');
   begin(connection);
   const header = readHeader(task.fd);
-  if (header?.wal !== true || !isOpenFile(task)) throw new Moved('it was replaced, or changed its journal mode');
+  if (header === undefined || !hasLog(task, header) || !isOpenFile(task))
+    throw new Moved('it was replaced, or changed its journal mode');
   const pageSize = Number(connection.pragma('page_size', { simple: true }));
   const pages = Math.max(1, Math.floor(STEP_BYTES / pageSize));
   const { totalPages, remainingPages } = await connection.backup(task.image, { progress: () => pages });
@@ -309,13 +311,19 @@ function pinned<T>(task: Task, connection: Connection, act: (live: LiveFiles, he
   const held = performance.now();
   try {
     const live = liveFiles(task.files);
-    if (live === undefined || readHeader(task.fd)?.wal !== false || !isOpenFile(task)) {
+    const header = readHeader(task.fd);
+    if (live === undefined || header === undefined || hasLog(task, header) || !isOpenFile(task)) {
       throw new Moved('it was replaced, or changed its journal mode');
     }
     return act(live, held);
   } finally {
     connection.exec('COMMIT');
   }
+}
+
+/** True where SQLite takes commits from a `-wal`: it does whenever there is one, whatever the header says. */
+function hasLog({ files }: Task, header: DatabaseHeader): boolean {
+  return header.wal || stampOf(files.wal) !== undefined;
 }
 
 /** True where the path still names the file that was opened. */
