@@ -5,7 +5,7 @@ import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { JOBS } from './jobs.ts';
-import { formatResults, type Result } from './report.ts';
+import { formatResults, type Result, verdictOf } from './report.ts';
 import { findRivals, snap } from './tools.ts';
 
 const USAGE = `npm run bench -- [options]
@@ -61,12 +61,16 @@ async function main(): Promise<void> {
       const job = JOBS[name];
       if (job === undefined) throw new Error(`There is no job "${name}".\n${USAGE}`);
       const scale = Number(values.scale) * (values.full && name === 'small' ? 5 : 1);
-      results.push(...(await job({ scratch, scale, runs: Number(values.runs), rivals, say })));
+      const found = await job({ scratch, scale, runs: Number(values.runs), rivals, say });
+      process.stdout.write(`${formatResults(found)}\n\n`);
+      results.push(...found);
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-  process.stdout.write(`${formatResults(results)}\n`);
+  const missed = results.filter((result) => verdictOf(result) === 'MISSED');
+  const promised = results.filter((result) => verdictOf(result) !== '');
+  process.stdout.write(`${promised.length - missed.length} of ${promised.length} targets are met\n`);
   if (values.json !== undefined) {
     const date = new Date().toISOString();
     writeFileSync(values.json, `${JSON.stringify({ date, machine, versions, results }, null, 2)}\n`);

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 
 export interface Measurement {
   readonly seconds: number;
+  /** User and system time of the program and its children: what is left of a figure when the machine is busy. */
+  readonly cpuSeconds: number;
   /** All threads; of several processes the sum of their peaks. */
   readonly peakBytes: number;
   readonly stdout: string;
@@ -19,11 +21,14 @@ export interface Command {
 }
 
 const POLL_MS = 10;
+/** The unit of times in /proc, the same on every Linux that Node runs on. */
+const TICKS_A_SECOND = 100;
 
 /** Throws where the program fails. */
 export async function measure({ words, env, cwd }: Command): Promise<Measurement> {
   const [program = '', ...parameters] = words;
   const begunMs = performance.now();
+  const cpuBefore = cpuSecondsOfChildren();
   const child = spawn(program, parameters, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (data: Buffer) => {
@@ -38,15 +43,31 @@ export async function measure({ words, env, cwd }: Command): Promise<Measurement
   const seconds = (performance.now() - begunMs) / 1000;
   clearInterval(poll);
   if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}:\n${output.stderr}`);
-  return { seconds, peakBytes: [...peaks.values()].reduce((sum, peak) => sum + peak, 0), stdout: output.stdout };
+  return {
+    seconds,
+    cpuSeconds: cpuSecondsOfChildren() - cpuBefore,
+    peakBytes: [...peaks.values()].reduce((sum, peak) => sum + peak, 0),
+    stdout: output.stdout,
+  };
 }
 
-/** VmHWM is a peak by itself, so that polling seldom loses little. */
+/** Time of all children that have ended, with theirs. */
+function cpuSecondsOfChildren(): number {
+  const stat = readFileSync('/proc/self/stat', 'latin1');
+  // The name, in brackets, may hold anything; after it cutime and cstime are the fields 14 and 15, counted from 1.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[13]) + Number(fields[14])) / TICKS_A_SECOND;
+}
+
+/**
+ * VmHWM is a peak by itself, so that polling seldom loses little. The last value counts, not the largest: a child that
+ * has not yet called exec shows its parent's.
+ */
 function notePeaks(pid: number, peaks: Map<number, number>): void {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'latin1');
-    const kib = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
-    peaks.set(pid, Math.max(peaks.get(pid) ?? 0, kib * 1024));
+    const kib = /^VmHWM:\s+(\d+) kB/m.exec(status)?.[1];
+    if (kib !== undefined) peaks.set(pid, Number(kib) * 1024);
     for (const child of readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ')) {
       if (child !== '') notePeaks(Number(child), peaks);
     }
@@ -63,6 +84,16 @@ export function bytesIn(folder: string): number {
     if (stat.isFile()) bytes += stat.size;
   }
   return bytes;
+}
+
+/** Median of the pairs' ratios: each pair was measured side by side, so that what else the machine did weighs on both. */
+export function medianRatio(values: readonly number[], others: readonly number[]): number {
+  const ratios: number[] = [];
+  for (const [index, value] of values.entries()) {
+    const other = others[index];
+    if (other !== undefined) ratios.push(value / other);
+  }
+  return median(ratios);
 }
 
 export function median(values: readonly number[]): number {

@@ -8,21 +8,27 @@ export interface Result {
   readonly unit: 'x' | 'MB' | 's';
   /** At most; undefined where nothing is promised. */
   readonly target?: number | undefined;
+  /** One for each run, where `value` is their median. */
+  readonly all?: readonly number[] | undefined;
 }
 
 export function formatValue({ value, unit }: Pick<Result, 'value' | 'unit'>): string {
   return unit === 'x' ? `${value.toFixed(2)}x` : unit === 's' ? `${value.toFixed(2)} s` : `${value.toFixed(1)} MB`;
 }
 
-/** Aligned columns: job, what, value, target, verdict. */
+export function verdictOf({ value, target }: Pick<Result, 'value' | 'target'>): 'ok' | 'MISSED' | '' {
+  return target === undefined ? '' : value <= target ? 'ok' : 'MISSED';
+}
+
+/** Aligned columns: job, what, value, target, verdict, smallest and largest of the runs. */
 export function formatResults(results: readonly Result[]): string {
   const rows = results.map((result) => {
-    const { target, unit } = result;
-    const verdict = target === undefined ? '' : result.value <= target ? 'ok' : 'MISSED';
+    const { target, unit, all = [] } = result;
     const limit = target === undefined ? '' : `<= ${formatValue({ value: target, unit })}`;
-    return [result.job, result.what, formatValue(result), limit, verdict];
+    const range = all.length < 2 ? '' : `${Math.min(...all).toFixed(2)} to ${Math.max(...all).toFixed(2)}`;
+    return [result.job, result.what, formatValue(result), limit, verdictOf(result), range];
   });
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   return rows
     .map((row) =>
       row

@@ -14,7 +14,8 @@ export interface Tool {
   version(): string | undefined;
   init(work: string): Promise<void>;
   backup(work: string, source: string): Promise<Measurement>;
-  restore(work: string, source: string, target: string): Promise<Measurement>;
+  /** Restores what the last backup stored; `printed` is what that printed. */
+  restore(work: string, source: string, target: string, printed: string): Promise<Measurement>;
   /** The folder whose growth is counted. */
   repository(work: string): string;
 }
@@ -24,7 +25,7 @@ interface Recipe {
   readonly versionWords: readonly string[];
   readonly init: (work: string) => readonly Command[];
   readonly backup: (work: string, source: string) => Command;
-  readonly restore: (work: string, source: string, target: string) => Command;
+  readonly restore: (work: string, source: string, target: string, printed: string) => Command;
 }
 
 function toolFrom(recipe: Recipe): Tool {
@@ -46,9 +47,9 @@ function toolFrom(recipe: Recipe): Tool {
       for (const command of recipe.init(work)) await measure(command);
     },
     backup: (work, source) => measure(recipe.backup(work, source)),
-    restore: async (work, source, target) => {
+    restore: async (work, source, target, printed) => {
       mkdirSync(target, { recursive: true });
-      return measure(recipe.restore(work, source, target));
+      return measure(recipe.restore(work, source, target, printed));
     },
     repository: (work) => join(work, 'repository'),
   };
@@ -89,8 +90,8 @@ const RIVALS: readonly Tool[] = [
       { words: ['bupstash', 'new-key', '-o', join(work, 'key')], env: bupstashEnv(work) },
     ],
     backup: (work, source) => ({ words: ['bupstash', 'put', '-q', 'name=bench', source], env: bupstashEnv(work) }),
-    restore: (work, _source, target) => ({
-      words: ['bupstash', 'restore', '--quiet', '--into', target, 'name=bench'],
+    restore: (work, _source, target, printed) => ({
+      words: ['bupstash', 'restore', '--quiet', '--into', target, `id=${printed.trim()}`],
       env: bupstashEnv(work),
     }),
   }),

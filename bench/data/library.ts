@@ -1,7 +1,7 @@
 /** Data sets that change from night to night: books whose metadata is edited, a server's database, releases of a package. */
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
 import Database from 'better-sqlite3';
@@ -79,9 +79,10 @@ export function makeBooks(folder: string, scale: number): void {
   }
   for (let night = 1; night <= BOOK_NIGHTS; night++) {
     const now = join(folder, `${night}`);
-    cpSync(join(folder, `${night - 1}`), now, { recursive: true, preserveTimestamps: true });
-    for (let edit = 0; edit < books / 10; edit++) {
-      const number = random.between(0, books);
+    copyTree(join(folder, `${night - 1}`), now);
+    const edited = new Set<number>();
+    while (edited.size < books / 10) edited.add(random.between(0, books));
+    for (const number of edited) {
       const tag = text(random, words, random.between(50, 900));
       writeFileSync(
         bookPath(now, number),
@@ -148,17 +149,29 @@ export function makeNights(folder: string, scale: number): void {
   rmSync(work);
 }
 
-const RELEASES = ['5.0.4', '5.1.6', '5.2.2', '5.3.3', '5.4.5', '5.5.4', '5.6.3', '5.7.3', '5.8.3', '5.9.2'];
+const RELEASES = ['4.5.5', '4.6.4', '4.7.4', '4.8.4', '4.9.5', '5.0.4', '5.1.6', '5.2.2', '5.3.3', '5.4.5'];
+export const VERSION_NIGHTS = RELEASES.length - 1;
 
-/** Ten releases of the typescript package beside each other. Throws where the package registry cannot be reached. */
+/** Ten releases of the typescript package, FOLDER/0 to FOLDER/9. Throws where the package registry cannot be reached. */
 export function makeVersions(folder: string, scale: number): void {
   mkdirSync(folder, { recursive: true });
-  for (const release of RELEASES.slice(0, Math.max(1, Math.round(RELEASES.length * scale)))) {
+  const count = Math.max(2, Math.round(RELEASES.length * scale));
+  for (const [number, release] of RELEASES.entries()) {
+    // Less data is fewer releases, the last one standing for those left out.
+    if (number >= count) {
+      copyTree(join(folder, `${count - 1}`), join(folder, `${number}`));
+      continue;
+    }
     const options = { cwd: folder, stdio: 'ignore' } as const;
     execFileSync('npm', ['pack', `typescript@${release}`, '--silent'], options);
     const archive = readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? '';
-    execFileSync('tar', ['xzf', archive], options);
-    renameSync(join(folder, 'package'), join(folder, release));
+    execFileSync('tar', ['xzf', archive, '--no-same-owner'], options);
+    renameSync(join(folder, 'package'), join(folder, `${number}`));
     rmSync(join(folder, archive));
   }
+}
+
+/** With times to the nanosecond, which Node rounds. */
+export function copyTree(source: string, target: string): void {
+  execFileSync('cp', ['-a', source, target]);
 }
