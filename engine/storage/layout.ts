@@ -16,7 +16,7 @@ export const KIND_FOLDERS = {
 } as const satisfies Record<FileKind, string>;
 
 export const TEMPORARY_FOLDER = 'tmp';
-const CONFIG_NAMES: readonly string[] = ['config', 'config.copy'];
+export const CONFIG_NAMES: readonly string[] = ['config', 'config.copy'];
 
 export function isFileName(kind: FileKind, name: string): boolean {
   if (kind === 'config') return CONFIG_NAMES.includes(name);

@@ -23,10 +23,11 @@ import { dirname, join, resolve } from 'node:path';
 import { EngineError, errnoCode, errorMessage } from '../base/errors.ts';
 import { makeDirectories } from '../base/make-directories.ts';
 import type { Backend, BackendAddress, FileKind, StoredFile } from './backend.ts';
-import { isFileName, KIND_FOLDERS, relativePath, TEMPORARY_FOLDER } from './layout.ts';
+import { CONFIG_NAMES, isFileName, KIND_FOLDERS, relativePath, TEMPORARY_FOLDER } from './layout.ts';
 
 /** The system calls that durability rests on. */
 export interface FileOperations {
+  makeFolder(path: string): Promise<void>;
   openNew(path: string): Promise<FileHandle>;
   writev(handle: FileHandle, parts: readonly Uint8Array[], position: number): Promise<number>;
   size(handle: FileHandle): Promise<number>;
@@ -37,7 +38,11 @@ export interface FileOperations {
   fsyncDirectory(path: string): Promise<void>;
 }
 
+/** Some network shares cannot sync a folder, and some folders may be written but not opened: nothing more can be done. */
+const CANNOT_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES']);
+
 export const systemFileOperations: FileOperations = {
+  makeFolder: (path) => mkdir(path, { mode: 0o700 }),
   openNew: (path) =>
     open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600),
   writev: async (handle, parts, position) => (await handle.writev(parts, position)).bytesWritten,
@@ -47,11 +52,14 @@ export const systemFileOperations: FileOperations = {
   rename,
   unlink,
   fsyncDirectory: async (path) => {
-    const handle = await open(path, 'r');
+    let handle: FileHandle | undefined;
     try {
+      handle = await open(path, 'r');
       await handle.sync();
+    } catch (error) {
+      if (!CANNOT_SYNC.has(errnoCode(error) ?? '')) throw error;
     } finally {
-      await handle.close();
+      await handle?.close();
     }
   },
 };
@@ -95,13 +103,14 @@ export class LocalBackend implements Backend {
     const temporary = join(this.#root, TEMPORARY_FOLDER, randomBytes(12).toString('hex'));
     try {
       await this.#ensureFolder(dirname(path));
+      await this.#ensureFolder(dirname(temporary));
       try {
         await this.#writeTemporary(temporary, parts);
         await this.#publish(temporary, path, relative);
       } finally {
         await this.#operations.unlink(temporary).catch(() => undefined);
       }
-      await this.#operations.fsyncDirectory(dirname(path));
+      await this.#settle(path);
     } catch (error) {
       throw failure('write', relative, error);
     }
@@ -116,6 +125,7 @@ export class LocalBackend implements Backend {
       while (rest.length > 0) {
         const group = rest.slice(0, PARTS_PER_WRITE);
         const written = await this.#operations.writev(handle, group, position);
+        if (written <= 0) throw new Error(`no byte was taken after ${position} of ${length}`);
         position += written;
         rest = [...dropWritten(group, written), ...rest.slice(PARTS_PER_WRITE)];
       }
@@ -134,6 +144,8 @@ export class LocalBackend implements Backend {
       return;
     } catch (error) {
       const code = errnoCode(error);
+      // A share that answers late may say so of the very link that was asked for.
+      if (code === 'EEXIST' && (await isSameFile(temporary, path))) return;
       if (code === 'EEXIST')
         throw new EngineError('OBJECT_EXISTS', `${relative} exists already; it was not touched`, error);
       if (code === undefined || !NO_LINKS.has(code)) throw error;
@@ -144,15 +156,38 @@ export class LocalBackend implements Backend {
     await this.#operations.rename(temporary, path);
   }
 
-  async #ensureFolder(folder: string): Promise<void> {
-    if (this.#foldersMade.has(folder)) return;
+  /** Makes the name durable, or takes it away: a failed write leaves nothing under the name. */
+  async #settle(path: string): Promise<void> {
     try {
-      await mkdir(folder, { mode: 0o700 });
-      await this.#operations.fsyncDirectory(dirname(folder));
+      await this.#operations.fsyncDirectory(dirname(path));
+    } catch (error) {
+      await this.#operations.unlink(path).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Also a folder that is there already is synced once: whoever made it may not have come to that. */
+  async #ensureFolder(folder: string): Promise<void> {
+    if (folder === this.#root || this.#foldersMade.has(folder)) return;
+    const above = dirname(folder);
+    if (above === this.#root) await this.#requireRepository(folder);
+    await this.#ensureFolder(above);
+    try {
+      await this.#operations.makeFolder(folder);
     } catch (error) {
       if (errnoCode(error) !== 'EEXIST') throw error;
     }
+    await this.#operations.fsyncDirectory(above);
     this.#foldersMade.add(folder);
+  }
+
+  /**
+   * A copy made without empty folders lacks some, and they are made again; but nothing is written where a disk is no
+   * longer mounted.
+   */
+  async #requireRepository(folder: string): Promise<void> {
+    for (const path of [folder, ...CONFIG_NAMES.map((name) => join(this.#root, name))]) if (await exists(path)) return;
+    throw new Error('no repository lies there any more (is its disk mounted?)');
   }
 
   async read(
@@ -232,8 +267,10 @@ export class LocalBackend implements Backend {
     try {
       return await readdir(join(this.#root, folder), { withFileTypes: true });
     } catch (error) {
-      // The root must be there; a folder below it is made when it is first needed.
-      if (errnoCode(error) === 'ENOENT' && (await exists(this.#root))) return [];
+      // A copy made without empty folders lacks some. But where snapshots or packs cannot be found, saying that there
+      // are none would let a prune remove everything, so that is an error like any other.
+      const mayBeAbsent = folder !== KIND_FOLDERS.pack && folder !== KIND_FOLDERS.snapshot;
+      if (errnoCode(error) === 'ENOENT' && mayBeAbsent && (await exists(this.#root))) return [];
       throw failure('list', folder, error);
     }
   }
@@ -304,18 +341,28 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [a, b] = [await lstat(one, { bigint: true }), await lstat(other, { bigint: true })];
+  return a.ino === b.ino && a.dev === b.dev && a.isFile();
+}
+
 /** Makes the folders of a new repository (0700) and opens it. A folder that holds anything else is refused by the caller. */
-export async function createLocalBackend(path: string): Promise<LocalBackend> {
+export async function createLocalBackend(
+  path: string,
+  operations: FileOperations = systemFileOperations,
+): Promise<LocalBackend> {
   const root = resolve(path);
   try {
+    const made: string[] = [];
+    for (let folder = root; !(await exists(folder)); folder = dirname(folder)) made.push(folder);
     makeDirectories(root, 0o700);
-    for (const folder of [...Object.values(KIND_FOLDERS), TEMPORARY_FOLDER]) {
+    for (const folder of new Set([...Object.values(KIND_FOLDERS), TEMPORARY_FOLDER])) {
       if (folder !== '.') makeDirectories(join(root, folder), 0o700);
     }
-    await systemFileOperations.fsyncDirectory(root);
-    await systemFileOperations.fsyncDirectory(dirname(root));
+    await operations.fsyncDirectory(root);
+    for (const folder of made) await operations.fsyncDirectory(dirname(folder));
   } catch (error) {
     throw new EngineError('STORAGE_FAILED', `Cannot make a repository at ${root}: ${errorMessage(error)}`, error);
   }
-  return new LocalBackend(root);
+  return new LocalBackend(root, operations);
 }

@@ -160,3 +160,81 @@ export class RecordingBackend extends WrappedBackend {
     this.calls.push(`remove ${kind}`);
   }
 }
+
+/** Every file of a kind has lost its last bytes when it is read, and says so nowhere: a share that truncates silently. */
+export class TruncatedFiles extends WrappedBackend {
+  readonly #kind: FileKind;
+  readonly #bytes: number;
+
+  constructor(inner: Backend, kind: FileKind, bytes = 1) {
+    super(inner);
+    this.#kind = kind;
+    this.#bytes = bytes;
+  }
+
+  override async write(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    const whole = Buffer.concat(parts);
+    const kept = kind === this.#kind ? whole.subarray(0, Math.max(0, whole.length - this.#bytes)) : whole;
+    return super.write(kind, name, [kept]);
+  }
+}
+
+/** A byte of every range that is read of a kind is another one: by default in the middle of it. */
+export class FlippedBytes extends WrappedBackend {
+  readonly #kind: FileKind;
+
+  constructor(inner: Backend, kind: FileKind) {
+    super(inner);
+    this.#kind = kind;
+  }
+
+  override async read(
+    kind: FileKind,
+    name: string,
+    range?: { readonly offset: number; readonly length: number },
+  ): Promise<Buffer> {
+    const bytes = await super.read(kind, name, range);
+    if (kind === this.#kind && bytes.length > 0) {
+      const middle = bytes.length >> 1;
+      bytes[middle] = (bytes[middle] ?? 0) ^ 0x01;
+    }
+    return bytes;
+  }
+}
+
+/** Replaces what is there, as a store without conditional writes does. */
+export class OverwritingBackend extends WrappedBackend {
+  override async write(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    await super.remove(kind, name);
+    return super.write(kind, name, parts);
+  }
+}
+
+/** A listing does not show what was written lately, as in a store that lists late. */
+export class LateListing extends WrappedBackend {
+  override async *list(): AsyncGenerator<StoredFile> {}
+}
+
+/** Says that it removed, and did not. */
+export class KeepingBackend extends WrappedBackend {
+  override async remove(): Promise<void> {}
+}
+
+/** Reads of a kind fail, as on a disk with bad sectors or a share that went away. */
+export class FailingReads extends WrappedBackend {
+  readonly #kind: FileKind;
+
+  constructor(inner: Backend, kind: FileKind) {
+    super(inner);
+    this.#kind = kind;
+  }
+
+  override async read(
+    kind: FileKind,
+    name: string,
+    range?: { readonly offset: number; readonly length: number },
+  ): Promise<Buffer> {
+    if (kind === this.#kind) throw new EngineError('STORAGE_FAILED', `Cannot read ${kind}/${name}: I/O error`);
+    return super.read(kind, name, range);
+  }
+}
