@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CliFixture, type Run } from '../support/cli.ts';
@@ -18,22 +18,30 @@ async function library(t: TestContext): Promise<CliFixture> {
   return cli;
 }
 
-/** Sends a signal after the given time and tells how long the process took to end. */
+/** Sends a signal once `isUnderWay` says so, and tells how long the process took to end. */
 async function interrupted(
   cli: CliFixture,
   parameters: readonly string[],
-  { signal, afterMs }: { readonly signal: 'SIGINT' | 'SIGTERM'; readonly afterMs: number },
+  { signal, isUnderWay }: { readonly signal: 'SIGINT' | 'SIGTERM'; readonly isUnderWay: () => boolean },
 ): Promise<Run & { readonly endedAfterMs: number }> {
   let sentMs = 0;
   const run = await cli.run(parameters, {
     onStart: (child) => {
-      setTimeout(() => {
+      const timer = setInterval(() => {
+        if (!isUnderWay()) return;
+        clearInterval(timer);
         sentMs = performance.now();
         child.kill(signal);
-      }, afterMs);
+      }, 10);
+      child.once('exit', () => clearInterval(timer));
     },
   });
   return { ...run, endedAfterMs: performance.now() - sentMs };
+}
+
+function packsIn(cli: CliFixture): number {
+  const names = readdirSync(join(cli.repository, 'packs'), { recursive: true });
+  return names.filter((name) => String(name).length > 10).length;
 }
 
 for (const [signal, code] of [
@@ -42,7 +50,10 @@ for (const [signal, code] of [
 ] as const) {
   test(`${signal} ends a backup within a second with exit code ${code}, and the next run goes on`, async (t) => {
     const cli = await library(t);
-    const run = await interrupted(cli, ['backup', cli.source, '--limit-read', '20M'], { signal, afterMs: 2500 });
+    const run = await interrupted(cli, ['backup', cli.source, '--limit-read', '20M'], {
+      signal,
+      isUnderWay: () => packsIn(cli) > 1,
+    });
     assert.equal(run.code, code, run.stderr);
     assert.ok(run.endedAfterMs < 1500, `${run.endedAfterMs} ms`);
     assert.deepEqual(await cli.json(['snapshots']), []);
@@ -58,7 +69,7 @@ test('SIGINT ends a restore within a second, and the same command goes on', asyn
   await cli.ok(['backup', cli.source]);
   const target = join(cli.folder, 'target');
   const restore = ['restore', `latest:${cli.source}`, '--target', target];
-  const run = await interrupted(cli, restore, { signal: 'SIGINT', afterMs: 400 });
+  const run = await interrupted(cli, restore, { signal: 'SIGINT', isUnderWay: () => existsSync(target) });
   if (run.code !== 0) {
     assert.equal(run.code, 130, run.stderr);
     assert.ok(run.endedAfterMs < 1500, `${run.endedAfterMs} ms`);
@@ -74,7 +85,7 @@ test('a signal at a very large file does not wait for its end', async (t) => {
   for (let at = 0; at < 300; at++) writeSync(file, randomBytes(1024 * 1024));
   closeSync(file);
   await cli.init();
-  const run = await interrupted(cli, ['backup', cli.source], { signal: 'SIGTERM', afterMs: 700 });
+  const run = await interrupted(cli, ['backup', cli.source], { signal: 'SIGTERM', isUnderWay: () => packsIn(cli) > 1 });
   if (run.code !== 0) {
     assert.equal(run.code, 143, run.stderr);
     assert.ok(run.endedAfterMs < 1500, `${run.endedAfterMs} ms`);

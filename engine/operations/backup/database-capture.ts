@@ -134,7 +134,7 @@ export class DatabaseCapture {
       // The type bits are not in a stamp; the size of the main file is the live one's.
       const copy = Buffer.from(stat);
       copy.writeUInt16LE(seen.readUInt16LE(STAT_OFFSET.mode), STAT_OFFSET.mode);
-      return isUnchangedStamp(copy, seen, rules);
+      return isUnchangedStamp(copy, seen, number === 0 ? rules : sideFileRules(rules));
     });
   }
 
@@ -197,7 +197,7 @@ export class DatabaseCapture {
       const stamp = payload.subarray(at, at + STAT_BYTES);
       at += STAT_BYTES;
       stat.writeUInt16LE(stamp.readUInt16LE(STAT_OFFSET.mode), STAT_OFFSET.mode);
-      if (!isUnchangedStamp(stat, stamp, rules)) return false;
+      if (!isUnchangedStamp(stat, stamp, file.bit === 0 ? rules : sideFileRules(rules))) return false;
     }
     return true;
   }
@@ -308,4 +308,9 @@ function indexOfName(names: readonly Buffer[], name: Buffer): number | undefined
     else high = middle;
   }
   return undefined;
+}
+
+/** As root, SQLite sets the owner of a `-wal` whenever it opens one, readers too: its change time says nothing. */
+function sideFileRules(rules: ChangeRules): ChangeRules {
+  return { ...rules, ignoreCtime: true };
 }

@@ -8,7 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EngineError } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { DIRECTORY_DEPTH_MAX } from '../../base/limits.ts';
-import { readInode, readMode, readSize, S_IFDIR, S_IFMT, S_IFREG, STAT_BYTES } from '../../base/stat.ts';
+import { readInode, readMode, readSize, S_IFDIR, S_IFMT, S_IFREG, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import {
   type DirectoryHandle,
   type FileSystem,
@@ -16,7 +16,7 @@ import {
   LISTING_EXTRA_WORDS,
   type Listing,
 } from '../../filesystem/types.ts';
-import { decodeRow, encodeRow } from '../../format/row.ts';
+import { decodeRow, encodeRow, ROW_STAT_OFFSET } from '../../format/row.ts';
 import type { BlobReader } from '../../repository/blob-reader.ts';
 import type { RunClaims } from '../../repository/run-claims.ts';
 import type { TreeWriter } from '../../repository/tree-writer.ts';
@@ -229,11 +229,12 @@ export class Scanner {
     const device = deviceOf(entry.listing, entry.index);
     let rows = NO_PARENT_ROWS;
     let hasMoved = task.moved === true;
+    // Of a directory that only leads to sources nothing else is looked at: what comes and goes in it is no change.
+    const isLeading = task.leads === true && sources.namesWanted(path) !== undefined;
     try {
       // Taken before the listing, so that whatever comes in between moves it.
       fileSystem.statDirectory(directory.handle, target);
-      // Of a directory that only leads to sources nothing else is looked at.
-      if (task.leads !== true || sources.namesWanted(path) === undefined) log.add(path, target.block);
+      if (!isLeading) log.add(path, target.block);
       if (device !== task.device) this.#options.onMount(path, device);
       if (row === undefined || !isSameStat(target.block, 0, row)) {
         attributes = fileSystem.directoryAttributes(directory.handle);
@@ -257,17 +258,23 @@ export class Scanner {
     context.progress(path);
     const make = (result: DirectoryResult): Slot => {
       const sameTree = beforeTree?.treeId.equals(result.treeId) === true;
-      if (row === undefined) context.counts.dirsNew++;
-      else if (sameTree && attributes === undefined) {
+      const fields = {
+        name: entry.name,
+        content: { kind: 'tree', ...result } as const,
+        attributes: attributes ?? before?.attributes,
+      };
+      const isKept =
+        row !== undefined &&
+        sameTree &&
+        (attributes === undefined ||
+          (isLeading && encodeRow({ ...fields, stat: timesOf(row, target.block) }).equals(rowBytes(row))));
+      if (isKept) {
         context.counts.dirsUnmodified++;
         return row;
-      } else context.counts.dirsChanged++;
-      return encodeRow({
-        name: entry.name,
-        stat: target.block,
-        content: { kind: 'tree', ...result },
-        attributes: attributes ?? before?.attributes,
-      });
+      }
+      if (row === undefined) context.counts.dirsNew++;
+      else context.counts.dirsChanged++;
+      return encodeRow({ ...fields, stat: target.block });
     };
     const result = await settledNow(scanned.done);
     if (result !== undefined) return { slot: make(result) };
@@ -320,4 +327,16 @@ export class Scanner {
 /** The value of a promise that is settled already, without waiting for one that is not. */
 async function settledNow<T>(promise: Promise<T>): Promise<T | undefined> {
   return Promise.race([promise, Promise.resolve(undefined)]);
+}
+
+/** A stat block with the times, links and inode that a row has, and everything else of `block`. */
+function timesOf(row: RowReference, block: Buffer): Buffer {
+  const stat = Buffer.from(block);
+  row.bytes.copy(
+    stat,
+    STAT_OFFSET.links,
+    row.at + ROW_STAT_OFFSET + STAT_OFFSET.links,
+    row.at + ROW_STAT_OFFSET + STAT_BYTES,
+  );
+  return stat;
 }
