@@ -14,9 +14,13 @@ function modifiedMs(path) {
   return existsSync(path) ? statSync(path).mtimeMs : 0;
 }
 
-function run(command, parameters) {
+function succeeds(command, parameters) {
   const { status, error } = spawnSync(command, parameters, { cwd: top, stdio: ['ignore', 2, 2] });
-  if (error === undefined && status === 0) return;
+  return error === undefined && status === 0;
+}
+
+function run(command, parameters) {
+  if (succeeds(command, parameters)) return;
   process.stderr.write(
     `setup: "${command} ${parameters.join(' ')}" failed: ${error?.message ?? `exit code ${status}`}\n`,
   );
@@ -26,6 +30,8 @@ function run(command, parameters) {
 const installed = modifiedMs(join(top, 'node_modules', '.package-lock.json'));
 if (installed === 0 || installed < modifiedMs(join(top, 'package-lock.json'))) {
   process.stderr.write('setup: installing packages (a few minutes the first time)\n');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  // A registry that lacks packages for other platforms makes "ci" refuse a lock file that is right.
+  if (!succeeds('npm', ['ci', ...quiet])) run('npm', ['install', '--no-save', ...quiet]);
 }
 run('npm', ['run', '--silent', 'build']);
