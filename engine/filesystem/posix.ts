@@ -59,6 +59,7 @@ const EMPTY_NAME = Buffer.from([0]);
 const ATTRIBUTES_UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM']);
 
 export class PosixFileSystem implements FileSystem {
+  readonly limits: readonly string[] = [];
   readonly #libc = new LibC();
   readonly #calls = this.#libc.calls;
   readonly #statx = Buffer.alloc(STATX_BYTES);

@@ -56,6 +56,9 @@ export interface StatTarget {
 }
 
 export interface FileSystem {
+  /** What this implementation cannot do, in words for a person; empty where it can do everything. */
+  readonly limits: readonly string[];
+
   // ---- reading
   /** Opens a directory by absolute path; the last component is not followed when it is a symbolic link (ELOOP/ENOTDIR). */
   openDirectory(path: Buffer): DirectoryHandle;

@@ -1,0 +1,484 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { before, type TestContext, test } from 'node:test';
+import { readStat, S_IFCHR, S_IFIFO, S_IFSOCK, STAT_BYTES, type StatFields } from '../../engine/base/stat.ts';
+import { createFileSystem } from '../../engine/filesystem/create.ts';
+import { PortableFileSystem } from '../../engine/filesystem/portable.ts';
+import { PosixFileSystem } from '../../engine/filesystem/posix.ts';
+import {
+  type DirectoryHandle,
+  type FileSystem,
+  FileSystemError,
+  LISTING_EXTRA_WORDS,
+  type StatTarget,
+} from '../../engine/filesystem/types.ts';
+import { testFolder } from '../support/build-repository.ts';
+import { makeZoo } from '../support/zoo.ts';
+
+const isRoot = process.geteuid?.() === 0;
+const NOBODY = 65_534;
+const zooFolder = testFolder({ after: (act) => void process.once('exit', act) });
+const zoo = join(zooFolder, 'zoo');
+before(() => void makeZoo(zoo));
+
+const b = (text: string): Buffer => Buffer.from(text);
+
+function newTarget(): StatTarget {
+  return { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
+}
+
+function throwsErrno(act: () => unknown, ...codes: string[]): void {
+  assert.throws(act, (error) => {
+    assert.ok(error instanceof FileSystemError, String(error));
+    assert.ok(codes.includes(error.code), `${error.code} instead of ${codes.join(' or ')}`);
+    return true;
+  });
+}
+
+/** What lstat says, without the engine's help. */
+function expectedStat(path: Buffer): StatFields & { readonly rdev: bigint; readonly dev: bigint; blocks: bigint } {
+  const stat = lstatSync(path, { bigint: true });
+  const time = (ns: bigint): StatFields['mtime'] => {
+    const seconds = ns / 1_000_000_000n - (ns % 1_000_000_000n < 0n ? 1n : 0n);
+    return { seconds: Number(seconds), nanoseconds: Number(ns - seconds * 1_000_000_000n) };
+  };
+  return {
+    mode: Number(stat.mode),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    links: Number(stat.nlink),
+    inode: stat.ino,
+    size: stat.isFile() || stat.isSymbolicLink() ? Number(stat.size) : 0,
+    mtime: time(stat.mtimeNs),
+    ctime: time(stat.ctimeNs),
+    rdev: stat.rdev,
+    dev: stat.dev,
+    blocks: stat.blocks,
+  };
+}
+
+function packed(major = 0, minor = 0): bigint {
+  return (
+    (BigInt(major & ~0xfff) << 32n) |
+    BigInt((major & 0xfff) << 8) |
+    (BigInt(minor & ~0xff) << 12n) |
+    BigInt(minor & 0xff)
+  );
+}
+
+function sameStat(target: StatTarget, index: number, path: Buffer): void {
+  const { rdev, dev, blocks, ...fields } = expectedStat(path);
+  assert.deepEqual(readStat(target.block, index * STAT_BYTES), fields, path.toString('latin1'));
+  const [devMajor, devMinor, rdevMajor, rdevMinor, low = 0, high = 0] = target.extras.subarray(
+    index * LISTING_EXTRA_WORDS,
+  );
+  assert.deepEqual([packed(devMajor, devMinor), packed(rdevMajor, rdevMinor)], [dev, rdev]);
+  assert.equal(BigInt(low) + BigInt(high) * 2n ** 32n, blocks);
+}
+
+/** Depth first; each directory while it is open. */
+function walk(fileSystem: FileSystem, directory: DirectoryHandle, visit: (directory: DirectoryHandle) => void): void {
+  visit(directory);
+  for (const entry of readdirSync(`/proc/self/fd/${directory.fd}`, { withFileTypes: true, encoding: 'buffer' })) {
+    if (!entry.isDirectory()) continue;
+    const inner = fileSystem.openDirectoryAt(directory, entry.name as unknown as Buffer);
+    walk(fileSystem, inner, visit);
+    fileSystem.close(inner);
+  }
+}
+
+function opened(t: TestContext, fileSystem: FileSystem, path: string): DirectoryHandle {
+  const directory = fileSystem.openDirectory(b(path));
+  t.after(() => fileSystem.close(directory));
+  return directory;
+}
+
+function suite(name: string, make: () => FileSystem, can: { everything: boolean }): void {
+  test(`${name}: trap 28: a listing of each folder of the zoo has all names, sorted by their bytes, and what lstat says`, (t) => {
+    const fileSystem = make();
+    let entries = 0;
+    let deepest = 0;
+    walk(fileSystem, opened(t, fileSystem, zoo), (directory) => {
+      const place = b(`/proc/self/fd/${directory.fd}/`);
+      const { names, stats, extras, failed } = fileSystem.list(directory);
+      const expected = readdirSync(place, { encoding: 'buffer' }).sort(Buffer.compare);
+      assert.deepEqual(
+        names.map((each) => each.toString('latin1')),
+        expected.map((each) => each.toString('latin1')),
+      );
+      assert.deepEqual(failed, []);
+      for (const [index, each] of names.entries())
+        sameStat({ block: stats, extras }, index, Buffer.concat([place, each]));
+      for (const each of names) {
+        const target = newTarget();
+        fileSystem.statAt(directory, each, target);
+        sameStat(target, 0, Buffer.concat([place, each]));
+      }
+      const target = newTarget();
+      fileSystem.statDirectory(directory, target);
+      sameStat(target, 0, b(`/proc/self/fd/${directory.fd}/.`));
+      assert.equal(fileSystem.list(directory).names.length, names.length);
+      entries += names.length;
+      deepest = Math.max(deepest, directory.path.length);
+    });
+    assert.ok(entries > 1600);
+    assert.ok(deepest > 4096, 'deeper than a path may be');
+  });
+
+  test(`${name}: targets of links come back to the byte, whatever they are`, (t) => {
+    const fileSystem = make();
+    const links = opened(t, fileSystem, join(zoo, 'links'));
+    for (const link of ['relative', 'dangling', 'long', 'bytes']) {
+      const expected = readlinkSync(join(zoo, 'links', link), { encoding: 'buffer' });
+      assert.ok(fileSystem.readLinkAt(links, b(link)).equals(expected), link);
+    }
+    throwsErrno(() => fileSystem.readLinkAt(links, b('hard')), 'EINVAL');
+    throwsErrno(() => fileSystem.readLinkAt(links, b('none')), 'ENOENT');
+  });
+
+  test(`${name}: a file is read at any position, at its own, and not past its end`, (t) => {
+    const fileSystem = make();
+    const directory = opened(t, fileSystem, join(zoo, 'plain'));
+    const content = readFileSync(join(zoo, 'plain', 'random'));
+    const file = fileSystem.openFileAt(directory, b('random'));
+    const target = newTarget();
+    fileSystem.statFile(file, target);
+    sameStat(target, 0, b(join(zoo, 'plain', 'random')));
+    const into = Buffer.alloc(1000, 7);
+    assert.equal(fileSystem.read(file, into, { offset: 10, length: 500, position: 1234 }), 500);
+    assert.ok(into.subarray(10, 510).equals(content.subarray(1234, 1734)));
+    assert.ok(into[9] === 7 && into[510] === 7);
+    assert.equal(fileSystem.read(file, into, { offset: 0, length: 100, position: -1 }), 100);
+    assert.equal(fileSystem.read(file, into, { offset: 100, length: 100, position: -1 }), 100);
+    assert.ok(into.subarray(0, 200).equals(content.subarray(0, 200)));
+    assert.equal(fileSystem.read(file, into, { offset: 0, length: 1000, position: content.length - 1 }), 1);
+    assert.equal(fileSystem.read(file, into, { offset: 0, length: 1000, position: content.length }), 0);
+    fileSystem.forget(file);
+    fileSystem.close(file);
+    throwsErrno(() => fileSystem.read({ fd: directory.fd }, into, { offset: 0, length: 1, position: 0 }), 'EISDIR');
+    throwsErrno(() => fileSystem.statFile({ fd: 99_999 }, newTarget()), 'EBADF');
+  });
+
+  test(`${name}: nothing is followed and nothing blocks when an entry is opened`, (t) => {
+    const fileSystem = make();
+    const root = opened(t, fileSystem, zoo);
+    const links = opened(t, fileSystem, join(zoo, 'links'));
+    throwsErrno(() => fileSystem.openFileAt(links, b('relative')), 'ELOOP');
+    throwsErrno(() => fileSystem.openWritableAt(links, b('relative')), 'ELOOP');
+    throwsErrno(() => fileSystem.openFileAt(links, b('none')), 'ENOENT');
+    throwsErrno(() => fileSystem.openWritableAt(root, b('plain')), 'EISDIR');
+    throwsErrno(() => fileSystem.openFileAt(root, b('socket')), 'ENXIO');
+    throwsErrno(() => fileSystem.openDirectoryAt(root, b('attributes')), 'ENOTDIR');
+    throwsErrno(() => fileSystem.openDirectoryAt(root, b('none')), 'ENOENT');
+    throwsErrno(() => fileSystem.openDirectory(b(join(zoo, 'links', 'relative'))), 'ENOTDIR', 'ELOOP');
+    symlinkSync('plain', join(zooFolder, `to a folder ${name}`));
+    throwsErrno(() => fileSystem.openDirectory(b(join(zooFolder, `to a folder ${name}`))), 'ENOTDIR', 'ELOOP');
+    throwsErrno(() => fileSystem.openFileAt(root, b('x'.repeat(256))), 'ENAMETOOLONG');
+    const fifo = fileSystem.openFileAt(root, b('fifo'));
+    assert.equal(fileSystem.read(fifo, Buffer.alloc(10), { offset: 0, length: 10, position: -1 }), 0);
+    fileSystem.close(fifo);
+  });
+
+  test(`${name}: handles lead to the same folder after it was renamed, and in another instance`, (t) => {
+    const folder = testFolder(t);
+    const fileSystem = make();
+    mkdirSync(join(folder, 'before'));
+    writeFileSync(join(folder, 'before', 'file'), 'x');
+    const directory = opened(t, fileSystem, join(folder, 'before'));
+    renameSync(join(folder, 'before'), join(folder, 'after'));
+    assert.equal(fileSystem.list(directory).names.length, 1);
+    const adopted = make().adoptDirectory(directory.fd, directory.path);
+    fileSystem.statAt(adopted, b('file'), newTarget());
+  });
+
+  test(`${name}: a new file is the owner’s, never replaces one and never follows a link`, (t) => {
+    const folder = testFolder(t);
+    const fileSystem = make();
+    const directory = opened(t, fileSystem, folder);
+    symlinkSync('elsewhere', join(folder, 'dangling'));
+    throwsErrno(() => fileSystem.createFileAt(directory, b('dangling')), 'EEXIST');
+    assert.equal(existsSync(join(folder, 'elsewhere')), false);
+    const file = fileSystem.createFileAt(directory, b('new'));
+    throwsErrno(() => fileSystem.createFileAt(directory, b('new')), 'EEXIST');
+    assert.equal(lstatSync(join(folder, 'new')).mode & 0o777, 0o600);
+    fileSystem.write(file, b('__hello__'), { offset: 2, length: 5, position: 3 });
+    assert.equal(readFileSync(join(folder, 'new'), 'latin1'), '\0\0\0hello');
+    fileSystem.truncate(file, 4);
+    fileSystem.truncate(file, 6);
+    assert.equal(readFileSync(join(folder, 'new'), 'latin1'), '\0\0\0h\0\0');
+    fileSystem.close(file);
+    const again = fileSystem.openWritableAt(directory, b('new'));
+    fileSystem.write(again, b('abc'), { offset: 0, length: 3, position: 0 });
+    fileSystem.close(again);
+    const read = fileSystem.openFileAt(directory, b('new'));
+    throwsErrno(() => fileSystem.write(read, b('x'), { offset: 0, length: 1, position: 0 }), 'EBADF');
+    throwsErrno(() => fileSystem.truncate(read, 0), 'EINVAL', 'EBADF');
+    fileSystem.close(read);
+    assert.equal(readFileSync(join(folder, 'new'), 'latin1'), 'abch\0\0');
+  });
+
+  test(`${name}: folders, links and names are made, moved and removed`, (t) => {
+    const folder = testFolder(t);
+    const fileSystem = make();
+    const directory = opened(t, fileSystem, folder);
+    const strange = Buffer.from([0x6e, 0xff, 0x0a, 0x25]);
+    fileSystem.makeDirectoryAt(directory, strange);
+    throwsErrno(() => fileSystem.makeDirectoryAt(directory, strange), 'EEXIST');
+    const inner = fileSystem.openDirectoryAt(directory, strange);
+    assert.ok(inner.path.equals(Buffer.concat([b(`${folder}/`), strange])));
+    assert.equal(lstatSync(inner.path).mode & 0o777, 0o700);
+    writeFileSync(join(folder, 'file'), 'content');
+    fileSystem.symlinkAt(inner, strange, Buffer.from([0xfe, 0x2f]));
+    assert.ok(fileSystem.readLinkAt(inner, strange).equals(Buffer.from([0xfe, 0x2f])));
+    throwsErrno(() => fileSystem.symlinkAt(inner, strange, b('x')), 'EEXIST');
+    throwsErrno(() => fileSystem.removeDirectoryAt(directory, strange), 'ENOTEMPTY');
+    fileSystem.linkAt(directory, b('file'), inner, b('hard'));
+    assert.equal(lstatSync(join(folder, 'file')).nlink, 2);
+    // A link to a symbolic link is one to the link itself.
+    fileSystem.linkAt(inner, strange, directory, b('hard link of a link'));
+    assert.ok(lstatSync(join(folder, 'hard link of a link')).isSymbolicLink());
+    throwsErrno(() => fileSystem.linkAt(directory, b('none'), inner, b('x')), 'ENOENT');
+    writeFileSync(join(folder, 'other'), 'other');
+    fileSystem.renameAt(directory, b('other'), inner, b('hard'));
+    assert.equal(readFileSync(Buffer.concat([inner.path, b('/hard')]), 'utf8'), 'other');
+    throwsErrno(() => fileSystem.renameAt(directory, b('none'), inner, b('x')), 'ENOENT');
+    throwsErrno(() => fileSystem.unlinkAt(directory, b('none')), 'ENOENT');
+    throwsErrno(() => fileSystem.unlinkAt(directory, strange), 'EISDIR', 'EPERM');
+    throwsErrno(() => fileSystem.removeDirectoryAt(directory, b('file')), 'ENOTDIR');
+    fileSystem.unlinkAt(inner, strange);
+    fileSystem.unlinkAt(inner, b('hard'));
+    fileSystem.close(inner);
+    fileSystem.removeDirectoryAt(directory, strange);
+    assert.deepEqual(readdirSync(folder).sort(), ['file', 'hard link of a link']);
+  });
+
+  test(`${name}: owner, mode and times are set on what is named, never on what a link leads to`, (t) => {
+    const folder = testFolder(t);
+    const fileSystem = make();
+    const directory = opened(t, fileSystem, folder);
+    for (const each of ['file', 'victim']) writeFileSync(join(folder, each), 'x');
+    mkdirSync(join(folder, 'folder'));
+    symlinkSync('victim', join(folder, 'link'));
+    utimesSync(join(folder, 'file'), 1000, 2000);
+    const victim = lstatSync(join(folder, 'victim'), { bigint: true });
+    const time = { seconds: 1_234_567_890, nanoseconds: 123_456_789 };
+    const owner = isRoot
+      ? ([1234, 4_000_000_000] as const)
+      : ([process.getuid?.() ?? 0, process.getgid?.() ?? 0] as const);
+    const check = (path: string, mode: number | undefined): void => {
+      const stat = lstatSync(join(folder, path), { bigint: true });
+      assert.deepEqual([Number(stat.uid), Number(stat.gid)], owner, path);
+      if (mode !== undefined) assert.equal(Number(stat.mode) & 0o7777, mode, path);
+      const off = Math.abs(Number(stat.mtimeNs - 1_234_567_890_123_456_789n));
+      assert.ok(can.everything ? off === 0 : off < 2000, `${path}: ${off} ns`);
+    };
+    const file = fileSystem.openWritableAt(directory, b('file'));
+    fileSystem.setFileOwner(file, ...owner);
+    fileSystem.setFileMode(file, 0o4751);
+    fileSystem.setFileTimes(file, time);
+    fileSystem.close(file);
+    check('file', 0o4751);
+    assert.equal(lstatSync(join(folder, 'file')).atimeMs, 1_000_000, 'the access time stays');
+    const inner = fileSystem.openDirectoryAt(directory, b('folder'));
+    fileSystem.setDirectoryOwner(inner, ...owner);
+    fileSystem.setDirectoryMode(inner, 0o3705);
+    fileSystem.setDirectoryTimes(inner, time);
+    fileSystem.close(inner);
+    check('folder', isRoot ? 0o3705 : undefined);
+    fileSystem.setOwnerAt(directory, b('link'), ...owner);
+    fileSystem.setModeAt(directory, b('link'), 0o600);
+    fileSystem.setTimesAt(directory, b('link'), time);
+    check('link', undefined);
+    const after = lstatSync(join(folder, 'victim'), { bigint: true });
+    assert.deepEqual([after.ctimeNs, after.mode, after.uid], [victim.ctimeNs, victim.mode, victim.uid]);
+    fileSystem.setModeAt(directory, b('victim'), 0o640);
+    assert.equal(lstatSync(join(folder, 'victim')).mode & 0o7777, 0o640);
+    for (const act of [
+      () => fileSystem.setOwnerAt(directory, b('none'), 0, 0),
+      () => fileSystem.setModeAt(directory, b('none'), 0),
+      () => fileSystem.setTimesAt(directory, b('none'), time),
+      () => fileSystem.statAt(directory, b('none'), newTarget()),
+    ]) {
+      throwsErrno(act, 'ENOENT');
+    }
+  });
+
+  test(`${name}: times before 1970 and after 2106 are set as well as the file system keeps them`, (t) => {
+    const folder = testFolder(t);
+    const fileSystem = make();
+    const directory = opened(t, fileSystem, folder);
+    writeFileSync(join(folder, 'file'), 'x');
+    for (const seconds of [-1_000_000_000, -1, 0, 4_294_967_296, 9_000_000_000]) {
+      fileSystem.setTimesAt(directory, b('file'), { seconds, nanoseconds: 500_000_000 });
+      const target = newTarget();
+      fileSystem.statAt(directory, b('file'), target);
+      sameStat(target, 0, b(join(folder, 'file')));
+      const { mtime } = readStat(target.block, 0);
+      assert.deepEqual(mtime, { seconds, nanoseconds: 500_000_000 });
+    }
+  });
+
+  test(`${name}: free space is told, and a sync ends`, (t) => {
+    const fileSystem = make();
+    const directory = opened(t, fileSystem, testFolder(t));
+    assert.ok(fileSystem.freeBytes(directory) > 0);
+    fileSystem.syncFileSystem(directory);
+  });
+}
+
+suite('posix', () => new PosixFileSystem(), { everything: true });
+suite('portable', () => new PortableFileSystem(), { everything: false });
+
+test('posix: data and holes are found at the front, in between and at the end', (t) => {
+  const fileSystem = new PosixFileSystem();
+  const root = opened(t, fileSystem, zoo);
+  const pieces = (name: string): string[] => {
+    const file = fileSystem.openFileAt(root, b(name));
+    const { size } = lstatSync(join(zoo, name));
+    const found: string[] = [];
+    for (let at = 0; at < size; ) {
+      const data = fileSystem.nextData(file, at);
+      if (data < 0) break;
+      const hole = fileSystem.nextHole(file, data, size);
+      found.push(`${data}-${hole}`);
+      at = hole;
+    }
+    fileSystem.close(file);
+    return found;
+  };
+  const mib = 1024 * 1024;
+  assert.deepEqual(pieces('all hole'), []);
+  assert.deepEqual(pieces('hole in front'), [`${4 * mib}-${4 * mib + 100}`]);
+  assert.deepEqual(pieces('hole behind').length, 1);
+  assert.deepEqual(
+    pieces('holes between').map((piece) => piece.split('-')[0]),
+    ['0', `${33 * mib}`, `${80 * mib}`],
+  );
+});
+
+test('posix: attributes and access control lists of files, folders and links are read and set, sorted by name', (t) => {
+  const fileSystem = new PosixFileSystem();
+  const folder = testFolder(t);
+  const directory = opened(t, fileSystem, folder);
+  writeFileSync(join(folder, 'file'), 'x');
+  symlinkSync('file', join(folder, 'link'));
+  const file = fileSystem.openWritableAt(directory, b('file'));
+  assert.deepEqual(fileSystem.fileAttributes(file), []);
+  const attributes = ['user.z', 'user.a', 'user.large'].map((name, index) => ({
+    name: b(name),
+    value: Buffer.alloc([0, 5, 3000][index] ?? 0, index),
+  }));
+  for (const attribute of attributes) fileSystem.setFileAttribute(file, attribute);
+  const sorted = [...attributes].sort((one, other) => one.name.compare(other.name));
+  assert.deepEqual(fileSystem.fileAttributes(file), sorted);
+  assert.deepEqual(fileSystem.attributesAt(directory, b('file')), sorted);
+  fileSystem.setAttributeAt(directory, b('file'), { name: b('user.a'), value: b('other') });
+  assert.equal(fileSystem.fileAttributes(file)[0]?.value.toString(), 'other');
+  fileSystem.setDirectoryAttribute(directory, { name: b('user.folder'), value: b('x') });
+  assert.equal(fileSystem.directoryAttributes(directory)[0]?.name.toString(), 'user.folder');
+  assert.deepEqual(fileSystem.attributesAt(directory, b('link')), []);
+  throwsErrno(() => fileSystem.setAttributeAt(directory, b('link'), { name: b('user.a'), value: b('x') }), 'EPERM');
+  throwsErrno(() => fileSystem.setFileAttribute(file, { name: b('nonsense'), value: b('x') }), 'EOPNOTSUPP', 'ENOTSUP');
+  throwsErrno(() => fileSystem.setFileAttribute(file, { name: b('system.posix_acl_access'), value: b('x') }), 'EINVAL');
+  throwsErrno(() => fileSystem.attributesAt(directory, b('none')), 'ENOENT');
+  if (isRoot) {
+    fileSystem.setAttributeAt(directory, b('link'), { name: b('trusted.of.link'), value: b('its own') });
+    assert.equal(fileSystem.attributesAt(directory, b('link'))[0]?.value.toString(), 'its own');
+    assert.equal(fileSystem.fileAttributes(file).length, 3);
+  }
+  fileSystem.close(file);
+});
+
+test('posix: fifos, sockets and, as root, devices with large numbers are made', (t) => {
+  const fileSystem = new PosixFileSystem();
+  const folder = testFolder(t);
+  const directory = opened(t, fileSystem, folder);
+  fileSystem.makeNodeAt(directory, b('fifo'), { mode: S_IFIFO | 0o777, major: 0, minor: 0 });
+  fileSystem.makeNodeAt(directory, b('socket'), { mode: S_IFSOCK | 0o777, major: 0, minor: 0 });
+  assert.ok(lstatSync(join(folder, 'fifo')).isFIFO());
+  assert.ok(lstatSync(join(folder, 'socket')).isSocket());
+  throwsErrno(() => fileSystem.makeNodeAt(directory, b('fifo'), { mode: S_IFIFO, major: 0, minor: 0 }), 'EEXIST');
+  if (!isRoot) return;
+  for (const [major, minor] of [
+    [1, 3],
+    [259, 70_000],
+    [4095, 1_048_575],
+  ] as const) {
+    const name = b(`${major} ${minor}`);
+    fileSystem.makeNodeAt(directory, name, { mode: S_IFCHR | 0o777, major, minor });
+    const target = newTarget();
+    fileSystem.statAt(directory, name, target);
+    assert.deepEqual([...target.extras.subarray(2, 4)], [major, minor]);
+    sameStat(target, 0, b(join(folder, name.toString())));
+    assert.equal(readStat(target.block, 0).mode, S_IFCHR | 0o600);
+  }
+});
+
+test('trap 18, posix: names that may be listed but not looked at are told one by one, and others’ files are read', (t) => {
+  if (!isRoot) return t.skip('only root becomes another user');
+  const folder = testFolder(t);
+  writeFileSync(join(folder, 'file'), 'content');
+  const fileSystem = new PosixFileSystem();
+  const directory = opened(t, fileSystem, folder);
+  const asNobody = (act: () => void): void => {
+    process.seteuid?.(NOBODY);
+    try {
+      act();
+    } finally {
+      process.seteuid?.(0);
+    }
+  };
+  chmodSync(folder, 0o744);
+  asNobody(() => {
+    const { names, failed } = fileSystem.list(directory);
+    assert.deepEqual([names, failed.map((each) => `${each.name} ${each.code}`)], [[], ['file EACCES']]);
+  });
+  chmodSync(folder, 0o711);
+  asNobody(() => {
+    throwsErrno(() => fileSystem.openDirectory(b(folder)), 'EACCES');
+    throwsErrno(() => fileSystem.createFileAt(directory, b('new')), 'EACCES');
+    throwsErrno(() => fileSystem.setTimesAt(directory, b('file'), { seconds: 0, nanoseconds: 0 }), 'EPERM');
+    throwsErrno(() => fileSystem.setModeAt(directory, b('file'), 0o777), 'EPERM');
+    throwsErrno(() => fileSystem.setOwnerAt(directory, b('file'), NOBODY, NOBODY), 'EPERM');
+    // The kernel refuses O_NOATIME for files of others: they are read without it.
+    const file = fileSystem.openFileAt(directory, b('file'));
+    assert.equal(fileSystem.read(file, Buffer.alloc(100), { offset: 0, length: 100, position: 0 }), 7);
+    fileSystem.close(file);
+  });
+});
+
+test('portable: what it cannot do is said in words, and fails as not supported', (t) => {
+  const fileSystem = new PortableFileSystem();
+  const directory = opened(t, fileSystem, zoo);
+  assert.equal(fileSystem.limits.length, 4);
+  assert.deepEqual(new PosixFileSystem().limits, []);
+  throwsErrno(() => fileSystem.makeNodeAt(), 'ENOTSUP');
+  for (const act of ['setFileAttribute', 'setDirectoryAttribute', 'setAttributeAt'] as const) {
+    throwsErrno(() => fileSystem[act](), 'ENOTSUP');
+  }
+  const file = fileSystem.openFileAt(directory, b('all hole'));
+  assert.equal(fileSystem.nextData(file, 5), 5);
+  assert.equal(fileSystem.nextHole(file, 5, 100), 100);
+  fileSystem.close(file);
+  for (const act of ['fileAttributes', 'directoryAttributes', 'attributesAt'] as const) {
+    assert.deepEqual(fileSystem[act](), []);
+  }
+});
+
+test('createFileSystem() takes the C library on Linux, and Node alone where it is told to', () => {
+  if (process.platform === 'linux') assert.ok(createFileSystem() instanceof PosixFileSystem);
+  assert.ok(createFileSystem({ portable: true }) instanceof PortableFileSystem);
+});
