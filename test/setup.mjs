@@ -21,9 +21,7 @@ function succeeds(command, parameters) {
 
 function run(command, parameters) {
   if (succeeds(command, parameters)) return;
-  process.stderr.write(
-    `setup: "${command} ${parameters.join(' ')}" failed: ${error?.message ?? `exit code ${status}`}\n`,
-  );
+  process.stderr.write(`setup: "${command} ${parameters.join(' ')}" failed\n`);
   process.exit(1);
 }
 
