@@ -38,3 +38,13 @@ export function formatResults(results: readonly Result[]): string {
     )
     .join('\n');
 }
+
+/** Rows with the same columns as a table in Markdown. */
+export function formatTable(rows: readonly Readonly<Record<string, string | number>>[]): string {
+  const names = Object.keys(rows[0] ?? {});
+  const cells = [names, ...rows.map((row) => names.map((name) => String(row[name] ?? '')))];
+  const widths = names.map((_, column) => Math.max(3, ...cells.map((row) => (row[column] ?? '').length)));
+  const lines = cells.map((row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`);
+  lines.splice(1, 0, `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`);
+  return lines.join('\n');
+}

@@ -55,22 +55,28 @@ function toolFrom(recipe: Recipe): Tool {
   };
 }
 
-const SNAP = [process.execPath, fileURLToPath(new URL('../cli/main.js', import.meta.url))];
+const SNAP = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
 function snapEnv(work: string): { [name: string]: string } {
   return { SNAP_REPOSITORY: join(work, 'repository'), SNAP_PASSWORD: PASSWORD, SNAP_CACHE_DIR: join(work, 'cache') };
 }
 
-export const snap = toolFrom({
-  name: 'snap',
-  versionWords: [...SNAP, '--version'],
-  init: (work) => [{ words: [...SNAP, 'init', '--quiet'], env: snapEnv(work) }],
-  backup: (work, source) => ({ words: [...SNAP, 'backup', source, '--json'], env: snapEnv(work) }),
-  restore: (work, source, target) => ({
-    words: [...SNAP, 'restore', `latest:${source}`, '--target', target, '--json'],
-    env: snapEnv(work),
-  }),
-});
+/** The command line as a user calls it; `nodeOptions` for a look inside. */
+export function snapUnder(nodeOptions: readonly string[]): Tool {
+  const words = [process.execPath, ...nodeOptions, SNAP];
+  return toolFrom({
+    name: 'snap',
+    versionWords: [...words, '--version'],
+    init: (work) => [{ words: [...words, 'init', '--quiet'], env: snapEnv(work) }],
+    backup: (work, source) => ({ words: [...words, 'backup', source, '--json'], env: snapEnv(work) }),
+    restore: (work, source, target) => ({
+      words: [...words, 'restore', `latest:${source}`, '--target', target, '--json'],
+      env: snapEnv(work),
+    }),
+  });
+}
+
+export const snap = snapUnder([]);
 
 function bupstashEnv(work: string): { [name: string]: string } {
   return {

@@ -2,7 +2,7 @@
 
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { bytesIn, type Measurement, median, medianRatio } from './measure.ts';
+import { bytesIn, type Measurement, median, medianRatio, warmMemory } from './measure.ts';
 import { type JobOptions, MB, PEAK_MB_MAX, scaled } from './options.ts';
 import type { Result } from './report.ts';
 import { copyTree, findTree, snap, type Tool } from './tools.ts';
@@ -74,6 +74,7 @@ async function pairedRun(
   const work = ({ name }: Tool): string => join(options.scratch, `work-${name}`);
   const printed = new Map<Tool, string>();
   for (const [tool] of tools) await tool.init(work(tool));
+  warmMemory(options.scratch, source);
   limits?.copies.push(await timeCopy(options, source));
   for (const [tool, record] of tools) record.phases.first.push(await tool.backup(work(tool), source));
   limits?.finds.push((await findTree(source)).seconds);
