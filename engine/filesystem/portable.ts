@@ -38,6 +38,7 @@ import {
 import { errnoCode } from '../base/errors.ts';
 import { STAT_BYTES, type Time, writeStat } from '../base/stat.ts';
 import {
+  type DirectoryAccess,
   type DirectoryHandle,
   type ExtendedAttribute,
   type FileHandle,
@@ -50,6 +51,7 @@ import {
 
 const NO_ATTRIBUTES: readonly ExtendedAttribute[] = [];
 const SLASH = Buffer.from('/');
+const LINUX_O_PATH = 0o10000000;
 const SECOND_NS = 1_000_000_000n;
 
 /** Runs a system call and throws what it throws as a FileSystemError. */
@@ -126,13 +128,19 @@ export class PortableFileSystem implements FileSystem {
     return openSync(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, mode);
   }
 
-  openDirectory(path: Buffer): DirectoryHandle {
-    return { fd: call('open', () => this.#open(path, constants.O_RDONLY | constants.O_DIRECTORY)), path };
+  openDirectory(path: Buffer, access: DirectoryAccess = 'list'): DirectoryHandle {
+    try {
+      return { fd: call('open', () => this.#open(path, constants.O_RDONLY | constants.O_DIRECTORY)), path };
+    } catch (error) {
+      const isDenied = error instanceof FileSystemError && error.code === 'EACCES';
+      if (!isDenied || access !== 'search' || process.platform !== 'linux') throw error;
+      return { fd: call('open', () => this.#open(path, LINUX_O_PATH | constants.O_DIRECTORY)), path };
+    }
   }
 
-  openDirectoryAt(directory: DirectoryHandle, name: Buffer): DirectoryHandle {
+  openDirectoryAt(directory: DirectoryHandle, name: Buffer, access: DirectoryAccess = 'list'): DirectoryHandle {
     const above = directory.path.length === 1 ? [] : [directory.path];
-    const { fd } = this.openDirectory(this.#at(directory, name));
+    const { fd } = this.openDirectory(this.#at(directory, name), access);
     return { fd, path: Buffer.concat([...above, SLASH, name]) };
   }
 

@@ -15,6 +15,7 @@ import {
   O_NOATIME,
   O_NOFOLLOW,
   O_NONBLOCK,
+  O_PATH,
   O_RDONLY,
   O_RDWR,
   POSIX_FADV_DONTNEED,
@@ -23,6 +24,7 @@ import {
   STATX_BASIC_STATS,
 } from './libc.ts';
 import {
+  type DirectoryAccess,
   type DirectoryHandle,
   type ExtendedAttribute,
   type FileHandle,
@@ -56,6 +58,7 @@ const STATX = {
 
 const NO_ATTRIBUTES: readonly ExtendedAttribute[] = [];
 const EMPTY_NAME = Buffer.from([0]);
+const OWN_NAME = Buffer.from('.');
 const ATTRIBUTES_UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM']);
 
 export class PosixFileSystem implements FileSystem {
@@ -92,23 +95,27 @@ export class PosixFileSystem implements FileSystem {
 
   // ---- reading
 
-  #openDirectory(at: number, path: Buffer, full: Buffer): DirectoryHandle {
+  #openDirectory(at: number, path: Buffer, access: DirectoryAccess): number {
     const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
     let fd = this.#calls.openat(at, this.#z(path), flags | this.#noAtime, 0);
     if (fd < 0 && this.#noAtime !== 0 && this.#libc.errno() === 'EPERM') {
       this.#noAtime = 0;
       fd = this.#calls.openat(at, this.#z(path), flags, 0);
     }
-    return { fd: this.#must(fd, 'open'), path: full };
+    if (fd < 0 && access === 'search' && this.#libc.errno() === 'EACCES') {
+      fd = this.#calls.openat(at, this.#z(path), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+    }
+    return this.#must(fd, 'open');
   }
 
-  openDirectory(path: Buffer): DirectoryHandle {
-    return this.#openDirectory(AT_FDCWD, path, path);
+  openDirectory(path: Buffer, access: DirectoryAccess = 'list'): DirectoryHandle {
+    return { fd: this.#openDirectory(AT_FDCWD, path, access), path };
   }
 
-  openDirectoryAt(directory: DirectoryHandle, name: Buffer): DirectoryHandle {
+  openDirectoryAt(directory: DirectoryHandle, name: Buffer, access: DirectoryAccess = 'list'): DirectoryHandle {
     const slash = directory.path.length === 1 ? Buffer.alloc(0) : Buffer.from('/');
-    return this.#openDirectory(directory.fd, name, Buffer.concat([directory.path, slash, name]));
+    const fd = this.#openDirectory(directory.fd, name, access);
+    return { fd, path: Buffer.concat([directory.path, slash, name]) };
   }
 
   adoptDirectory(fd: number, path: Buffer): DirectoryHandle {
@@ -253,7 +260,13 @@ export class PosixFileSystem implements FileSystem {
   }
 
   directoryAttributes(directory: DirectoryHandle): readonly ExtendedAttribute[] {
-    return this.fileAttributes(directory);
+    try {
+      return this.fileAttributes(directory);
+    } catch (error) {
+      // A handle for search alone has no attributes of its own, but leads to them.
+      if (!(error instanceof FileSystemError) || error.code !== 'EBADF') throw error;
+      return this.attributesAt(directory, OWN_NAME);
+    }
   }
 
   attributesAt(directory: DirectoryHandle, name: Buffer): readonly ExtendedAttribute[] {

@@ -55,14 +55,17 @@ export interface StatTarget {
   readonly extras: Uint32Array;
 }
 
+/** What a directory is opened for: with `search`, one that may be passed through but not listed opens, too. */
+export type DirectoryAccess = 'list' | 'search';
+
 export interface FileSystem {
   /** What this implementation cannot do, in words for a person; empty where it can do everything. */
   readonly limits: readonly string[];
 
   // ---- reading
   /** Opens a directory by absolute path; the last component is not followed when it is a symbolic link (ELOOP/ENOTDIR). */
-  openDirectory(path: Buffer): DirectoryHandle;
-  openDirectoryAt(directory: DirectoryHandle, name: Buffer): DirectoryHandle;
+  openDirectory(path: Buffer, access?: DirectoryAccess): DirectoryHandle;
+  openDirectoryAt(directory: DirectoryHandle, name: Buffer, access?: DirectoryAccess): DirectoryHandle;
   /** A handle for a directory that another thread has open. Not to be closed here. */
   adoptDirectory(fd: number, path: Buffer): DirectoryHandle;
   list(directory: DirectoryHandle): Listing;

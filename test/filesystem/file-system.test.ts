@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { before, type TestContext, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { readStat, S_IFCHR, S_IFIFO, S_IFSOCK, STAT_BYTES, type StatFields } from '../../engine/base/stat.ts';
 import { createFileSystem } from '../../engine/filesystem/create.ts';
 import { PortableFileSystem } from '../../engine/filesystem/portable.ts';
@@ -30,7 +30,7 @@ import { makeZoo } from '../support/zoo.ts';
 
 const isRoot = process.geteuid?.() === 0;
 const NOBODY = 65_534;
-const zooFolder = testFolder({ after: (act) => void process.once('exit', act) });
+const zooFolder = testFolder({ after });
 const zoo = join(zooFolder, 'zoo');
 before(() => void makeZoo(zoo));
 
@@ -134,7 +134,7 @@ function suite(name: string, make: () => FileSystem, can: { everything: boolean 
       entries += names.length;
       deepest = Math.max(deepest, directory.path.length);
     });
-    assert.ok(entries > 1600);
+    assert.ok(entries > 500);
     assert.ok(deepest > 4096, 'deeper than a path may be');
   });
 
@@ -449,6 +449,12 @@ test('trap 18, posix: names that may be listed but not looked at are told one by
   chmodSync(folder, 0o711);
   asNobody(() => {
     throwsErrno(() => fileSystem.openDirectory(b(folder)), 'EACCES');
+    const passage = fileSystem.openDirectory(b(folder), 'search');
+    fileSystem.statAt(passage, b('file'), newTarget());
+    fileSystem.statDirectory(passage, newTarget());
+    fileSystem.close(fileSystem.openFileAt(passage, b('file')));
+    throwsErrno(() => fileSystem.list(passage), 'EBADF');
+    fileSystem.close(passage);
     throwsErrno(() => fileSystem.createFileAt(directory, b('new')), 'EACCES');
     throwsErrno(() => fileSystem.setTimesAt(directory, b('file'), { seconds: 0, nanoseconds: 0 }), 'EPERM');
     throwsErrno(() => fileSystem.setModeAt(directory, b('file'), 0o777), 'EPERM');

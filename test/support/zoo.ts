@@ -83,6 +83,19 @@ export function makeZoo(folder: string): Zoo {
     fileSystem.setFileAttribute(file, { name: Buffer.from('system.posix_acl_access'), value: accessList() });
     fileSystem.close(file);
   });
+  attempt('default access control lists', () => {
+    const inner = fileSystem.openDirectoryAt(root, Buffer.from('empty folder'));
+    fileSystem.setDirectoryAttribute(inner, { name: Buffer.from('system.posix_acl_default'), value: accessList() });
+    fileSystem.close(inner);
+  });
+  if (isRoot) {
+    attempt('attributes of links', () => {
+      const links = fileSystem.openDirectoryAt(root, Buffer.from('links'));
+      const attribute = { name: Buffer.from('trusted.of.link'), value: Buffer.from('its own') };
+      fileSystem.setAttributeAt(links, Buffer.from('dangling'), attribute);
+      fileSystem.close(links);
+    });
+  }
   makeDeep(fileSystem, root);
   fileSystem.close(root);
   return { missing };
@@ -98,7 +111,7 @@ function makePlain(folder: string): void {
   writeFileSync(`${folder}/attributes`, 'has attributes');
   mkdirSync(`${folder}/empty folder`);
   mkdirSync(`${folder}/many`);
-  for (let number = 0; number < 1500; number++) writeFileSync(`${folder}/many/${number}`, `number ${number}`);
+  for (let number = 0; number < 400; number++) writeFileSync(`${folder}/many/${number}`, `number ${number}`);
 }
 
 function makeSparse(folder: string): void {
@@ -230,12 +243,26 @@ function accessList(): Buffer {
   return list;
 }
 
-/**
- * Everything about every entry below a folder, by path (latin1): type, mode, owner, time, size, holes, content, target,
- * device, attributes, and which names are one inode. Equal descriptions mean equal trees.
- */
-export function describeTree(folder: string): Map<string, string> {
-  const described = new Map<string, string>();
+/** Plain facts, so that two descriptions can be compared, or what a system forbids be left out of both. */
+export interface EntryFacts {
+  /** Type and permission bits. */
+  readonly mode: number;
+  readonly owner: string;
+  readonly mtimeNs: bigint;
+  /** The first name of the same inode, where there are several. */
+  readonly sameInodeAs?: string;
+  /** Of a file: length and digest. */
+  readonly content?: string;
+  readonly holes?: string;
+  /** Of a symbolic link, as latin1. */
+  readonly target?: string;
+  readonly device?: bigint;
+  readonly attributes: string;
+}
+
+/** Everything about every entry below a folder, by path (latin1). Equal descriptions mean equal trees. */
+export function describeTree(folder: string): Map<string, EntryFacts> {
+  const described = new Map<string, EntryFacts>();
   const inodes = new Map<bigint, string>();
   const fileSystem = createFileSystem();
   const root = fileSystem.openDirectory(Buffer.from(folder));
@@ -246,28 +273,22 @@ export function describeTree(folder: string): Map<string, string> {
       const path = Buffer.concat([Buffer.from(`${place}/`), name]);
       const key = below + name.toString('latin1');
       const stat = lstatSync(path, { bigint: true });
-      const facts = [stat.mode.toString(8), stat.uid, stat.gid, stat.mtimeNs].map(String);
-      if (!stat.isDirectory() && stat.nlink > 1n) {
-        facts.push(`same inode as ${inodes.get(stat.ino) ?? 'itself'}`);
-        if (!inodes.has(stat.ino)) inodes.set(stat.ino, key);
-      }
-      if (stat.isFile()) facts.push(describeFile(fileSystem, path));
-      else if (stat.isSymbolicLink()) facts.push(readlinkSync(path, { encoding: 'latin1' }));
-      else if (stat.isCharacterDevice() || stat.isBlockDevice()) facts.push(`device ${stat.rdev}`);
-      const attributes = stat.isDirectory() ? undefined : attributesOf(fileSystem, directory, name);
-      if (attributes !== undefined) facts.push(attributes);
-      if (stat.isDirectory()) {
-        const inner = fileSystem.openDirectoryAt(directory, name);
-        facts.push(
-          fileSystem
-            .directoryAttributes(inner)
-            .map(({ name: own, value }) => `${own}=${value.toString('hex')}`)
-            .join(),
-        );
-        walk(inner, `${key}/`);
-        fileSystem.close(inner);
-      }
-      described.set(key, facts.join(' '));
+      const isNamed = !stat.isDirectory() && stat.nlink > 1n;
+      if (isNamed && !inodes.has(stat.ino)) inodes.set(stat.ino, key);
+      described.set(key, {
+        mode: Number(stat.mode),
+        owner: `${stat.uid}:${stat.gid}`,
+        mtimeNs: stat.mtimeNs,
+        ...(isNamed ? { sameInodeAs: inodes.get(stat.ino) ?? key } : {}),
+        ...(stat.isFile() ? describeFile(fileSystem, path) : {}),
+        ...(stat.isSymbolicLink() ? { target: readlinkSync(path, { encoding: 'latin1' }) } : {}),
+        ...(stat.isCharacterDevice() || stat.isBlockDevice() ? { device: stat.rdev } : {}),
+        attributes: attributesOf(fileSystem, directory, name),
+      });
+      if (!stat.isDirectory()) continue;
+      const inner = fileSystem.openDirectoryAt(directory, name);
+      walk(inner, `${key}/`);
+      fileSystem.close(inner);
     }
   };
   walk(root, '');
@@ -285,7 +306,7 @@ function attributesOf(fileSystem: FileSystem, directory: DirectoryHandle, name: 
   }
 }
 
-function describeFile(fileSystem: FileSystem, path: Buffer): string {
+function describeFile(fileSystem: FileSystem, path: Buffer): Pick<EntryFacts, 'content' | 'holes'> {
   const fd = openSync(path, 'r');
   try {
     const size = fstatSync(fd).size;
@@ -305,7 +326,7 @@ function describeFile(fileSystem: FileSystem, path: Buffer): string {
       holes.push(`${hole}-${data < 0 ? size : data}`);
       at = data < 0 ? size : data;
     }
-    return `${size} bytes ${hash.digest('hex')} holes ${holes.join()}`;
+    return { content: `${size} bytes ${hash.digest('hex')}`, holes: holes.join() };
   } finally {
     closeSync(fd);
   }

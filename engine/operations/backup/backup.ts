@@ -98,6 +98,7 @@ class BackupRun {
     this.#journal = parts.journal;
     this.#segments = parts.segments;
     this.#context = new RunContext(options);
+    for (const limit of this.#fileSystem.limits) this.#context.note(`On this system ${limit}`);
     this.#claims = RunClaims.begin(repository.index.known(), { claimsMax: repository.index.limits.runClaims });
     const compressionLevel = options.compression ?? COMPRESSION_LEVEL_DEFAULT;
     const dryRun = options.dryRun === true;
@@ -270,7 +271,7 @@ class BackupRun {
   ): Promise<DirectoryResult> {
     const { blobs } = this.#repository;
     const rootPath = Buffer.from('/');
-    const rootDirectory = new OpenDirectory(this.#fileSystem, this.#fileSystem.openDirectory(rootPath));
+    const rootDirectory = new OpenDirectory(this.#fileSystem, this.#fileSystem.openDirectory(rootPath, 'search'));
     const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
     this.#fileSystem.statDirectory(rootDirectory.handle, target);
     const device = `${target.extras[0]}:${target.extras[1]}`;

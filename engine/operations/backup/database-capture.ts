@@ -207,7 +207,7 @@ export class DatabaseCapture {
     const { fileSystem } = this.#options;
     const slash = path.lastIndexOf(0x2f);
     try {
-      const directory = fileSystem.openDirectory(path.subarray(0, Math.max(1, slash)));
+      const directory = fileSystem.openDirectory(path.subarray(0, Math.max(1, slash)), 'search');
       try {
         fileSystem.statAt(directory, path.subarray(slash + 1), target);
       } finally {

@@ -288,10 +288,13 @@ export class Scanner {
   }
 
   #openChild(task: DirectoryTask, name: Buffer): DirectoryHandle {
-    const { fileSystem } = this.#options;
+    const { fileSystem, sources } = this.#options;
     if (task.leads !== true) return fileSystem.openDirectoryAt(task.directory.handle, name);
-    const opened = fileSystem.openDirectoryAt(task.directory.handle, followed(name));
-    return { fd: opened.fd, path: joinPath(task.path, name) };
+    const path = joinPath(task.path, name);
+    // What only leads to a source need not be readable.
+    const access = sources.namesWanted(path) === undefined ? 'list' : 'search';
+    const opened = fileSystem.openDirectoryAt(task.directory.handle, followed(name), access);
+    return { fd: opened.fd, path };
   }
 
   #failedDirectory(task: DirectoryTask, path: Buffer, error: unknown): undefined {

@@ -82,7 +82,10 @@ function whyMissing(fileSystem: FileSystem, path: Buffer): string | undefined {
     if (components(path).length === 0) return undefined;
     const slash = path.lastIndexOf(0x2f, path.at(-1) === 0x2f ? -2 : undefined);
     const name = path.at(-1) === 0x2f ? path.subarray(slash + 1, -1) : path.subarray(slash + 1);
-    const directory = fileSystem.openDirectory(Buffer.concat([path.subarray(0, slash + 1), Buffer.from('.')]));
+    const directory = fileSystem.openDirectory(
+      Buffer.concat([path.subarray(0, slash + 1), Buffer.from('.')]),
+      'search',
+    );
     try {
       fileSystem.statAt(directory, name, {
         block: Buffer.alloc(STAT_BYTES),
@@ -132,7 +135,7 @@ function statFollowed(
   target: { block: Buffer; extras: Uint32Array },
 ): void {
   try {
-    const opened = fileSystem.openDirectoryAt(link.directory, followed(link.name));
+    const opened = fileSystem.openDirectoryAt(link.directory, followed(link.name), 'search');
     try {
       fileSystem.statDirectory(opened, target);
     } finally {

@@ -117,6 +117,7 @@ async function prepare(repository: Repository, options: RestoreOptions, found: P
     trustMemory: policy === 'if-changed',
     trustNothing: options.verify === true,
   });
+  for (const limit of fileSystem.limits) options.monitor?.note?.(`On this system ${limit}`);
   if (journal.resumed) options.monitor?.note?.('Going on with a restore that was interrupted');
   const cores = Math.min(availableParallelism(), WORKERS_DEFAULT_MAX);
   const workers = Math.max(1, Math.min(options.workers ?? cores, WORKERS_MAX));
