@@ -58,7 +58,7 @@ const STATX = {
 
 const NO_ATTRIBUTES: readonly ExtendedAttribute[] = [];
 const EMPTY_NAME = Buffer.from([0]);
-const OWN_NAME = Buffer.from('.');
+const OWN_NAME = Buffer.of(0x2e);
 const ATTRIBUTES_UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM']);
 
 export class PosixFileSystem implements FileSystem {
