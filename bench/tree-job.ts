@@ -27,6 +27,10 @@ class Record {
     return this.phases[phase].map(({ seconds }) => seconds);
   }
 
+  coreSeconds(phase: Phase): number[] {
+    return this.phases[phase].map(({ cpuSeconds }) => cpuSeconds);
+  }
+
   peakMb(phase: Phase): number {
     return Math.max(...this.phases[phase].map(({ peakBytes }) => peakBytes)) / MB;
   }
@@ -141,7 +145,7 @@ function summarize(job: string, options: JobOptions, { targets, limits, records 
     { job, what: 'start-up', value: median(limits.startUps), unit: 's', all: limits.startUps },
   ];
   for (const phase of PHASES) {
-    const cpu = own.phases[phase].map(({ cpuSeconds }) => cpuSeconds);
+    const cpu = own.coreSeconds(phase);
     results.push(
       { job, what: `${phase}: peak memory`, value: own.peakMb(phase), unit: 'MB', target: PEAK_MB_MAX },
       { job, what: phase, value: median(own.seconds(phase)), unit: 's', all: own.seconds(phase) },
@@ -155,7 +159,11 @@ function summarize(job: string, options: JobOptions, { targets, limits, records 
       // A rival that ran once stands beside the median of ours.
       const paired = rival.seconds(phase).length === own.seconds(phase).length;
       const values = paired ? own.seconds(phase) : [median(own.seconds(phase))];
-      results.push(ratio(`${phase} / ${tool.name}`, values, rival.seconds(phase), target));
+      const cpu = paired ? own.coreSeconds(phase) : [median(own.coreSeconds(phase))];
+      results.push(
+        ratio(`${phase} / ${tool.name}`, values, rival.seconds(phase), target),
+        ratio(`${phase}: core-seconds / ${tool.name}`, cpu, rival.coreSeconds(phase)),
+      );
     }
     const peak = Math.max(...PHASES.map((phase) => rival.peakMb(phase)));
     results.push(
