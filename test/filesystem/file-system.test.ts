@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import {
-  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -13,98 +12,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
-import { readStat, S_IFCHR, S_IFIFO, S_IFSOCK, STAT_BYTES, type StatFields } from '../../engine/base/stat.ts';
-import { createFileSystem } from '../../engine/filesystem/create.ts';
+import { after, before, test } from 'node:test';
+import { readStat } from '../../engine/base/stat.ts';
 import { PortableFileSystem } from '../../engine/filesystem/portable.ts';
 import { PosixFileSystem } from '../../engine/filesystem/posix.ts';
-import {
-  type DirectoryHandle,
-  type FileSystem,
-  FileSystemError,
-  LISTING_EXTRA_WORDS,
-  type StatTarget,
-} from '../../engine/filesystem/types.ts';
+import type { FileSystem } from '../../engine/filesystem/types.ts';
 import { testFolder } from '../support/build-repository.ts';
 import { makeZoo } from '../support/zoo.ts';
+import { b, isRoot, newTarget, opened, sameStat, throwsErrno, walk } from './expectations.ts';
 
-const isRoot = process.geteuid?.() === 0;
-const NOBODY = 65_534;
 const zooFolder = testFolder({ after });
 const zoo = join(zooFolder, 'zoo');
 before(() => void makeZoo(zoo));
-
-const b = (text: string): Buffer => Buffer.from(text);
-
-function newTarget(): StatTarget {
-  return { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
-}
-
-function throwsErrno(act: () => unknown, ...codes: string[]): void {
-  assert.throws(act, (error) => {
-    assert.ok(error instanceof FileSystemError, String(error));
-    assert.ok(codes.includes(error.code), `${error.code} instead of ${codes.join(' or ')}`);
-    return true;
-  });
-}
-
-/** What lstat says, without the engine's help. */
-function expectedStat(path: Buffer): StatFields & { readonly rdev: bigint; readonly dev: bigint; blocks: bigint } {
-  const stat = lstatSync(path, { bigint: true });
-  const time = (ns: bigint): StatFields['mtime'] => {
-    const seconds = ns / 1_000_000_000n - (ns % 1_000_000_000n < 0n ? 1n : 0n);
-    return { seconds: Number(seconds), nanoseconds: Number(ns - seconds * 1_000_000_000n) };
-  };
-  return {
-    mode: Number(stat.mode),
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
-    links: Number(stat.nlink),
-    inode: stat.ino,
-    size: stat.isFile() || stat.isSymbolicLink() ? Number(stat.size) : 0,
-    mtime: time(stat.mtimeNs),
-    ctime: time(stat.ctimeNs),
-    rdev: stat.rdev,
-    dev: stat.dev,
-    blocks: stat.blocks,
-  };
-}
-
-function packed(major = 0, minor = 0): bigint {
-  return (
-    (BigInt(major & ~0xfff) << 32n) |
-    BigInt((major & 0xfff) << 8) |
-    (BigInt(minor & ~0xff) << 12n) |
-    BigInt(minor & 0xff)
-  );
-}
-
-function sameStat(target: StatTarget, index: number, path: Buffer): void {
-  const { rdev, dev, blocks, ...fields } = expectedStat(path);
-  assert.deepEqual(readStat(target.block, index * STAT_BYTES), fields, path.toString('latin1'));
-  const [devMajor, devMinor, rdevMajor, rdevMinor, low = 0, high = 0] = target.extras.subarray(
-    index * LISTING_EXTRA_WORDS,
-  );
-  assert.deepEqual([packed(devMajor, devMinor), packed(rdevMajor, rdevMinor)], [dev, rdev]);
-  assert.equal(BigInt(low) + BigInt(high) * 2n ** 32n, blocks);
-}
-
-/** Depth first; each directory while it is open. */
-function walk(fileSystem: FileSystem, directory: DirectoryHandle, visit: (directory: DirectoryHandle) => void): void {
-  visit(directory);
-  for (const entry of readdirSync(`/proc/self/fd/${directory.fd}`, { withFileTypes: true, encoding: 'buffer' })) {
-    if (!entry.isDirectory()) continue;
-    const inner = fileSystem.openDirectoryAt(directory, entry.name as unknown as Buffer);
-    walk(fileSystem, inner, visit);
-    fileSystem.close(inner);
-  }
-}
-
-function opened(t: TestContext, fileSystem: FileSystem, path: string): DirectoryHandle {
-  const directory = fileSystem.openDirectory(b(path));
-  t.after(() => fileSystem.close(directory));
-  return directory;
-}
 
 function suite(name: string, make: () => FileSystem, can: { everything: boolean }): void {
   test(`${name}: trap 28: a listing of each folder of the zoo has all names, sorted by their bytes, and what lstat says`, (t) => {
@@ -341,150 +260,3 @@ function suite(name: string, make: () => FileSystem, can: { everything: boolean 
 
 suite('posix', () => new PosixFileSystem(), { everything: true });
 suite('portable', () => new PortableFileSystem(), { everything: false });
-
-test('posix: data and holes are found at the front, in between and at the end', (t) => {
-  const fileSystem = new PosixFileSystem();
-  const root = opened(t, fileSystem, zoo);
-  const pieces = (name: string): string[] => {
-    const file = fileSystem.openFileAt(root, b(name));
-    const { size } = lstatSync(join(zoo, name));
-    const found: string[] = [];
-    for (let at = 0; at < size; ) {
-      const data = fileSystem.nextData(file, at);
-      if (data < 0) break;
-      const hole = fileSystem.nextHole(file, data, size);
-      found.push(`${data}-${hole}`);
-      at = hole;
-    }
-    fileSystem.close(file);
-    return found;
-  };
-  const mib = 1024 * 1024;
-  assert.deepEqual(pieces('all hole'), []);
-  assert.deepEqual(pieces('hole in front'), [`${4 * mib}-${4 * mib + 100}`]);
-  assert.deepEqual(pieces('hole behind').length, 1);
-  assert.deepEqual(
-    pieces('holes between').map((piece) => piece.split('-')[0]),
-    ['0', `${33 * mib}`, `${80 * mib}`],
-  );
-});
-
-test('posix: attributes and access control lists of files, folders and links are read and set, sorted by name', (t) => {
-  const fileSystem = new PosixFileSystem();
-  const folder = testFolder(t);
-  const directory = opened(t, fileSystem, folder);
-  writeFileSync(join(folder, 'file'), 'x');
-  symlinkSync('file', join(folder, 'link'));
-  const file = fileSystem.openWritableAt(directory, b('file'));
-  assert.deepEqual(fileSystem.fileAttributes(file), []);
-  const attributes = ['user.z', 'user.a', 'user.large'].map((name, index) => ({
-    name: b(name),
-    value: Buffer.alloc([0, 5, 3000][index] ?? 0, index),
-  }));
-  for (const attribute of attributes) fileSystem.setFileAttribute(file, attribute);
-  const sorted = [...attributes].sort((one, other) => one.name.compare(other.name));
-  assert.deepEqual(fileSystem.fileAttributes(file), sorted);
-  assert.deepEqual(fileSystem.attributesAt(directory, b('file')), sorted);
-  fileSystem.setAttributeAt(directory, b('file'), { name: b('user.a'), value: b('other') });
-  assert.equal(fileSystem.fileAttributes(file)[0]?.value.toString(), 'other');
-  fileSystem.setDirectoryAttribute(directory, { name: b('user.folder'), value: b('x') });
-  assert.equal(fileSystem.directoryAttributes(directory)[0]?.name.toString(), 'user.folder');
-  assert.deepEqual(fileSystem.attributesAt(directory, b('link')), []);
-  throwsErrno(() => fileSystem.setAttributeAt(directory, b('link'), { name: b('user.a'), value: b('x') }), 'EPERM');
-  throwsErrno(() => fileSystem.setFileAttribute(file, { name: b('nonsense'), value: b('x') }), 'EOPNOTSUPP', 'ENOTSUP');
-  throwsErrno(() => fileSystem.setFileAttribute(file, { name: b('system.posix_acl_access'), value: b('x') }), 'EINVAL');
-  throwsErrno(() => fileSystem.attributesAt(directory, b('none')), 'ENOENT');
-  if (isRoot) {
-    fileSystem.setAttributeAt(directory, b('link'), { name: b('trusted.of.link'), value: b('its own') });
-    assert.equal(fileSystem.attributesAt(directory, b('link'))[0]?.value.toString(), 'its own');
-    assert.equal(fileSystem.fileAttributes(file).length, 3);
-  }
-  fileSystem.close(file);
-});
-
-test('posix: fifos, sockets and, as root, devices with large numbers are made', (t) => {
-  const fileSystem = new PosixFileSystem();
-  const folder = testFolder(t);
-  const directory = opened(t, fileSystem, folder);
-  fileSystem.makeNodeAt(directory, b('fifo'), { mode: S_IFIFO | 0o777, major: 0, minor: 0 });
-  fileSystem.makeNodeAt(directory, b('socket'), { mode: S_IFSOCK | 0o777, major: 0, minor: 0 });
-  assert.ok(lstatSync(join(folder, 'fifo')).isFIFO());
-  assert.ok(lstatSync(join(folder, 'socket')).isSocket());
-  throwsErrno(() => fileSystem.makeNodeAt(directory, b('fifo'), { mode: S_IFIFO, major: 0, minor: 0 }), 'EEXIST');
-  if (!isRoot) return;
-  for (const [major, minor] of [
-    [1, 3],
-    [259, 70_000],
-    [4095, 1_048_575],
-  ] as const) {
-    const name = b(`${major} ${minor}`);
-    fileSystem.makeNodeAt(directory, name, { mode: S_IFCHR | 0o777, major, minor });
-    const target = newTarget();
-    fileSystem.statAt(directory, name, target);
-    assert.deepEqual([...target.extras.subarray(2, 4)], [major, minor]);
-    sameStat(target, 0, b(join(folder, name.toString())));
-    assert.equal(readStat(target.block, 0).mode, S_IFCHR | 0o600);
-  }
-});
-
-test('trap 18, posix: names that may be listed but not looked at are told one by one, and others’ files are read', (t) => {
-  if (!isRoot) return t.skip('only root becomes another user');
-  const folder = testFolder(t);
-  writeFileSync(join(folder, 'file'), 'content');
-  const fileSystem = new PosixFileSystem();
-  const directory = opened(t, fileSystem, folder);
-  const asNobody = (act: () => void): void => {
-    process.seteuid?.(NOBODY);
-    try {
-      act();
-    } finally {
-      process.seteuid?.(0);
-    }
-  };
-  chmodSync(folder, 0o744);
-  asNobody(() => {
-    const { names, failed } = fileSystem.list(directory);
-    assert.deepEqual([names, failed.map((each) => `${each.name} ${each.code}`)], [[], ['file EACCES']]);
-  });
-  chmodSync(folder, 0o711);
-  asNobody(() => {
-    throwsErrno(() => fileSystem.openDirectory(b(folder)), 'EACCES');
-    const passage = fileSystem.openDirectory(b(folder), 'search');
-    fileSystem.statAt(passage, b('file'), newTarget());
-    fileSystem.statDirectory(passage, newTarget());
-    fileSystem.close(fileSystem.openFileAt(passage, b('file')));
-    throwsErrno(() => fileSystem.list(passage), 'EBADF');
-    fileSystem.close(passage);
-    throwsErrno(() => fileSystem.createFileAt(directory, b('new')), 'EACCES');
-    throwsErrno(() => fileSystem.setTimesAt(directory, b('file'), { seconds: 0, nanoseconds: 0 }), 'EPERM');
-    throwsErrno(() => fileSystem.setModeAt(directory, b('file'), 0o777), 'EPERM');
-    throwsErrno(() => fileSystem.setOwnerAt(directory, b('file'), NOBODY, NOBODY), 'EPERM');
-    // The kernel refuses O_NOATIME for files of others: they are read without it.
-    const file = fileSystem.openFileAt(directory, b('file'));
-    assert.equal(fileSystem.read(file, Buffer.alloc(100), { offset: 0, length: 100, position: 0 }), 7);
-    fileSystem.close(file);
-  });
-});
-
-test('portable: what it cannot do is said in words, and fails as not supported', (t) => {
-  const fileSystem = new PortableFileSystem();
-  const directory = opened(t, fileSystem, zoo);
-  assert.equal(fileSystem.limits.length, 4);
-  assert.deepEqual(new PosixFileSystem().limits, []);
-  throwsErrno(() => fileSystem.makeNodeAt(), 'ENOTSUP');
-  for (const act of ['setFileAttribute', 'setDirectoryAttribute', 'setAttributeAt'] as const) {
-    throwsErrno(() => fileSystem[act](), 'ENOTSUP');
-  }
-  const file = fileSystem.openFileAt(directory, b('all hole'));
-  assert.equal(fileSystem.nextData(file, 5), 5);
-  assert.equal(fileSystem.nextHole(file, 5, 100), 100);
-  fileSystem.close(file);
-  for (const act of ['fileAttributes', 'directoryAttributes', 'attributesAt'] as const) {
-    assert.deepEqual(fileSystem[act](), []);
-  }
-});
-
-test('createFileSystem() takes the C library on Linux, and Node alone where it is told to', () => {
-  if (process.platform === 'linux') assert.ok(createFileSystem() instanceof PosixFileSystem);
-  assert.ok(createFileSystem({ portable: true }) instanceof PortableFileSystem);
-});

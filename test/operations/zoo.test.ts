@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { runAsNobody } from '../support/as-nobody.ts';
@@ -186,6 +186,20 @@ test('trap 18: parent, folder and file x 000, 100, 400, 700: what cannot be read
     run.problems.map(({ path, code }) => `${path.slice(source.length + 1)} ${code}`).sort(),
     problems.map((path) => `${path} EACCES`).sort(),
   );
+});
+
+test('a source below folders that may be passed through but not listed is stored, and a link to it is followed', (t) => {
+  if (!isRoot) return t.skip('only root can become somebody else');
+  const top = testFolder(t);
+  const source = join(top, 'homes', 'somebody');
+  mkdirSync(source, { recursive: true });
+  writeFileSync(join(source, 'file'), 'content');
+  symlinkSync('homes/somebody', join(top, 'link'));
+  for (const path of ['', 'homes']) chmodSync(join(top, path), 0o711);
+  for (const path of [source, join(top, 'link')]) {
+    const run = runAsNobody(t, path);
+    assert.deepEqual(run, { problems: [], paths: ['file'] });
+  }
 });
 
 test('trap 18: root reads all of it, and all of it comes back', async (t) => {
