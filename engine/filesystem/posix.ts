@@ -1,7 +1,7 @@
 /** The file system of Linux through the C library: handles, names as bytes, stat blocks without objects. */
 
 import { statfsSync } from 'node:fs';
-import { S_IFLNK, S_IFMT, S_IFREG, STAT_BYTES, STAT_OFFSET, type Time } from '../base/stat.ts';
+import { S_IFLNK, S_IFMT, STAT_BYTES, type Time } from '../base/stat.ts';
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -23,6 +23,7 @@ import {
   SEEK_HOLE,
   STATX_BASIC_STATS,
 } from './libc.ts';
+import { STATX_BYTES, takeStatx } from './statx.ts';
 import {
   type DirectoryAccess,
   type DirectoryHandle,
@@ -36,26 +37,8 @@ import {
 } from './types.ts';
 
 const DIRENT_BUFFER_BYTES = 128 * 1024;
-const STATX_BYTES = 256;
 const NAME_SCRATCH_BYTES = 8192;
 const ATTRIBUTE_BYTES_MAX = 65_536;
-/** Offsets in struct statx. */
-const STATX = {
-  links: 16,
-  uid: 20,
-  gid: 24,
-  mode: 28,
-  inode: 32,
-  size: 40,
-  blocks: 48,
-  ctime: 96,
-  mtime: 112,
-  rdevMajor: 128,
-  rdevMinor: 132,
-  devMajor: 136,
-  devMinor: 140,
-} as const;
-
 const NO_ATTRIBUTES: readonly ExtendedAttribute[] = [];
 const EMPTY_NAME = Buffer.from([0]);
 const OWN_NAME = Buffer.of(0x2e);
@@ -157,53 +140,22 @@ export class PosixFileSystem implements FileSystem {
         failed.push({ name, code: this.#libc.errno() });
         continue;
       }
-      this.#take({ block: stats, extras }, count);
+      takeStatx(this.#statx, { block: stats, extras }, count);
       names[count++] = name;
     }
     if (count < names.length) names = names.slice(0, count);
     return { names, stats, extras, failed };
   }
 
-  /** Copies the last statx into the stat block and the extras of entry `index`. */
-  #take(target: StatTarget, index: number): void {
-    const from = this.#statx;
-    const { block, extras } = target;
-    const at = index * STAT_BYTES;
-    const mode = from.readUInt16LE(STATX.mode);
-    const type = mode & S_IFMT;
-    block.writeUInt32LE(mode, at + STAT_OFFSET.mode);
-    from.copy(block, at + STAT_OFFSET.uid, STATX.uid, STATX.uid + 8);
-    from.copy(block, at + STAT_OFFSET.links, STATX.links, STATX.links + 4);
-    from.copy(block, at + STAT_OFFSET.inode, STATX.inode, STATX.inode + 8);
-    if (type === S_IFREG || type === S_IFLNK) from.copy(block, at + STAT_OFFSET.size, STATX.size, STATX.size + 8);
-    else block.fill(0, at + STAT_OFFSET.size, at + STAT_OFFSET.size + 8);
-    const low = from.readInt32LE(STATX.mtime);
-    const high = from.readInt32LE(STATX.mtime + 4);
-    const nanoseconds = from.readInt32LE(STATX.mtime + 8);
-    block.writeInt32LE(low, at + STAT_OFFSET.mtimeSeconds);
-    block.writeInt32LE(high, at + STAT_OFFSET.mtimeSeconds + 4);
-    block.writeInt32LE(low ^ from.readInt32LE(STATX.ctime), at + STAT_OFFSET.ctimeSeconds);
-    block.writeInt32LE(high ^ from.readInt32LE(STATX.ctime + 4), at + STAT_OFFSET.ctimeSeconds + 4);
-    block.writeInt32LE(nanoseconds, at + STAT_OFFSET.mtimeNanoseconds);
-    block.writeInt32LE(nanoseconds ^ from.readInt32LE(STATX.ctime + 8), at + STAT_OFFSET.ctimeNanoseconds);
-    const word = index * LISTING_EXTRA_WORDS;
-    extras[word] = from.readUInt32LE(STATX.devMajor);
-    extras[word + 1] = from.readUInt32LE(STATX.devMinor);
-    extras[word + 2] = from.readUInt32LE(STATX.rdevMajor);
-    extras[word + 3] = from.readUInt32LE(STATX.rdevMinor);
-    extras[word + 4] = from.readUInt32LE(STATX.blocks);
-    extras[word + 5] = from.readUInt32LE(STATX.blocks + 4);
-  }
-
   statAt(directory: DirectoryHandle, name: Buffer, target: StatTarget): void {
     const result = this.#calls.statx(directory.fd, this.#z(name), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, this.#statx);
     this.#must(result, 'stat');
-    this.#take(target, 0);
+    takeStatx(this.#statx, target, 0);
   }
 
   #statHandle(fd: number, target: StatTarget): void {
     this.#must(this.#calls.statx(fd, EMPTY_NAME, AT_EMPTY_PATH, STATX_BASIC_STATS, this.#statx), 'stat');
-    this.#take(target, 0);
+    takeStatx(this.#statx, target, 0);
   }
 
   statDirectory(directory: DirectoryHandle, target: StatTarget): void {
