@@ -316,7 +316,10 @@ class BackupRun {
       this.#context.throwIfAborted();
       const moved = this.#log.changed(this.#fileSystem);
       if (moved.length === 0) return root;
-      if (round > RELIST_ROUNDS_MAX) return root;
+      if (round > RELIST_ROUNDS_MAX) {
+        this.#reportUnsettled(moved);
+        return root;
+      }
       await this.#treePacks.flush();
       const paths = moved.map((path) => path.toString('latin1'));
       const mustList = (path: Buffer): boolean => {
@@ -336,18 +339,18 @@ class BackupRun {
       });
       const { bytesNew, bytesRead } = this.#context.counts;
       Object.assign(this.#context.counts, counts, { bytesNew, bytesRead });
-      if (again.treeId.equals(root.treeId)) return again;
-      if (round === RELIST_ROUNDS_MAX && again.filesBelow !== root.filesBelow) {
-        for (const path of moved.slice(0, 10)) {
-          this.#context.problem(
-            path,
-            'list',
-            'CHANGED_WHILE_LISTED',
-            `${path.toString('utf8')} changed each time it was listed; entries may be missing`,
-          );
-        }
-      }
       root = again;
+    }
+  }
+
+  #reportUnsettled(moved: readonly Buffer[]): void {
+    for (const path of this.#log.unsettled(this.#fileSystem, moved)) {
+      this.#context.problem(
+        path,
+        'list',
+        'CHANGED_WHILE_LISTED',
+        `${path.toString('utf8')} changed each time it was listed; folders may be missing`,
+      );
     }
   }
 

@@ -6,15 +6,18 @@
 
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { MIB } from '../../base/limits.ts';
-import { STAT_OFFSET } from '../../base/stat.ts';
-import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
+import { readInode, readMode, S_IFDIR, S_IFMT, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
+import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
 
 const STAMP_BYTES = 20;
+const SETTLE_ATTEMPTS_MAX = 5;
 
 export class DirectoryLog {
   readonly #writer = new ByteWriter(64 * 1024);
   #count = 0;
   #again: Map<string, Buffer> | undefined;
+  /** Of directories that were listed again: which folders they held. */
+  readonly #folders = new Map<string, string>();
 
   /** From now on stamps belong to a later round. */
   beginRound(): void {
@@ -30,6 +33,28 @@ export class DirectoryLog {
     this.#count++;
     this.#writer.counted(path);
     this.#writer.raw(stampOf(block));
+  }
+
+  /** Remembers which folders a directory held when it was listed again; in the first round that would be too much. */
+  addListing(path: Buffer, listing: Listing): void {
+    if (this.#again !== undefined) this.#folders.set(path.toString('latin1'), foldersOf(listing));
+  }
+
+  /**
+   * Of directories that moved after the last round, those that hold other folders now: one of these may have been on its
+   * way while both ends were listed. Files that come and go (a log that is written) are no loss.
+   */
+  unsettled(fileSystem: FileSystem, moved: readonly Buffer[]): Buffer[] {
+    return moved.filter((path) => {
+      const before = this.#folders.get(path.toString('latin1'));
+      for (let attempt = 0; attempt < SETTLE_ATTEMPTS_MAX; attempt++) {
+        const now = listFolders(fileSystem, path);
+        if (now === undefined) return before !== undefined;
+        if (now.folders !== before) return true;
+        if (now.isStill) return false;
+      }
+      return true;
+    });
   }
 
   get count(): number {
@@ -60,6 +85,39 @@ function stampOf(block: Buffer): Buffer {
   block.copy(stamp, 8, STAT_OFFSET.mtimeSeconds, STAT_OFFSET.mtimeSeconds + 8);
   block.copy(stamp, 16, STAT_OFFSET.mtimeNanoseconds, STAT_OFFSET.mtimeNanoseconds + 4);
   return stamp;
+}
+
+/** Names and inodes of the folders in a listing. */
+function foldersOf(listing: Listing): string {
+  const folders: string[] = [];
+  for (const [index, name] of listing.names.entries()) {
+    const at = index * STAT_BYTES;
+    if ((readMode(listing.stats, at) & S_IFMT) !== S_IFDIR) continue;
+    folders.push(`${name.toString('latin1')}/${readInode(listing.stats, at)}`);
+  }
+  return folders.join('/');
+}
+
+/** What folders a directory holds, and whether it stood still meanwhile; undefined where it is gone. */
+function listFolders(
+  fileSystem: FileSystem,
+  path: Buffer,
+): { readonly folders: string; readonly isStill: boolean } | undefined {
+  const [before, after] = [Buffer.alloc(64), Buffer.alloc(64)];
+  if (!statDirectory(fileSystem, path, before)) return undefined;
+  try {
+    const directory = fileSystem.openDirectory(path);
+    try {
+      const folders = foldersOf(fileSystem.list(directory));
+      const isStill = statDirectory(fileSystem, path, after) && stampOf(after).equals(stampOf(before));
+      return { folders, isStill };
+    } finally {
+      fileSystem.close(directory);
+    }
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error;
+    return undefined;
+  }
 }
 
 function statDirectory(fileSystem: FileSystem, path: Buffer, block: Buffer): boolean {

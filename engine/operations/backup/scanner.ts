@@ -103,6 +103,7 @@ export class Scanner {
       const { handle } = task.directory;
       const wanted = this.#options.sources.namesWanted(task.path);
       const listing = wanted === undefined ? fileSystem.list(handle) : listNames(fileSystem, handle, wanted);
+      this.#options.log.addListing(task.path, listing);
       for (const failure of listing.failed) {
         // What vanished since it was named is no problem, unless a person named it.
         if (failure.code === 'ENOENT' && wanted === undefined) continue;
