@@ -51,6 +51,19 @@ function formatThread(title: string, times: ReadonlyMap<string, number>): string
   return [`${title}: busy ${busy.toFixed(0)} ms, idle ${idle.toFixed(0)} ms`, ...lines].join('\n');
 }
 
+/** The times of all threads, by what stands after the function's name: the file, without the line. */
+function byFile(threads: readonly ReadonlyMap<string, number>[]): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const thread of threads) {
+    for (const [name, ms] of thread) {
+      const place = /^.+ (\S+):\d+$/.exec(name)?.[1] ?? '(built in)';
+      const file = name.startsWith('(') && place === '(built in)' ? name : place;
+      times.set(file, (times.get(file) ?? 0) + ms);
+    }
+  }
+  return times;
+}
+
 async function main(): Promise<void> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
@@ -81,6 +94,7 @@ async function main(): Promise<void> {
       const thread = Number(name.split('.')[4]);
       return { thread, times: selfTimes(JSON.parse(readFileSync(join(profiles, name), 'utf8')) as CpuProfile) };
     });
+    process.stdout.write(`\n${formatThread('all threads, by file', byFile(threads.map(({ times }) => times)))}\n`);
     for (const { thread, times } of threads.sort((a, b) => a.thread - b.thread)) {
       process.stdout.write(`\n${formatThread(thread === 0 ? 'main thread' : `worker ${thread}`, times)}\n`);
     }
