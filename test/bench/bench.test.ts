@@ -7,14 +7,41 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { makeMedia, makeSmall } from '../../bench/data/files.ts';
 import { makeBooks } from '../../bench/data/library.ts';
-import { median } from '../../bench/measure.ts';
-import { formatResults } from '../../bench/report.ts';
+import { measure, median, medianRatio } from '../../bench/measure.ts';
+import { formatResults, formatTable } from '../../bench/report.ts';
 import { treeState } from '../support/tree-state.ts';
 
 test('the median of an even number of values is the mean of the middle two', () => {
   assert.equal(median([3, 1, 2]), 2);
   assert.equal(median([4, 1, 2, 3]), 2.5);
   assert.ok(Number.isNaN(median([])));
+});
+
+test('a ratio is the median of the ratios of pairs, not the ratio of medians', () => {
+  assert.equal(medianRatio([2, 30, 4], [1, 10, 2]), 2);
+  assert.equal(medianRatio([2, 4], [1]), 2, 'what has no partner does not count');
+});
+
+test('a measurement knows the time, the core-seconds and the memory of a program and its children', async () => {
+  const script =
+    'const held = Buffer.alloc(100e6, 1); const end = Date.now() + 300; while (Date.now() < end); held.length';
+  const alone = await measure({ words: [process.execPath, '-e', script] });
+  assert.ok(alone.seconds >= 0.3 && alone.seconds < 30);
+  assert.ok(alone.cpuSeconds >= 0.1 && alone.cpuSeconds < 5, `${alone.cpuSeconds} core-seconds`);
+  assert.ok(alone.peakBytes > 100e6 && alone.peakBytes < 400e6, `${alone.peakBytes} bytes`);
+  const child = `require('child_process').execFileSync(process.execPath, ['-e', ${JSON.stringify(script)}])`;
+  const both = await measure({ words: [process.execPath, '-e', child] });
+  assert.ok(both.cpuSeconds >= 0.1, `${both.cpuSeconds} core-seconds`);
+  assert.ok(both.peakBytes > 130e6, `${both.peakBytes} bytes`);
+  await assert.rejects(measure({ words: [process.execPath, '-e', 'process.exit(3)'] }), /ended with 3/);
+});
+
+test('tables of decisions are aligned', () => {
+  const table = formatTable([
+    { level: 1, MB: '10.5' },
+    { level: 12, MB: '9.25' },
+  ]);
+  assert.deepEqual(table.split('\n'), ['| level | MB   |', '| ----- | ---- |', '| 1     | 10.5 |', '| 12    | 9.25 |']);
 });
 
 test('a table says which targets are missed', () => {
@@ -52,7 +79,7 @@ test('a tiny run of the bench ends with a table and JSON', (t) => {
   const json = join(folder, 'results.json');
   const parameters = [
     '--only',
-    'media,nights',
+    'media,books',
     '--scale',
     '0.002',
     '--runs',
@@ -67,6 +94,17 @@ test('a tiny run of the bench ends with a table and JSON', (t) => {
     stdio: 'pipe',
   });
   assert.match(table, /^media +first \/ cp -a +\d+\.\d\dx/m);
+  assert.match(table, /^\d+ of \d+ targets are met$/m);
   const { results } = JSON.parse(readFileSync(json, 'utf8')) as { results: { job: string; value: number }[] };
-  assert.ok(results.some(({ job, value }) => job === 'nights' && value > 0));
+  assert.ok(results.some(({ job, value }) => job === 'books' && value > 0));
+});
+
+test('the figures behind the format can be printed again', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'snap-decide-test-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const program = fileURLToPath(new URL('../../bench/decide.js', import.meta.url));
+  const parameters = ['--only', 'pages,frames,ids,together,packs', '--scale', '0.002', '--scratch', folder];
+  const printed = execFileSync(process.execPath, [program, ...parameters], { encoding: 'utf8' });
+  assert.match(printed, /^\| page, 4 KiB +\| \d/m);
+  assert.match(printed, /^\| one blob for each file +\| \d/m);
 });
