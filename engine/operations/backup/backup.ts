@@ -317,7 +317,7 @@ class BackupRun {
       const moved = this.#log.changed(this.#fileSystem);
       if (moved.length === 0) return root;
       if (round > RELIST_ROUNDS_MAX) {
-        this.#reportUnsettled(moved);
+        this.#reportUnsettled();
         return root;
       }
       await this.#treePacks.flush();
@@ -343,8 +343,8 @@ class BackupRun {
     }
   }
 
-  #reportUnsettled(moved: readonly Buffer[]): void {
-    for (const path of this.#log.unsettled(this.#fileSystem, moved)) {
+  #reportUnsettled(): void {
+    for (const path of this.#log.unsettled(this.#fileSystem)) {
       this.#context.problem(
         path,
         'list',

@@ -8,6 +8,7 @@ import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { MIB } from '../../base/limits.ts';
 import { readInode, readMode, S_IFDIR, S_IFMT, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
+import { followed } from './sources.ts';
 
 const STAMP_BYTES = 20;
 const SETTLE_ATTEMPTS_MAX = 5;
@@ -41,20 +42,21 @@ export class DirectoryLog {
   }
 
   /**
-   * Of directories that moved after the last round, those that hold other folders now: one of these may have been on its
-   * way while both ends were listed. Files that come and go (a log that is written) are no loss.
+   * After the last round: directories that hold other folders than when they were listed, so that a folder may have been
+   * on its way while both ends were listed. Files that come and go (a log that is written) are no loss. The answer holds
+   * for one moment only if nothing moved while it was found.
    */
-  unsettled(fileSystem: FileSystem, moved: readonly Buffer[]): Buffer[] {
-    return moved.filter((path) => {
-      const before = this.#folders.get(path.toString('latin1'));
-      for (let attempt = 0; attempt < SETTLE_ATTEMPTS_MAX; attempt++) {
-        const now = listFolders(fileSystem, path);
-        if (now === undefined) return before !== undefined;
-        if (now.folders !== before) return true;
-        if (now.isStill) return false;
-      }
-      return true;
-    });
+  unsettled(fileSystem: FileSystem): Buffer[] {
+    for (let attempt = 0; attempt < SETTLE_ATTEMPTS_MAX; attempt++) {
+      const moved = this.changed(fileSystem);
+      const before = stampsOf(fileSystem, moved);
+      const different = moved.filter((path) => {
+        const folders = this.#folders.get(path.toString('latin1'));
+        return folders !== undefined && listFolders(fileSystem, path) !== folders;
+      });
+      if (stampsOf(fileSystem, this.changed(fileSystem)) === before) return different;
+    }
+    return this.changed(fileSystem).filter((path) => this.#folders.has(path.toString('latin1')));
   }
 
   get count(): number {
@@ -67,7 +69,10 @@ export class DirectoryLog {
     const block = Buffer.alloc(64);
     const paths: Buffer[] = [];
     const look = (path: Buffer, stamp: Buffer): void => {
-      if (!statDirectory(fileSystem, path, block) || !stampOf(block).equals(stamp)) paths.push(Buffer.from(path));
+      const state = statDirectory(fileSystem, path, block);
+      // What lies too deep for a path, or may not be opened, cannot be looked at again.
+      if (state === 'unreachable') return;
+      if (state === 'gone' || !stampOf(block).equals(stamp)) paths.push(Buffer.from(path));
     };
     while (reader.remaining > 0) {
       const path = reader.counted(MIB);
@@ -98,19 +103,12 @@ function foldersOf(listing: Listing): string {
   return folders.join('/');
 }
 
-/** What folders a directory holds, and whether it stood still meanwhile; undefined where it is gone. */
-function listFolders(
-  fileSystem: FileSystem,
-  path: Buffer,
-): { readonly folders: string; readonly isStill: boolean } | undefined {
-  const [before, after] = [Buffer.alloc(64), Buffer.alloc(64)];
-  if (!statDirectory(fileSystem, path, before)) return undefined;
+/** What folders a directory holds; undefined where it is gone. */
+function listFolders(fileSystem: FileSystem, path: Buffer): string | undefined {
   try {
-    const directory = fileSystem.openDirectory(path);
+    const directory = fileSystem.openDirectory(followed(path));
     try {
-      const folders = foldersOf(fileSystem.list(directory));
-      const isStill = statDirectory(fileSystem, path, after) && stampOf(after).equals(stampOf(before));
-      return { folders, isStill };
+      return foldersOf(fileSystem.list(directory));
     } finally {
       fileSystem.close(directory);
     }
@@ -120,18 +118,29 @@ function listFolders(
   }
 }
 
-function statDirectory(fileSystem: FileSystem, path: Buffer, block: Buffer): boolean {
+/** The stamps of directories as they are now, to be compared with each other. */
+function stampsOf(fileSystem: FileSystem, paths: readonly Buffer[]): string {
+  const block = Buffer.alloc(64);
+  const stamps = paths.map((path) => {
+    const state = statDirectory(fileSystem, path, block);
+    return `${path.toString('latin1')} ${state === 'there' ? stampOf(block).toString('hex') : state}`;
+  });
+  return stamps.join('/');
+}
+
+/** Of a source that was named by a symbolic link, what the link leads to. */
+function statDirectory(fileSystem: FileSystem, path: Buffer, block: Buffer): 'there' | 'gone' | 'unreachable' {
   const target = { block, extras: new Uint32Array(LISTING_EXTRA_WORDS) };
   try {
-    const directory = fileSystem.openDirectory(path);
+    const directory = fileSystem.openDirectory(followed(path));
     try {
       fileSystem.statDirectory(directory, target);
     } finally {
       fileSystem.close(directory);
     }
-    return true;
+    return 'there';
   } catch (error) {
     if (!(error instanceof FileSystemError)) throw error;
-    return false;
+    return error.code === 'ENOENT' || error.code === 'ENOTDIR' ? 'gone' : 'unreachable';
   }
 }
