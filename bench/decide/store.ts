@@ -7,6 +7,7 @@ import { KIB } from '../../engine/base/limits.ts';
 import { Chunker, type ChunkerParameters } from '../../engine/codec/chunker.ts';
 import { Compressor } from '../../engine/codec/compression.ts';
 import { expandGearTable } from '../../engine/codec/gear.ts';
+import { cpuMs } from '../measure.ts';
 
 const FILE_BYTES_MAX = 128 * 1024 * KIB;
 /** A new blob's id stands in its row or list, in the pack's header and in an index segment; its length in two of them. */
@@ -58,9 +59,9 @@ export class ModelStore {
     content.copy(this.#chunker.memory);
     this.plainBytes += content.length;
     for (let at = 0; at < content.length; ) {
-      const begunMs = performance.now();
+      const begunMs = cpuMs();
       const length = this.#chunker.cut(this.#options.chunks, at, content.length);
-      this.cutMs += performance.now() - begunMs;
+      this.cutMs += cpuMs() - begunMs;
       this.#addChunk(content.subarray(at, at + length));
       at += length;
     }
@@ -90,9 +91,9 @@ export class ModelStore {
 
   #seal(chunks: readonly Buffer[]): void {
     const plain = Buffer.concat(chunks);
-    const begunMs = performance.now();
+    const begunMs = cpuMs();
     const coded = this.#compressor.compress(plain);
-    this.compressMs += performance.now() - begunMs;
+    this.compressMs += cpuMs() - begunMs;
     this.storedBytes += (coded?.length ?? plain.length) + FRAME_OVERHEAD_BYTES;
     this.frames += 1;
   }
