@@ -134,7 +134,10 @@ function summarize(job: string, options: JobOptions, { targets, limits, records 
   const results: Result[] = [
     ratio('first / cp -a', own.seconds('first'), limits.copies, targets.firstCopy),
     ratio('restore / cp -a', own.seconds('restore'), limits.copiesForRestore, targets.restoreCopy),
-    ratio('(unchanged - start-up) / find', looked, limits.finds, targets.unchangedFind),
+    // Where there are few files, both are too short to be compared.
+    ...(targets.unchangedFind === undefined
+      ? []
+      : [ratio('(unchanged - start-up) / find', looked, limits.finds, targets.unchangedFind)]),
     {
       job,
       what: 'repository',
@@ -171,5 +174,6 @@ function summarize(job: string, options: JobOptions, { targets, limits, records 
       { job, what: `${tool.name}: peak memory`, value: peak, unit: 'MB' },
     );
   }
-  return results;
+  // What took less than a tick of the kernel's clock has no core-seconds to be compared with.
+  return results.filter(({ value }) => Number.isFinite(value));
 }
