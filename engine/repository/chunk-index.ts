@@ -26,17 +26,13 @@ import { type BlobLocation, ENTRY_WORDS } from './chunk-table.ts';
 import { ColdHome } from './cold-home.ts';
 import { ColdIndex, type SegmentPacks } from './cold-index.ts';
 import type { FrameAddress } from './frame-reader.ts';
-import { DeadPacks, KnownBlobs, searchLocations } from './known-blobs.ts';
+import { KnownBlobs, searchLocations } from './known-blobs.ts';
 import { loadPackHeader } from './pack-headers.ts';
-import { PACKS_MAX, type PackFacts, PackList } from './pack-list.ts';
+import type { PackFacts } from './pack-list.ts';
+import { type IndexDamage, PackRoster } from './pack-roster.ts';
 import { sortEntries } from './run-filter.ts';
 import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
 import { FRAME_WORDS, YoungIndex } from './young-index.ts';
-
-export interface IndexDamage {
-  readonly object: string;
-  readonly error: EngineError;
-}
 
 /** When the index moves to LevelDB. Tests set small ones. */
 export interface IndexLimits {
@@ -54,6 +50,15 @@ export const INDEX_LIMITS_DEFAULT: IndexLimits = {
   runClaims: RUN_CLAIMS_MAX,
 };
 
+export interface RefreshOptions {
+  /**
+   * Packs that are not in the store are left out (trap 1): a run that would refer to them stores their blobs again.
+   */
+  readonly onlyExisting?: boolean;
+  /** Segments that LevelDB stands for are read too, so that damage to them is found. */
+  readonly readsAll?: boolean;
+}
+
 export interface ChunkIndexOptions {
   readonly cacheDirectory: string;
   readonly limits?: Partial<IndexLimits> | undefined;
@@ -66,15 +71,10 @@ export class ChunkIndex {
   readonly #cold: ColdIndex;
   #coldState: 'unopened' | 'usable' | 'failed' = 'unopened';
   readonly #young = new YoungIndex();
-  readonly #packs = new PackList();
-  readonly #dead = new DeadPacks(PACKS_MAX);
+  readonly #packs = new PackRoster();
   readonly #coldSegments: SegmentPacks = new Map();
   readonly #youngSegments: SegmentPacks = new Map();
   readonly #damagedSegments = new Set<IndexSegmentId>();
-  /** Packs that live although no segment need name them: this process's own, and those that were read themselves. */
-  readonly #own = new Set<number>();
-  /** Packs that segments name and the store has not. */
-  readonly #absent = new Set<number>();
   readonly #damage: IndexDamage[] = [];
   /** Other threads look at the tables: nothing is moved any more. */
   #pinned = false;
@@ -108,62 +108,54 @@ export class ChunkIndex {
 
   /** A pack by its number in locations. */
   pack(number: number): PackFacts | undefined {
-    return this.#packs.get(number);
+    return this.#packs.list.get(number);
   }
 
-  /** Every pack that segments name (or that this process wrote), whether or not the store has it. */
-  *packs(): Generator<PackFacts> {
-    for (let number = 0; number < this.#packs.count; number++) {
-      if (this.#dead.has(number) && !this.#absent.has(number)) continue;
-      const pack = this.#packs.get(number);
-      if (pack !== undefined) yield pack;
-    }
+  /** Every pack that segments name, or that this process wrote, whether or not the store has it. */
+  packs(): Iterable<PackFacts> {
+    return this.#packs.named();
   }
 
-  /**
-   * Takes in every segment that was not read yet: at first all, later those of other runs. With `onlyExisting`, packs
-   * that are not in the store are left out (trap 1): a run that would refer to them stores their blobs again.
-   */
-  refresh(options: { readonly onlyExisting?: boolean } = {}): Promise<void> {
+  /** Takes in every segment that was not read yet: at first all, later those of other runs. */
+  refresh(options: RefreshOptions = {}): Promise<void> {
     const refreshed = this.#queue.then(() => this.#refresh(options));
     this.#queue = refreshed.catch(() => undefined);
     return refreshed;
   }
 
-  async #refresh(options: { readonly onlyExisting?: boolean }): Promise<void> {
+  async #refresh(options: RefreshOptions): Promise<void> {
     await this.#openCold();
     const listed = new Set<IndexSegmentId>();
     let lost = false;
     for await (const file of this.#store.backend.list('index')) {
       const id = file.name as IndexSegmentId;
       listed.add(id);
-      if (this.#coldSegments.has(id) || this.#youngSegments.has(id) || this.#damagedSegments.has(id)) continue;
+      const isKnown = this.#coldSegments.has(id) || this.#youngSegments.has(id);
+      if ((isKnown && options.readsAll !== true) || this.#damagedSegments.has(id)) continue;
       try {
-        await this.#loadSegment(id);
+        const packs = await this.#readSegment(id);
+        if (isKnown) continue;
+        const numbers = packs.map((pack) => this.#enter(pack));
+        this.#youngSegments.set(id, Uint32Array.from(numbers));
       } catch (error) {
         // A segment that vanished was replaced by another one, which a later listing shows.
         if (isEngineError(error, 'OBJECT_MISSING')) continue;
         if (!isEngineError(error, 'OBJECT_CORRUPT')) throw error;
-        lost = true;
+        lost ||= !isKnown;
         this.#damagedSegments.add(id);
         this.#damage.push({ object: `index/${id}`, error });
       }
       if (this.#isCrowded()) await this.#moveToCold();
     }
-    this.#bury(listed);
+    this.#packs.bury(this.#marks(listed));
     if (lost) await this.salvage();
-    if (options.onlyExisting === true) await this.#buryMissing();
+    if (options.onlyExisting === true) this.#damage.push(...(await this.#packs.buryMissing(this.#store.backend)));
     if (this.#isCrowded()) await this.#moveToCold();
     await this.#tidyCold(listed);
   }
 
-  async #loadSegment(id: IndexSegmentId): Promise<void> {
-    const record = await loadRecord(this.#store, 'index', id);
-    const packs = decodeIndexSegment(record, `index segment ${id}`);
-    this.#youngSegments.set(
-      id,
-      Uint32Array.from(packs, (pack) => this.#enter(pack)),
-    );
+  async #readSegment(id: IndexSegmentId): Promise<IndexedPackTable[]> {
+    return decodeIndexSegment(await loadRecord(this.#store, 'index', id), `index segment ${id}`);
   }
 
   // ---- the cold part
@@ -173,7 +165,7 @@ export class ChunkIndex {
     this.#coldState = 'failed';
     await this.#trying(async () => {
       await this.#home.sweep();
-      await this.#cold.load(this.#packs, this.#coldSegments);
+      await this.#cold.load(this.#packs.list, this.#coldSegments);
       this.#coldState = 'usable';
     });
   }
@@ -195,15 +187,19 @@ export class ChunkIndex {
 
   async #moveToCold(): Promise<void> {
     await this.#trying(async () => {
+      const { list } = this.#packs;
+      const packEnd = list.count;
       await this.#cold.append({
         entries: sortEntries(this.#young.copyEntries(), ENTRY_WORDS),
-        packs: this.#packs,
+        packs: list,
+        packEnd,
         framesOf: (pack) => this.#young.frames(pack),
         segments: this.#youngSegments,
       });
       for (const [id, packs] of this.#youngSegments) this.#coldSegments.set(id, packs);
       this.#youngSegments.clear();
-      this.#young.clear();
+      // What this process added meanwhile stays.
+      this.#young.removeBelow(packEnd);
     });
   }
 
@@ -211,68 +207,22 @@ export class ChunkIndex {
   async #tidyCold(listed: ReadonlySet<IndexSegmentId>): Promise<void> {
     if (this.#pinned || this.#coldState !== 'usable' || this.#cold.runs.length === 0) return;
     await this.#trying(async () => {
-      const named = this.#named(listed);
+      const { list } = this.#packs;
+      const marks = this.#marks(listed);
       let dead = 0;
       for (let pack = 0; pack < this.#cold.packCount; pack++) {
-        if (named[pack] === 0) dead += this.#packs.get(pack)?.blobCount ?? 0;
+        if (marks[pack] === 0) dead += list.get(pack)?.blobCount ?? 0;
       }
       if (this.#cold.runs.length > this.limits.coldRuns || dead > this.#cold.blobCount / 2) {
         for (const id of this.#coldSegments.keys()) if (!listed.has(id)) this.#coldSegments.delete(id);
-        // Packs that are still young have higher numbers: they must be cold before the numbers are written.
-        if (this.#packs.count > this.#cold.packCount) await this.#moveToCold();
-        if (this.#coldState !== 'usable') return;
-        await this.#cold.merge({
-          packs: this.#packs,
-          segments: this.#coldSegments,
-          isDead: (pack) => named[pack] === 0,
-        });
+        await this.#cold.merge({ packs: list, segments: this.#coldSegments, isDead: (pack) => marks[pack] === 0 });
       }
       await this.#cold.publish();
     });
   }
 
-  // ---- which packs live
-
-  /** One byte a pack: 1 where a listed segment names it, or it is this process's own. */
-  #named(listed: ReadonlySet<IndexSegmentId>): Uint8Array {
-    const named = new Uint8Array(this.#packs.count);
-    for (const segments of [this.#coldSegments, this.#youngSegments]) {
-      for (const [id, packs] of segments) if (listed.has(id)) for (const pack of packs) named[pack] = 1;
-    }
-    for (const pack of this.#own) named[pack] = 1;
-    return named;
-  }
-
-  #bury(listed: ReadonlySet<IndexSegmentId>): void {
-    const named = this.#named(listed);
-    named.forEach((isNamed, pack) => {
-      this.#dead.set(pack, isNamed === 0 || this.#absent.has(pack));
-    });
-  }
-
-  async #buryMissing(): Promise<void> {
-    const present = new Uint8Array(this.#packs.count);
-    for await (const file of this.#store.backend.list('pack')) {
-      const packId = parsePackId(file.name);
-      const number = packId === undefined ? undefined : this.#packs.numberOf(packId);
-      if (number !== undefined && this.#packs.get(number)?.packLength === file.bytes) present[number] = 1;
-    }
-    for (let number = 0; number < present.length; number++) {
-      if (present[number] === 1) {
-        if (this.#absent.delete(number)) this.#dead.set(number, false);
-        continue;
-      }
-      const pack = this.#dead.has(number) ? undefined : this.#packs.get(number);
-      if (pack === undefined) continue;
-      // A pack that came after the listing is asked for by itself.
-      const bytes = await this.#store.backend.size('pack', pack.packId);
-      if (bytes === pack.packLength) continue;
-      this.#absent.add(number);
-      this.#dead.set(number, true);
-      const why = bytes === undefined ? 'there is no such file' : `it has ${bytes} bytes instead of ${pack.packLength}`;
-      const error = new EngineError('OBJECT_MISSING', `Pack ${pack.packId} is in the index, but ${why}`);
-      this.#damage.push({ object: `packs/${pack.packId}`, error });
-    }
+  #marks(listed: ReadonlySet<IndexSegmentId>): Uint8Array {
+    return this.#packs.marks([this.#coldSegments, this.#youngSegments], listed);
   }
 
   /** Reads the headers of all packs that no segment named. */
@@ -280,9 +230,9 @@ export class ChunkIndex {
     for await (const file of this.#store.backend.list('pack')) {
       const packId = parsePackId(file.name);
       if (packId === undefined || this.hasPack(packId)) continue;
-      const number = this.#packs.numberOf(packId);
+      const number = this.#packs.list.numberOf(packId);
       if (number !== undefined) {
-        this.#revive(number);
+        this.#packs.own(number);
         continue;
       }
       try {
@@ -294,28 +244,23 @@ export class ChunkIndex {
     }
   }
 
-  #revive(number: number): void {
-    this.#own.add(number);
-    this.#dead.set(number, this.#absent.has(number));
-  }
-
   // ---- adding
 
+  /** True for a pack that lives. */
   hasPack(packId: PackId): boolean {
-    const number = this.#packs.numberOf(packId);
-    return number !== undefined && !this.#dead.has(number);
+    return this.#packs.isAlive(packId);
   }
 
   /** Adds the blobs of a durable pack that segments need not name yet. A pack that is known already adds nothing. */
   addPack(pack: IndexedPackTable): void {
-    this.#revive(this.#enter(pack));
+    this.#packs.own(this.#enter(pack));
   }
 
   #enter(pack: IndexedPackTable): number {
-    const known = this.#packs.numberOf(pack.packId);
+    const known = this.#packs.list.numberOf(pack.packId);
     if (known !== undefined) return known;
     const { table } = pack;
-    const number = this.#packs.add({ ...pack, kind: table.kind, blobCount: table.blobCount });
+    const number = this.#packs.list.add({ ...pack, kind: table.kind, blobCount: table.blobCount });
     this.#young.add(number, table);
     return number;
   }
@@ -327,7 +272,7 @@ export class ChunkIndex {
     this.#pinned = true;
     return new KnownBlobs({
       tables: [...this.#young.tables],
-      dead: this.#dead,
+      dead: this.#packs.dead,
       runs: this.#cold.runs,
       database: this.#cold.database,
       newWorkPath: () => this.#home.newWorkPath(),
@@ -335,7 +280,7 @@ export class ChunkIndex {
   }
 
   #visit(id: BlobId, accept: (location: BlobLocation) => boolean): void {
-    const acceptLiving = (location: BlobLocation): boolean => !this.#dead.has(location.pack) && accept(location);
+    const acceptLiving = (location: BlobLocation): boolean => !this.#packs.dead.has(location.pack) && accept(location);
     for (const table of this.#young.tables) {
       for (let at = table.find(id); at >= 0; at = table.find(id, at)) if (acceptLiving(table.locationAt(at))) return;
     }
@@ -381,7 +326,7 @@ export class ChunkIndex {
 
   /** The frame of a location. */
   frame(location: { readonly pack: number; readonly frame: number }): FrameAddress {
-    const pack = this.#packs.get(location.pack);
+    const pack = this.#packs.list.get(location.pack);
     const frames = this.#young.frames(location.pack) ?? this.#cold.frames(location.pack);
     const at = location.frame * FRAME_WORDS;
     if (frames === undefined && location.pack < this.#cold.packCount) this.#failCold();

@@ -10,7 +10,9 @@ import type { BlobId } from '../base/ids.ts';
 const HEADER_WORDS = 16;
 /** Id (4 words), number of the pack plus one (0: the slot is empty), frame, offset, length. */
 export const ENTRY_WORDS = 8;
-const PACK = 4;
+/** Where an entry's pack stands; frame, offset and length follow. */
+export const ENTRY_PACK = 4;
+const PACK = ENTRY_PACK;
 const FRAME = 5;
 const OFFSET = 6;
 const LENGTH = 7;

@@ -5,7 +5,7 @@
 
 import type { IndexSegmentId } from '../base/ids.ts';
 import { FILE_ID_BYTES } from '../base/ids.ts';
-import { ENTRY_WORDS } from './chunk-table.ts';
+import { ENTRY_PACK, ENTRY_WORDS } from './chunk-table.ts';
 import { ColdDatabase } from './cold-database.ts';
 import type { ColdHome } from './cold-home.ts';
 import { ColdRun, ColdRunWriter, mergeRuns, type RunFacts, writeSorted } from './cold-run.ts';
@@ -24,6 +24,8 @@ export interface ColdAddition {
   /** Entries in the words of a ChunkTable, sorted. */
   readonly entries: Uint32Array;
   readonly packs: PackList;
+  /** The packs below this number; later ones may come while these are written. */
+  readonly packEnd: number;
   readonly framesOf: (pack: number) => Int32Array | undefined;
   readonly segments: SegmentPacks;
 }
@@ -113,7 +115,7 @@ export class ColdIndex {
     this.#database ??= await ColdDatabase.open(this.#home.newWorkPath());
     const database = this.#database;
     const run = this.#runs.length;
-    const { entries, packs } = addition;
+    const { entries } = addition;
     const writer = new ColdRunWriter(database, {
       run,
       entryWords: ENTRY_WORDS,
@@ -123,7 +125,7 @@ export class ColdIndex {
     const packFirst = this.#packCount;
     const facts = await writePacks(database, run, { ...addition, packFirst });
     this.#runs.push(await writer.finish(filter, facts));
-    this.#packCount = packs.count;
+    this.#packCount = addition.packEnd;
     this.#changed = true;
   }
 
@@ -142,7 +144,7 @@ export class ColdIndex {
     const database = await ColdDatabase.open(this.#home.newWorkPath());
     const countMax = this.blobCount;
     const writer = new ColdRunWriter(database, { run: 0, entryWords: ENTRY_WORDS, countMax });
-    const whole = await mergeRuns(writer, this.#runs, (words, at) => !isDead(words[at + 4] ?? 0));
+    const whole = await mergeRuns(writer, this.#runs, (words, at) => !isDead(words[at + ENTRY_PACK] ?? 0));
     if (!whole) {
       await database.close();
       await this.discard();
@@ -153,7 +155,8 @@ export class ColdIndex {
     for (let pack = 0; pack < this.#packCount; pack++) if (!packs.isErased(pack) && isDead(pack)) dead.push(pack);
     packs.erase(dead);
     const framesOf = (pack: number): Int32Array | undefined => this.frames(pack);
-    const facts = await writePacks(database, 0, { packs, framesOf, segments: options.segments, packFirst: 0 });
+    const { segments } = options;
+    const facts = await writePacks(database, 0, { packs, framesOf, segments, packFirst: 0, packEnd: this.#packCount });
     const run = await writer.finish(filter, facts);
     this.#database = database;
     this.#runs = [run];
@@ -223,9 +226,9 @@ async function writePacks(
   run: number,
   from: Omit<ColdAddition, 'entries'> & { readonly packFirst: number },
 ): Promise<RunFacts> {
-  const { packs, packFirst } = from;
-  const packCount = packs.count - packFirst;
-  for (let pack = packFirst; pack < packs.count; pack++) {
+  const { packs, packFirst, packEnd } = from;
+  const packCount = packEnd - packFirst;
+  for (let pack = packFirst; pack < packEnd; pack++) {
     const frames = packs.isErased(pack) ? undefined : from.framesOf(pack);
     if (frames === undefined) continue;
     const bytes = new Uint8Array(frames.buffer, frames.byteOffset, frames.byteLength);

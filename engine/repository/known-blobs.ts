@@ -4,12 +4,12 @@
  */
 
 import type { BlobId } from '../base/ids.ts';
-import { type BlobLocation, ChunkTable } from './chunk-table.ts';
+import { type BlobLocation, ChunkTable, ENTRY_PACK } from './chunk-table.ts';
 import { ColdDatabase } from './cold-database.ts';
 import { ColdRun, type SearchResult, type SharedRun } from './cold-run.ts';
 
 /** Byte offset of the pack's number in a cold entry; then frame, offset, length. */
-const PACK_AT = 16;
+const PACK_AT = ENTRY_PACK * 4;
 
 /** Structured-cloneable. */
 export interface SharedKnownBlobs {

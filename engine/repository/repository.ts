@@ -15,7 +15,7 @@ import type { Backend, BackendAddress } from '../storage/backend.ts';
 import { openBackend } from '../storage/open.ts';
 import { probeBackend } from '../storage/probe.ts';
 import { BlobReader } from './blob-reader.ts';
-import { ChunkIndex, type IndexLimits } from './chunk-index.ts';
+import { ChunkIndex, type IndexLimits, type RefreshOptions } from './chunk-index.ts';
 import { KeyMaterial, SECRET_BYTES, type Secrets } from './key-material.ts';
 import {
   type Credential,
@@ -183,8 +183,8 @@ export class Repository {
   }
 
   /** Brings the chunk index up to date with the store. */
-  loadIndex(): Promise<void> {
-    return this.index.refresh();
+  loadIndex(options: RefreshOptions = {}): Promise<void> {
+    return this.index.refresh(options);
   }
 
   async listKeys(): Promise<KeyDescription[]> {

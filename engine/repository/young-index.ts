@@ -2,7 +2,7 @@
 
 import { BLOB_ID_BYTES } from '../base/ids.ts';
 import type { PackTable } from '../format/pack-header.ts';
-import { ChunkTable, ENTRY_WORDS } from './chunk-table.ts';
+import { ChunkTable, ENTRY_PACK, ENTRY_WORDS } from './chunk-table.ts';
 
 const TABLE_SLOTS_FIRST = 1 << 14;
 /** Tables grow to this, and further only where blobs cannot be moved to LevelDB. */
@@ -70,10 +70,16 @@ export class YoungIndex {
     return entries;
   }
 
-  /** Empties it, and keeps its memory. Only where no other thread looks. */
-  clear(): void {
-    this.#frames.clear();
+  /** Removes what lies in packs below a number, and keeps its memory. Only where no other thread looks. */
+  removeBelow(packEnd: number): void {
+    for (const pack of this.#frames.keys()) if (pack < packEnd) this.#frames.delete(pack);
+    const entries = this.#frames.size === 0 ? new Uint32Array(0) : this.copyEntries();
     for (const table of this.#tables) table.clear();
+    const ids = Buffer.from(entries.buffer);
+    for (let at = 0; at < entries.length; at += ENTRY_WORDS) {
+      const [pack = 0, frame = 0, offset = 0, length = 0] = entries.subarray(at + ENTRY_PACK, at + ENTRY_WORDS);
+      if (pack >= packEnd) this.#openTable().add(ids, at * 4, { pack, frame, offset, length });
+    }
   }
 }
 

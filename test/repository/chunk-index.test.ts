@@ -4,14 +4,24 @@ import assert from 'node:assert/strict';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { ByteReader } from '../../engine/base/bytes.ts';
 import { isEngineError } from '../../engine/base/errors.ts';
 import type { BlobId } from '../../engine/base/ids.ts';
+import { readPackHeader } from '../../engine/format/pack-header.ts';
 import { ChunkIndex, type IndexLimits } from '../../engine/repository/chunk-index.ts';
 import { KnownBlobs } from '../../engine/repository/known-blobs.ts';
 import type { Store } from '../../engine/repository/sealed-files.ts';
 import { MemoryBackend } from '../../engine/storage/memory.ts';
 import { testFolder } from '../support/build-repository.ts';
-import { type PaperPack, paperPack, randomBlobId, saveSegment, testStore } from '../support/index-segments.ts';
+import { ReplacedFile } from '../support/faulty-backend.ts';
+import {
+  headerOf,
+  type PaperPack,
+  paperPack,
+  randomBlobId,
+  saveSegment,
+  testStore,
+} from '../support/index-segments.ts';
 import { type Random, randomFor, rounds } from '../support/random.ts';
 
 const TINY: Partial<IndexLimits> = { youngBlobs: 50, coldRuns: 2, runClaims: 40 };
@@ -256,6 +266,52 @@ test('trap 32, invariant 3: a cold part with one wrong byte gives right answers,
     }
   }
   t.diagnostic(`${refused} damages were met in the middle of a command`);
+});
+
+test('packs that come while blobs move to LevelDB are not lost', async (t) => {
+  const random = randomFor(t);
+  const cacheDirectory = testFolder(t);
+  const { store, model } = await filledStore(random);
+  const index = new ChunkIndex(store, { cacheDirectory, limits: TINY });
+  const refreshed = index.refresh();
+  let done = false;
+  void refreshed.finally(() => {
+    done = true;
+  });
+  const own: PaperPack[] = [];
+  while (!done) {
+    const pack = paperPack(random, [randomBlobId(random)]);
+    own.push(pack);
+    index.addPack({ ...pack, table: readPackHeader(new ByteReader(headerOf(pack), 'a header')) });
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await refreshed;
+  model.segments.set('of its own', own);
+  const ids = own.flatMap((pack) => pack.frames.flat().map((blob) => blob.blobId));
+  assertEqualsModel(index, model, [...model.ids, ...ids]);
+  await index.refresh();
+  assertEqualsModel(index, model, [...model.ids, ...ids]);
+  await index.close();
+});
+
+test('an audit finds a damaged segment that LevelDB stands for, and the index goes on with what it has', async (t) => {
+  const cacheDirectory = testFolder(t);
+  const { store, model } = await filledStore(randomFor(t));
+  await (await opened(store, cacheDirectory, { ...TINY, youngBlobs: 0 })).close();
+  const [name = ''] = model.segments.keys();
+  const bytes = await store.backend.read('index', name);
+  bytes[100] = (bytes[100] ?? 0) ^ 1;
+  const damaged = { ...store, backend: new ReplacedFile(store.backend, { kind: 'index', name, bytes }) };
+  const index = new ChunkIndex(damaged, { cacheDirectory, limits: TINY });
+  await index.refresh();
+  assert.deepEqual(index.damage, []);
+  await index.refresh({ readsAll: true });
+  assert.deepEqual(
+    index.damage.map(({ object }) => object),
+    [`index/${name}`],
+  );
+  assertEqualsModel(index, model, model.ids);
+  await index.close();
 });
 
 test('a cache directory that cannot be made leaves everything in memory', async (t) => {

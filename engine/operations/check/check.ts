@@ -41,7 +41,7 @@ export async function check(repository: Repository, options: CheckOptions = {}):
   const snapshots = await loadSnapshots(repository, findings);
   await checkSmallFiles(repository, findings);
   throwIfAborted(options.signal);
-  await repository.loadIndex();
+  await repository.loadIndex({ readsAll: true });
   for (const { object, error } of repository.index.damage) findings.add(object, error);
   const { signal, monitor } = options;
   const packs = await auditPacks(repository, {
