@@ -6,8 +6,9 @@
  * in the result.
  */
 
-import type { Credential, PasswordCost } from './repository/keys.ts';
-import { Repository } from './repository/repository.ts';
+import { recoverKey } from './operations/keys.ts';
+import type { Credential, KeyDescription } from './repository/keys.ts';
+import { type NewKeyOptions, type NewRepositoryOptions, Repository } from './repository/repository.ts';
 import { createLocation, openLocation } from './storage/open.ts';
 
 export { EngineError, ERROR_CODES, type ErrorCode, isEngineError, type Problem } from './base/errors.ts';
@@ -26,7 +27,6 @@ export {
   changePassword,
   exportRecoverySheet,
   listKeys,
-  type NewKeyOptions,
   parseRecoverySheet,
   removeKey,
 } from './operations/keys.ts';
@@ -42,7 +42,7 @@ export { restore } from './operations/restore/restore.ts';
 export { type Stats, type StatsOptions, stats } from './operations/stats.ts';
 export { type UnlockResult, unlock } from './operations/unlock.ts';
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
-export { Repository } from './repository/repository.ts';
+export { type NewKeyOptions, Repository } from './repository/repository.ts';
 export { SHORT_ID_LENGTH, type Snapshot, type SnapshotFilter } from './repository/snapshots.ts';
 
 export interface LocationOptions {
@@ -60,7 +60,14 @@ export async function openRepository(options: LocationOptions): Promise<Reposito
 
 /** Makes a repository and opens it. REPOSITORY_EXISTS, STORAGE_FAILED. */
 export async function initRepository(
-  options: LocationOptions & { readonly passwordCost?: PasswordCost | undefined; readonly label?: string },
+  options: LocationOptions & Pick<NewRepositoryOptions, 'passwordCost' | 'label' | 'contentOf'>,
 ): Promise<Repository> {
   return Repository.init({ ...options, backend: await createLocation(options.location) });
+}
+
+/** Adds a password with a recovery sheet. REPOSITORY_NOT_FOUND, INVALID_ARGUMENT, PASSWORD_WRONG, OBJECT_CORRUPT. */
+export async function recoverRepository(
+  options: NewKeyOptions & { readonly location: string; readonly sheet: string },
+): Promise<KeyDescription> {
+  return recoverKey(await openLocation(options.location), options);
 }

@@ -1,7 +1,14 @@
 /** `snap init` */
 
 import type { Command } from 'commander';
-import { initRepository, PASSWORD_COST_DEFAULT, type PasswordCost } from '../../engine/index.ts';
+import {
+  type Credential,
+  initRepository,
+  openRepository,
+  PASSWORD_COST_DEFAULT,
+  type PasswordCost,
+  type Repository,
+} from '../../engine/index.ts';
 import { EXIT_OK } from '../exit-codes.ts';
 import { findCredential } from '../password.ts';
 import { type GlobalOptions, locationOf, newVerb, outputOf, print, printJson, run } from '../session.ts';
@@ -14,6 +21,10 @@ export interface PasswordCostOptions {
 
 interface InitOptions extends GlobalOptions, PasswordCostOptions {
   readonly label?: string;
+  readonly copyChunkerParams?: string;
+  readonly fromPasswordFile?: string;
+  readonly fromPasswordCommand?: string;
+  readonly fromInsecureNoPassword?: boolean;
 }
 
 export function addPasswordCostOptions(command: Command): Command {
@@ -37,19 +48,23 @@ export function initCommand(): Command {
   const command = newVerb('init', 'Make a repository in a folder that is empty or does not exist.', [
     'snap init -r /mnt/backup/snap --password-file /etc/snap.password',
     'SNAP_REPOSITORY=/mnt/backup/snap snap init',
-  ]).option('--label <text>', "label of the first password's key");
+  ])
+    .option('--label <text>', "label of the first password's key")
+    .option('--copy-chunker-params <repo>', 'cut and name content as that repository does, so that copies share it')
+    .option('--from-password-file <file>', "file that holds that repository's password (default: the same password)")
+    .option('--from-password-command <command>', "program that prints that repository's password")
+    .option('--from-insecure-no-password', 'that repository has no password');
   return addPasswordCostOptions(command).action(run<InitOptions>(init));
 }
 
 async function init(options: InitOptions): Promise<number> {
   const place = locationOf(options);
   const credential = await findCredential(options, true);
-  const repository = await initRepository({
-    ...place,
-    credential,
-    passwordCost: passwordCostOf(options),
-    ...(options.label === undefined ? {} : { label: options.label }),
-  });
+  const model = await openModel(options, credential);
+  const { label } = options;
+  const passwordCost = passwordCostOf(options);
+  const repository = await initRepository({ ...place, credential, passwordCost, label, contentOf: model });
+  await model?.close();
   const id = repository.config.id;
   const { location } = repository.backend;
   await repository.close();
@@ -62,4 +77,20 @@ async function init(options: InitOptions): Promise<number> {
     print('Without the password nothing in it can be read. "snap key export" prints a recovery sheet to lock away.');
   }
   return EXIT_OK;
+}
+
+/** The repository whose way of cutting and naming is taken over. */
+async function openModel(options: InitOptions, own: Credential): Promise<Repository | undefined> {
+  const { copyChunkerParams, fromPasswordFile, fromPasswordCommand, fromInsecureNoPassword } = options;
+  if (copyChunkerParams === undefined) return undefined;
+  const { cacheDirectory } = locationOf(options);
+  const isNamed = [fromPasswordFile, fromPasswordCommand, fromInsecureNoPassword].some((flag) => flag !== undefined);
+  const credential = isNamed
+    ? await findCredential({
+        passwordFile: fromPasswordFile,
+        passwordCommand: fromPasswordCommand,
+        insecureNoPassword: fromInsecureNoPassword,
+      })
+    : own;
+  return openRepository({ location: copyChunkerParams, credential, cacheDirectory });
 }

@@ -1,5 +1,6 @@
-/** `snap key add | list | remove | passwd | export` */
+/** `snap key add | list | remove | passwd | export | recover` */
 
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import {
   addKey,
@@ -9,6 +10,7 @@ import {
   type KeyDescription,
   listKeys,
   type NewKeyOptions,
+  recoverRepository,
   removeKey,
 } from '../../engine/index.ts';
 import { EXIT_OK } from '../exit-codes.ts';
@@ -17,6 +19,7 @@ import { formatTable, printable } from '../render.ts';
 import {
   type GlobalOptions,
   type Interruption,
+  locationOf,
   newVerb,
   outputOf,
   print,
@@ -50,8 +53,13 @@ export function keyCommand(): Command {
   );
   key.addCommand(
     new Command('export')
-      .description('print a recovery sheet: it opens the repository without a password')
+      .description('print a recovery sheet: with it, "key recover" opens the repository without a password')
       .action(run<GlobalOptions>(exportSheet)),
+  );
+  key.addCommand(
+    withNewPassword(new Command('recover').description('add a password with a recovery sheet, when all are lost'))
+      .argument('<sheet>', 'file that holds the sheet, as it was printed or typed')
+      .action(run<NewKeyFlags>(recover)),
   );
   return key;
 }
@@ -122,4 +130,24 @@ async function exportSheet(options: GlobalOptions): Promise<number> {
   if (outputOf(options).json) throw new EngineError('INVALID_ARGUMENT', 'A recovery sheet is text to print: no --json');
   print(await withRepository(options, async (repository) => exportRecoverySheet(repository, new Date())));
   return EXIT_OK;
+}
+
+async function recover(
+  options: NewKeyFlags,
+  _interruption: Interruption,
+  [file = '']: readonly string[],
+): Promise<number> {
+  const sheet = readSheet(file);
+  const { location } = locationOf(options);
+  const key = await recoverRepository({ location, sheet, ...(await newKeyOf(options)) });
+  return told(options, key, `Key ${key.id.slice(0, 8)} added: its password opens the repository.`);
+}
+
+function readSheet(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new EngineError('INVALID_ARGUMENT', `The recovery sheet cannot be read: ${why}`, error);
+  }
 }

@@ -2,18 +2,13 @@
 
 import { createHash } from 'node:crypto';
 import { EngineError } from '../base/errors.ts';
-import type { Credential, KeyDescription, PasswordCost } from '../repository/keys.ts';
-import type { Repository } from '../repository/repository.ts';
+import type { KeyDescription } from '../repository/keys.ts';
+import { type NewKeyOptions, Repository } from '../repository/repository.ts';
+import type { Backend } from '../storage/backend.ts';
 
 /** All keys, the oldest first. */
 export function listKeys(repository: Repository): Promise<KeyDescription[]> {
   return repository.listKeys();
-}
-
-export interface NewKeyOptions {
-  readonly credential: Credential;
-  readonly label?: string | undefined;
-  readonly cost?: PasswordCost | undefined;
 }
 
 export function addKey(repository: Repository, options: NewKeyOptions): Promise<KeyDescription> {
@@ -93,4 +88,15 @@ export function parseRecoverySheet(text: string): { readonly content: Buffer; re
     );
   }
   return { content: bytes.subarray(0, 32), seal: bytes.subarray(32) };
+}
+
+/**
+ * Adds a password to a repository that no password opens any more. INVALID_ARGUMENT for a sheet with a mistake,
+ * PASSWORD_WRONG for another repository's.
+ */
+export function recoverKey(
+  backend: Backend,
+  options: NewKeyOptions & { readonly sheet: string },
+): Promise<KeyDescription> {
+  return Repository.recover(backend, parseRecoverySheet(options.sheet), options);
 }

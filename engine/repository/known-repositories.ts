@@ -12,6 +12,8 @@ import { makeDirectories } from '../base/make-directories.ts';
 interface Memory {
   readonly id: string;
   readonly fingerprint: string;
+  /** This client has seen that the store keeps the backend's contract. */
+  readonly probed: boolean;
 }
 
 function fileFor(cacheDirectory: string, location: string): string {
@@ -21,21 +23,28 @@ function fileFor(cacheDirectory: string, location: string): string {
 
 async function recall(file: string): Promise<Memory | undefined> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Memory;
+    const { id, fingerprint, probed } = JSON.parse(await readFile(file, 'utf8')) as Partial<Memory>;
+    return id === undefined || fingerprint === undefined ? undefined : { id, fingerprint, probed: probed === true };
   } catch {
     return undefined;
   }
 }
 
-/** Throws REPOSITORY_CHANGED where another repository answered at this location before; true where it is seen for the first time. */
+export interface SeenRepository {
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly location: string;
+}
+
+/** What is remembered of a repository; undefined at first sight. REPOSITORY_CHANGED where another one answered at this location before. */
 export async function recogniseRepository(
   cacheDirectory: string,
-  repository: Memory & { readonly location: string },
-): Promise<boolean> {
+  repository: SeenRepository,
+): Promise<{ readonly probed: boolean } | undefined> {
   const file = fileFor(cacheDirectory, repository.location);
   const known = await recall(file);
-  if (known === undefined) return true;
-  if (known.id === repository.id && known.fingerprint === repository.fingerprint) return false;
+  if (known === undefined) return undefined;
+  if (known.id === repository.id && known.fingerprint === repository.fingerprint) return known;
   throw new EngineError(
     'REPOSITORY_CHANGED',
     `The repository at ${repository.location} is not the one that was used here before (id ${repository.id} instead of ${known.id}). ` +
@@ -46,15 +55,14 @@ export async function recogniseRepository(
 /** Remembers a repository. A cache that cannot be written is no reason to fail. */
 export async function rememberRepository(
   cacheDirectory: string,
-  repository: Memory & { readonly location: string },
+  repository: SeenRepository & { readonly probed: boolean },
 ): Promise<void> {
   const file = fileFor(cacheDirectory, repository.location);
   const temporary = `${file}.${randomBytes(6).toString('hex')}`;
   try {
     makeDirectories(join(cacheDirectory, 'known'), 0o700);
-    await writeFile(temporary, JSON.stringify({ id: repository.id, fingerprint: repository.fingerprint }), {
-      mode: 0o600,
-    });
+    const { id, fingerprint, probed } = repository;
+    await writeFile(temporary, JSON.stringify({ id, fingerprint, probed } satisfies Memory), { mode: 0o600 });
     await rename(temporary, file);
   } catch (error) {
     if (errnoCode(error) === undefined) throw error;

@@ -43,6 +43,21 @@ export interface RepositoryOptions {
   readonly indexLimits?: Partial<IndexLimits> | undefined;
 }
 
+export interface NewRepositoryOptions extends RepositoryOptions {
+  /** The engine's own where it is left out. */
+  readonly passwordCost?: PasswordCost | undefined;
+  /** Of the first key. */
+  readonly label?: string | undefined;
+  /** Ids, cut points and tree splits are to be those of this repository, so that both know each other's blobs by id. */
+  readonly contentOf?: Repository | undefined;
+}
+
+export interface NewKeyOptions {
+  readonly credential: Credential;
+  readonly label?: string | undefined;
+  readonly cost?: PasswordCost | undefined;
+}
+
 /** What a worker thread needs to open the same repository. Structured-cloneable. */
 export interface RepositoryAddress {
   readonly backend: BackendAddress;
@@ -96,6 +111,7 @@ export class Repository {
   readonly cacheDirectory: string;
   /** The key file that opened it. */
   readonly keyId: KeyId;
+  #probed: boolean;
 
   private constructor(parts: {
     readonly backend: Backend;
@@ -104,7 +120,9 @@ export class Repository {
     readonly cacheDirectory: string;
     readonly keyId: KeyId;
     readonly indexLimits: Partial<IndexLimits> | undefined;
+    readonly probed: boolean;
   }) {
+    this.#probed = parts.probed;
     this.backend = parts.backend;
     this.config = parts.config;
     this.keys = parts.keys;
@@ -116,9 +134,7 @@ export class Repository {
   }
 
   /** Makes a repository in an empty store and opens it. REPOSITORY_EXISTS where one lies there. */
-  static async init(
-    options: RepositoryOptions & { readonly passwordCost?: PasswordCost | undefined; readonly label?: string },
-  ): Promise<Repository> {
+  static async init(options: NewRepositoryOptions): Promise<Repository> {
     const { backend } = options;
     for (const name of CONFIG_NAMES) {
       if ((await backend.size('config', name)) === undefined) continue;
@@ -135,7 +151,8 @@ export class Repository {
     }
     await probeBackend(backend);
     const id = randomBytes(16).toString('hex') as RepositoryId;
-    const secrets: Secrets = { content: randomBytes(SECRET_BYTES), seal: randomBytes(SECRET_BYTES) };
+    const content = options.contentOf?.keys.secrets.content ?? randomBytes(SECRET_BYTES);
+    const secrets: Secrets = { content, seal: randomBytes(SECRET_BYTES) };
     const keys = await KeyMaterial.create(id, secrets);
     const now = new Date();
     const key = await createKeyFile({
@@ -152,8 +169,9 @@ export class Repository {
     await writeKeyFile(backend, key);
     for (const name of CONFIG_NAMES) await backend.write('config', name, [encodeConfig(config)]);
     const { cacheDirectory, indexLimits } = options;
-    await rememberRepository(cacheDirectory, { id, fingerprint: keys.fingerprint(), location: backend.location });
-    return new Repository({ backend, config, keys, cacheDirectory, keyId: key.id, indexLimits });
+    const seen = { id, fingerprint: keys.fingerprint(), location: backend.location };
+    await rememberRepository(cacheDirectory, { ...seen, probed: true });
+    return new Repository({ backend, config, keys, cacheDirectory, keyId: key.id, indexLimits, probed: true });
   }
 
   /** REPOSITORY_NOT_FOUND, REPOSITORY_UNSUPPORTED, REPOSITORY_CHANGED, PASSWORD_WRONG, OBJECT_CORRUPT. */
@@ -164,15 +182,47 @@ export class Repository {
     const opened = await openAnyKey(files, { config, credential });
     if (opened === undefined) throw keyError(files, { damaged: damage.length, credential });
     const keys = await KeyMaterial.create(config.id, opened.secrets);
-    if (keys.configMac(configAuthenticated(config)) !== config.mac) {
+    if (!opensConfig(keys, config)) {
       throw new EngineError(
         'OBJECT_CORRUPT',
         'The config is not the one that this repository was made with: somebody changed it',
       );
     }
-    const memory = { id: config.id, fingerprint: keys.fingerprint(), location: backend.location };
-    if (await recogniseRepository(cacheDirectory, memory)) await rememberRepository(cacheDirectory, memory);
-    return new Repository({ backend, config, keys, cacheDirectory, keyId: opened.key.id, indexLimits });
+    const seen = { id: config.id, fingerprint: keys.fingerprint(), location: backend.location };
+    const known = await recogniseRepository(cacheDirectory, seen);
+    if (known === undefined) await rememberRepository(cacheDirectory, { ...seen, probed: false });
+    const probed = known?.probed === true;
+    return new Repository({ backend, config, keys, cacheDirectory, keyId: opened.key.id, indexLimits, probed });
+  }
+
+  /**
+   * Finds out once whether the store, reached from this client, keeps the backend's contract (trap 31): a share that
+   * was sound where the repository was made need not be so here. STORAGE_FAILED, before anything is written.
+   */
+  async probe(): Promise<void> {
+    if (this.#probed) return;
+    await probeBackend(this.backend);
+    this.#probed = true;
+    const { id } = this.config;
+    const seen = { id, fingerprint: this.keys.fingerprint(), location: this.backend.location };
+    await rememberRepository(this.cacheDirectory, { ...seen, probed: true });
+  }
+
+  /**
+   * Adds a password with the secrets of a recovery sheet: no other password and no whole key file is needed.
+   * REPOSITORY_NOT_FOUND, OBJECT_CORRUPT (the config), PASSWORD_WRONG where the secrets are another repository's.
+   */
+  static async recover(backend: Backend, secrets: Secrets, options: NewKeyOptions): Promise<KeyDescription> {
+    const { config } = await loadConfig(backend);
+    const keys = await KeyMaterial.create(config.id, secrets);
+    if (!opensConfig(keys, config)) {
+      throw new EngineError('PASSWORD_WRONG', `The recovery sheet does not belong to the repository ${config.id}`);
+    }
+    const { id: repository } = config;
+    const { credential, label = '', cost } = options;
+    const key = await createKeyFile({ repository, secrets, credential, label, cost, now: new Date() });
+    await writeKeyFile(backend, key);
+    return describeKey(key);
   }
 
   /** What a worker thread opens; undefined for a store that other threads cannot reach. */
@@ -192,21 +242,9 @@ export class Repository {
     return keys.map(describeKey).sort((a, b) => (a.created < b.created ? -1 : 1));
   }
 
-  async addKey(options: {
-    readonly credential: Credential;
-    readonly label?: string | undefined;
-    readonly cost?: PasswordCost | undefined;
-  }): Promise<KeyDescription> {
-    const key = await createKeyFile({
-      repository: this.config.id,
-      secrets: this.keys.secrets,
-      credential: options.credential,
-      label: options.label ?? '',
-      cost: options.cost,
-      now: new Date(),
-    });
-    await writeKeyFile(this.backend, key);
-    return describeKey(key);
+  async addKey(options: NewKeyOptions): Promise<KeyDescription> {
+    await this.probe();
+    return Repository.recover(this.backend, this.keys.secrets, options);
   }
 
   /** By id or unique prefix. KEY_LAST for the only one. */
@@ -234,6 +272,10 @@ export class Repository {
     await this.index.close();
     await this.backend.close();
   }
+}
+
+function opensConfig(keys: KeyMaterial, config: RepositoryConfig): boolean {
+  return keys.configMac(configAuthenticated(config)) === config.mac;
 }
 
 async function openAnyKey(

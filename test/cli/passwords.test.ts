@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { CHEAP_PASSWORD, CliFixture, PASSWORD } from '../support/cli.ts';
@@ -71,4 +72,58 @@ test('no password and no key shows in what a run prints', async (t) => {
     const { stdout, stderr } = await cli.run(parameters);
     assert.equal(`${stdout}${stderr}`.includes(PASSWORD), false, parameters.join(' '));
   }
+});
+
+test('with a recovery sheet and no password at all a new password is made, and only for its own repository', async (t) => {
+  const cli = new CliFixture(t);
+  await cli.init();
+  const sheet = join(cli.folder, 'sheet.txt');
+  const next = join(cli.folder, 'next');
+  writeFileSync(sheet, (await cli.ok(['key', 'export'])).stdout);
+  writeFileSync(next, 'next');
+  writeFileSync(join(cli.folder, 'book'), 'text');
+  await cli.ok(['backup', join(cli.folder, 'book')]);
+  rmSync(join(cli.repository, 'keys'), { recursive: true });
+  mkdirSync(join(cli.repository, 'keys'));
+  const recover = ['key', 'recover', sheet, '--new-password-file', next, ...CHEAP_PASSWORD];
+  await cli.ok(recover, { env: { SNAP_PASSWORD: undefined } });
+  await cli.ok(['restore', 'latest', '--target', join(cli.folder, 'out'), '--password-file', next]);
+
+  const other = join(cli.folder, 'other');
+  await cli.ok(['init', ...CHEAP_PASSWORD, '--repo', other]);
+  const refused = await cli.run([...recover, '--repo', other]);
+  assert.equal(refused.code, 12);
+  assert.match(refused.stderr, /does not belong to the repository/);
+  assert.equal((await cli.json(['key', 'list', '--repo', other])).length, 1);
+  assert.equal((await cli.run(['key', 'recover', next, '--new-password-file', next])).code, 2);
+  assert.equal((await cli.run(['key', 'recover', '/no/such/sheet', '--new-password-file', next])).code, 2);
+});
+
+test('repositories made with --copy-chunker-params name and cut content alike, and seal it with keys of their own', async (t) => {
+  const cli = new CliFixture(t);
+  await cli.init();
+  const password = join(cli.folder, 'password');
+  writeFileSync(password, 'another one');
+  mkdirSync(cli.source);
+  writeFileSync(join(cli.source, 'book'), randomBytes(300_000));
+  const copy = join(cli.folder, 'copy');
+  const model = ['--copy-chunker-params', cli.repository];
+  const init = ['init', ...CHEAP_PASSWORD, '--repo', copy, '--password-file', password, ...model];
+  const refused = await cli.run(init);
+  assert.equal(refused.code, 12, 'the other repository has another password');
+  assert.ok(!existsSync(join(copy, 'config')));
+  const first = join(cli.folder, 'first');
+  writeFileSync(first, PASSWORD);
+  await cli.ok([...init, '--from-password-file', first]);
+  const stranger = join(cli.folder, 'stranger');
+  await cli.ok(['init', ...CHEAP_PASSWORD, '--repo', stranger]);
+  const trees: string[] = [];
+  for (const place of [[], ['--repo', copy, '--password-file', password], ['--repo', stranger]]) {
+    await cli.ok(['backup', cli.source, ...place]);
+    trees.push((await cli.json(['snapshots', ...place]))[0].tree);
+  }
+  const [tree, copied, strange] = trees;
+  assert.equal(copied, tree);
+  assert.notEqual(strange, tree);
+  assert.equal((await cli.run(['snapshots', '--repo', copy])).code, 12, 'its password is its own');
 });

@@ -6,12 +6,20 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type ErrorCode, isEngineError } from '../../engine/base/errors.ts';
 import { keyCopyName } from '../../engine/format/config.ts';
+import { backup } from '../../engine/operations/backup/backup.ts';
 import { type Credential, loadKeyFiles } from '../../engine/repository/keys.ts';
 import { Repository } from '../../engine/repository/repository.ts';
 import type { Backend } from '../../engine/storage/backend.ts';
 import { MemoryBackend } from '../../engine/storage/memory.ts';
+import { listed } from '../storage/contract.ts';
 import { testFolder } from '../support/build-repository.ts';
-import { FailingListing, MissingFile, ReplacedFile } from '../support/faulty-backend.ts';
+import {
+  FailingListing,
+  FailingReads,
+  MissingFile,
+  OverwritingBackend,
+  ReplacedFile,
+} from '../support/faulty-backend.ts';
 
 const CHEAP = { memoryKiB: 64, iterations: 1, parallelism: 1 };
 const NONE: Credential = { type: 'none' };
@@ -179,4 +187,25 @@ test('trap 10: a config whose words were changed with a fitting check is refused
     assert.match(error.message, /somebody changed it/);
     return true;
   });
+});
+
+test('trap 31: a store is probed by each client before it writes there for the first time, and never by who only reads', async (t) => {
+  const { backend, cacheDirectory } = await made(t);
+  const bad = new OverwritingBackend(backend);
+  const elsewhere = await opening(bad, testFolder(t), password('first'));
+  await elsewhere.snapshots.list();
+  const paths = [Buffer.from(testFolder(t))];
+  const before = await listed(backend, 'key');
+  await assert.rejects(backup(elsewhere, { paths }), fails('STORAGE_FAILED'));
+  await assert.rejects(elsewhere.addKey({ credential: password('x'), cost: CHEAP }), fails('STORAGE_FAILED'));
+  assert.deepEqual(await listed(backend, 'key'), before);
+  assert.deepEqual(await elsewhere.snapshots.list(), []);
+  // Who made the repository, or wrote to it before, has probed it.
+  const here = await opening(bad, cacheDirectory, password('first'));
+  await backup(here, { paths });
+  const next = testFolder(t);
+  const third = await opening(backend, next, password('first'));
+  await third.addKey({ credential: password('y'), cost: CHEAP });
+  const counted = new FailingReads(backend, 'lock');
+  await (await opening(counted, next, password('y'))).addKey({ credential: password('z'), cost: CHEAP });
 });

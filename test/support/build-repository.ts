@@ -233,8 +233,8 @@ export class SnapshotBuilder {
 }
 
 /** A folder for one test; gone when it ends. */
-export function testFolder(t: { after(act: () => void): void }): string {
-  const folder = mkdtempSync(join(tmpdir(), 'snap-test-'));
+export function testFolder(t: { after(act: () => void): void }, parent: string = tmpdir()): string {
+  const folder = mkdtempSync(join(parent, 'snap-test-'));
   // Node's own removal cannot reach below PATH_MAX.
   t.after(() => execFileSync('rm', ['-rf', folder]));
   return folder;

@@ -2,11 +2,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { testFolder } from './build-repository.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 /** Argon2 at its cheapest. */
@@ -36,9 +35,8 @@ export class CliFixture {
   readonly source: string;
   readonly cache: string;
 
-  constructor(t: TestContext, parent: string = tmpdir()) {
-    this.folder = mkdtempSync(join(parent, 'snap-cli-'));
-    t.after(() => rmSync(this.folder, { recursive: true, force: true }));
+  constructor(t: TestContext, parent?: string) {
+    this.folder = testFolder(t, parent);
     this.repository = join(this.folder, 'repository');
     this.source = join(this.folder, 'source');
     this.cache = join(this.folder, 'cache');

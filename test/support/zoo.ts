@@ -186,6 +186,9 @@ function makeTimes(folder: string, fileSystem: FileSystem, root: DirectoryHandle
     { seconds: 1_234_567_890, nanoseconds: 123_456_789 },
     { seconds: 4_294_967_296, nanoseconds: 7 },
     { seconds: 9_000_000_000, nanoseconds: 999_999_999 },
+    // The years -249 and 33658; a file system that cannot keep them takes the nearest it can.
+    { seconds: -70_000_000_000, nanoseconds: 5 },
+    { seconds: 1_000_000_000_000, nanoseconds: 0 },
   ];
   const directory = fileSystem.openDirectoryAt(root, Buffer.from('times'));
   for (const time of times) {

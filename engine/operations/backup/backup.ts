@@ -147,6 +147,7 @@ class BackupRun {
     const parent = await findParent(repository, options);
     const parents = parent === undefined ? [] : [parent.id];
     const dryRun = options.dryRun === true;
+    if (!dryRun) await repository.probe();
     // The lease comes before the index is read: prune counts on that.
     const lease = dryRun
       ? undefined
