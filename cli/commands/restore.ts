@@ -39,6 +39,7 @@ interface Options extends GlobalOptions, FilterOptions {
   readonly target?: string;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
+  readonly databases?: boolean;
   readonly overwrite?: OverwritePolicy;
   readonly verify?: boolean;
   readonly workers?: number;
@@ -57,6 +58,7 @@ export function restoreCommand(): Command {
     .option('--target <dir>', 'directory to restore into')
     .option('--include <pattern>', 'only what fits, or lies below it (repeatable)', collect)
     .option('--exclude <pattern>', 'leave out what fits (repeatable)', collect)
+    .option('--no-databases', 'leave out the databases that the snapshot exported')
     .addOption(policies)
     .option('--verify', 'read everything back and compare it')
     .option('--workers <n>', 'threads that write', parsePositive)
@@ -82,6 +84,7 @@ async function execute(
       target: absolutePath(target),
       include: options.include,
       exclude: options.exclude,
+      databases: options.databases,
       overwrite: options.overwrite,
       verify: options.verify,
       dryRun: options.dryRun,

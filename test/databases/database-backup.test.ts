@@ -106,6 +106,23 @@ test('side files of a captured database are left out; names that only look like 
   assert.deepEqual(readdirSync(target).sort(), expected);
 });
 
+test('a restore with databases: false brings all but the databases, and leaves what lies in their places', async (t) => {
+  const library = await libraryOf(t, 'shelf.db', 'other.db');
+  writeFileSync(join(library.source, 'book'), 'text');
+  await sleep(SETTLE_MS);
+  await library.backup();
+  const { target, databases } = await library.restore('latest', { databases: false });
+  assert.deepEqual(readdirSync(target), ['book']);
+  assert.deepEqual(databases, []);
+  const mine = join(target, 'shelf.db');
+  writeFileSync(mine, 'newer than the snapshot');
+  const again = { target: Buffer.from(target), overwrite: 'always' } as const;
+  await library.restore('latest', { ...again, databases: false });
+  assert.equal(readFileSync(mine, 'utf8'), 'newer than the snapshot');
+  await library.restore('latest', again);
+  assert.equal(readShelf(mine).commits, 0);
+});
+
 test('databases: false stores the files as they lie there, and each run decides anew', async (t) => {
   const library = await libraryOf(t);
   const path = join(library.source, 'shelf.db');

@@ -23,6 +23,8 @@ export interface RestoreOptions {
   /** Patterns over absolute paths of the snapshot (filesystem/patterns.ts). Only what fits one, or lies below it. */
   readonly include?: readonly string[] | undefined;
   readonly exclude?: readonly string[] | undefined;
+  /** False leaves out the databases that the snapshot exported; what a target holds in their places stays. */
+  readonly databases?: boolean | undefined;
   /** Without one, a target that is not empty is refused. */
   readonly overwrite?: OverwritePolicy | undefined;
   /** Reads everything back and compares it with the ids. */

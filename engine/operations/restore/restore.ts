@@ -58,8 +58,11 @@ export async function restore(repository: Repository, options: RestoreOptions): 
   try {
     const context = await prepare(repository, options, { fileSystem, target, directories, snapshot, subject });
     try {
-      await run(context, { target, subject, snapshot, include, exclude });
-      return summary(context, { snapshot, subject, begunMs });
+      const records = options.databases === false ? snapshot.databases : [];
+      const leftOut = new Set(records.map(({ path }) => path.toString('latin1')));
+      await run(context, { target, subject, snapshot, include, exclude, leftOut });
+      const restored = summary(context, { snapshot, subject, begunMs });
+      return options.databases === false ? { ...restored, databases: [] } : restored;
     } finally {
       await context.parts.pool.close();
       context.parts.journal.close();
@@ -178,6 +181,7 @@ interface RunParts {
   readonly snapshot: Snapshot;
   readonly include: PatternSet;
   readonly exclude: PatternSet;
+  readonly leftOut: ReadonlySet<string>;
 }
 
 async function run(context: RestoreContext, parts: RunParts): Promise<void> {

@@ -31,6 +31,8 @@ export interface WalkOptions {
   readonly snapshot: Snapshot;
   readonly include: PatternSet;
   readonly exclude: PatternSet;
+  /** Paths as latin1 text that are left out, whatever else is said. */
+  readonly leftOut: ReadonlySet<string>;
 }
 
 export class Walk {
@@ -50,7 +52,7 @@ export class Walk {
     this.#tree = parts.tree;
     this.#executor = parts.executor;
     this.#options = options;
-    this.#filters = !options.include.isEmpty || !options.exclude.isEmpty;
+    this.#filters = !options.include.isEmpty || !options.exclude.isEmpty || options.leftOut.size > 0;
     this.#devices = new Map(options.snapshot.mounts.map((mount) => [mount.path.toString('latin1'), mount.device]));
     this.#window = new Window(context.parts.repository.index, undefined);
   }
@@ -153,10 +155,10 @@ export class Walk {
   /** `below`: not itself, but something in it may be wanted. */
   #accepts(directory: WalkDirectory, node: Node): 'in' | 'out' | 'below' {
     if (!this.#filters) return 'in';
-    const { include, exclude } = this.#options;
+    const { include, exclude, leftOut } = this.#options;
     const path = childPath(directory.path, node.name);
     const isDirectory = node.type === 'dir';
-    if (exclude.matches(path, isDirectory)) return 'out';
+    if (exclude.matches(path, isDirectory) || leftOut.has(path.toString('latin1'))) return 'out';
     if (directory.included || include.isEmpty || include.matches(path, isDirectory)) return 'in';
     return isDirectory ? 'below' : 'out';
   }
