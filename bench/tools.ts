@@ -68,9 +68,9 @@ export function snapUnder(nodeOptions: readonly string[]): Tool {
     name: 'snap',
     versionWords: [...words, '--version'],
     init: (work) => [{ words: [...words, 'init', '--quiet'], env: snapEnv(work) }],
-    backup: (work, source) => ({ words: [...words, 'backup', source, '--json'], env: snapEnv(work) }),
+    backup: (work, source) => ({ words: [...words, 'backup', source, '--json', '--quiet'], env: snapEnv(work) }),
     restore: (work, source, target) => ({
-      words: [...words, 'restore', `latest:${source}`, '--target', target, '--json'],
+      words: [...words, 'restore', `latest:${source}`, '--target', target, '--json', '--quiet'],
       env: snapEnv(work),
     }),
   });

@@ -49,9 +49,10 @@ function runPasswordCommand(command: string): Buffer {
 }
 
 async function prompt(question: string): Promise<Buffer> {
-  process.stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  // From here on the terminal shows nothing that is typed, so that a quick answer does not show either.
+  process.stderr.write(question);
   try {
     const answer = await new Promise<string>((resolve, reject) => {
       lines.question('', resolve);

@@ -75,6 +75,11 @@ export class ProgressView implements Monitor {
     this.#isTerminal = process.stderr.isTTY === true && !options.json;
   }
 
+  /** Somebody looks at the percentage: a person, or a program that reads JSON. */
+  get wantsTotals(): boolean {
+    return !this.#options.quiet && (this.#isTerminal || this.#options.json);
+  }
+
   progress(progress: Progress): void {
     if (this.#options.quiet) return;
     const now = performance.now();
@@ -101,7 +106,9 @@ export class ProgressView implements Monitor {
   }
 
   #draw(progress: Progress, seconds: number): void {
-    const width = process.stderr.columns ?? 80;
+    const { columns } = process.stderr;
+    // A terminal that does not know its width says 0.
+    const width = columns > 0 ? columns : 80;
     const path = progress.currentPath === undefined ? '' : printable(progress.currentPath);
     const second = path.length > width - 3 ? `…${path.slice(-(width - 4))}` : path;
     this.#erase();

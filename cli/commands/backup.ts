@@ -112,6 +112,7 @@ async function execute(options: Options, interruption: Interruption, parameters:
       ...engineOptions(options),
       paths,
       ...(stdin === undefined ? {} : { stdin }),
+      countSources: view.wantsTotals,
       monitor: view,
       signal: interruption.signal,
     }),

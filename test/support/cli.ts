@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { testFolder } from './build-repository.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 /** Argon2 at its cheapest. */
 export const CHEAP_PASSWORD = ['--password-memory', '8K', '--password-iterations', '1'];
 export const PASSWORD = 'correct horse';

@@ -37,6 +37,7 @@ import { RunContext } from './run-context.ts';
 import type { DirectoryResult } from './scan-types.ts';
 import { Scanner } from './scanner.ts';
 import { isoWithZone, journalKey, ownerNames, rulesJson, userName } from './snapshot-facts.ts';
+import { expectTotals, type SourceCount } from './source-count.ts';
 import { findSources, type Sources } from './sources.ts';
 import { type StreamSource, StreamStore } from './stream-store.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -79,6 +80,7 @@ class BackupRun {
   readonly #trees: TreeWriter;
   readonly #dispatcher: FileDispatcher;
   readonly #databases: DatabaseCapture | undefined;
+  #count: SourceCount | undefined;
   readonly #mounts = new Map<string, { path: Buffer; device: string }>();
   readonly #segments: SegmentWriter;
 
@@ -125,10 +127,7 @@ class BackupRun {
       fileSystem: this.#fileSystem,
       pool: this.#pool,
       trees: this.#trees,
-      onEffects: ({ effects }) => {
-        this.#context.counts.bytesNew += effects.bytesNew;
-        this.#context.counts.bytesRead += effects.bytesRead;
-      },
+      context: this.#context,
     });
     if (options.databases !== false) {
       this.#databases = new DatabaseCapture({
@@ -176,6 +175,7 @@ class BackupRun {
     this.#journal.close();
     await this.#databases?.close();
     await this.#pool.close();
+    await this.#count?.stop();
     await this.#claims.close();
     await this.#lease?.release();
   }
@@ -204,14 +204,14 @@ class BackupRun {
     context.throwIfAborted();
     if (this.#options.stdin !== undefined) return this.#executeStream(this.#options.stdin);
     const sources = findSources(this.#fileSystem, this.#options.paths, context);
+    const { backend, cacheDirectory } = this.#repository;
+    const own = [...(backend.address === undefined ? [] : [backend.address.path]), cacheDirectory];
     if (this.#parent === undefined) this.#pool.start();
-    else this.#expectTotals(this.#parent);
+    this.#count = expectTotals(context, this.#parent, { options: this.#options, own });
     const dryRun = this.#options.dryRun === true;
     if (!dryRun) this.#journal.begin(this.#startedNs);
     const exclusions = new Exclusions(this.#fileSystem, this.#options);
-    if (this.#repository.backend.address !== undefined)
-      exclusions.addOwnDirectory(this.#repository.backend.address.path);
-    exclusions.addOwnDirectory(this.#repository.cacheDirectory);
+    for (const path of own) exclusions.addOwnDirectory(path);
     const rules = this.#rules(this.#parent);
     await this.#databases?.captureKnown((path) => sources.covers(path) && !exclusions.matches(path, false), rules);
 
@@ -243,11 +243,6 @@ class BackupRun {
     const root = await store.save(source);
     await writer.flush();
     return this.#commit(root);
-  }
-
-  #expectTotals(parent: Snapshot): void {
-    this.#context.filesTotal = parent.summary.totalFilesProcessed;
-    this.#context.bytesTotal = parent.summary.totalBytesProcessed;
   }
 
   #rules(parent: Snapshot | undefined): ChangeRules {
@@ -296,7 +291,6 @@ class BackupRun {
       sniffAgain: this.#databases !== undefined && this.#parent?.rules['databases'] === false,
       onMount,
       sources,
-      oneFileSystem: this.#options.oneFileSystem === true,
       mustList: against.mustList,
     });
     const { parentTree } = against;

@@ -1,6 +1,6 @@
 /** Everything that keeps an entry out of a snapshot. */
 
-import { readInode, STAT_BYTES } from '../../base/stat.ts';
+import { readInode, readSize, S_IFDIR, S_IFREG, STAT_BYTES } from '../../base/stat.ts';
 import { PatternSet } from '../../filesystem/patterns.ts';
 import {
   type DirectoryHandle,
@@ -10,6 +10,8 @@ import {
   type Listing,
 } from '../../filesystem/types.ts';
 import type { LeftOutReason } from './left-out.ts';
+import { joinPath } from './run-context.ts';
+import { deviceOf, type ListedEntry } from './scan-types.ts';
 
 export interface ExclusionOptions {
   readonly excludes?: readonly string[] | undefined;
@@ -19,6 +21,14 @@ export interface ExclusionOptions {
   /** Directories marked by CACHEDIR.TAG (bford.info/cachedir). */
   readonly excludeCaches?: boolean | undefined;
   readonly excludeLargerThan?: number | undefined;
+  /** Nothing on another file system than its source. */
+  readonly oneFileSystem?: boolean | undefined;
+}
+
+/** An entry whose directory keeps others out of the snapshot, by lying there. */
+export interface Marker {
+  readonly name: Buffer;
+  readonly reason: LeftOutReason;
 }
 
 const CACHE_TAG = Buffer.from('CACHEDIR.TAG');
@@ -60,6 +70,23 @@ export class Exclusions {
     return this.#own.size > 0 && this.#own.has(`${device}/${inode}`);
   }
 
+  /** Why an entry inside a source stays out; undefined for one that belongs in. */
+  reasonFor(
+    directory: { readonly path: Buffer; readonly device: string },
+    entry: ListedEntry & { readonly type: number; readonly marker: Marker | undefined },
+  ): LeftOutReason | undefined {
+    const { name, listing, index, type, marker } = entry;
+    if (marker !== undefined && !marker.name.equals(name)) return marker.reason;
+    const at = index * STAT_BYTES;
+    if (type === S_IFDIR) {
+      const device = deviceOf(listing, index);
+      if (this.isOwn(device, readInode(listing.stats, at))) return 'repository';
+      if (this.#options.oneFileSystem === true && device !== directory.device) return 'otherFileSystem';
+    } else if (type === S_IFREG && this.isTooLarge(readSize(listing.stats, at))) return 'tooLarge';
+    if (!this.hasPatterns) return undefined;
+    return this.matches(joinPath(directory.path, name), type === S_IFDIR) ? 'excluded' : undefined;
+  }
+
   isTooLarge(size: number): boolean {
     return this.#options.excludeLargerThan !== undefined && size > this.#options.excludeLargerThan;
   }
@@ -69,10 +96,7 @@ export class Exclusions {
   }
 
   /** The entry that says that everything beside it stays out, if there is one. */
-  markerIn(
-    directory: DirectoryHandle,
-    listing: Listing,
-  ): { readonly name: Buffer; readonly reason: LeftOutReason } | undefined {
+  markerIn(directory: DirectoryHandle, listing: Listing): Marker | undefined {
     for (const marker of this.#markers) {
       if (hasName(listing.names, marker)) return { name: marker, reason: 'marker' };
     }

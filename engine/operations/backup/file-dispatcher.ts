@@ -23,6 +23,7 @@ import {
   type StepTask,
 } from './messages.ts';
 import type { OpenDirectory } from './open-directory.ts';
+import { joinPath, type RunContext } from './run-context.ts';
 import type { TaskOutcome, WorkerPool } from './worker-pool.ts';
 
 /** Directories that one batch keeps open. */
@@ -67,7 +68,7 @@ export interface DispatcherOptions {
   readonly fileSystem: FileSystem;
   readonly pool: WorkerPool;
   readonly trees: TreeWriter;
-  readonly onEffects: (outcome: TaskOutcome) => void;
+  readonly context: RunContext;
 }
 
 export class FileDispatcher {
@@ -85,6 +86,13 @@ export class FileDispatcher {
     return this.#options.pool.ready();
   }
 
+  #account({ effects }: TaskOutcome): void {
+    const { context } = this.#options;
+    context.counts.bytesNew += effects.bytesNew;
+    context.counts.bytesRead += effects.bytesRead;
+    context.progress(undefined);
+  }
+
   // ---- small files
 
   /** A regular file of at most BATCH_FILE_BYTES_MAX. */
@@ -100,7 +108,9 @@ export class FileDispatcher {
     batch.files.u16(request.name.length);
     batch.files.raw(request.name);
     batch.files.raw(request.stat);
-    batch.bytes += readSize(request.stat, 0);
+    const size = readSize(request.stat, 0);
+    batch.bytes += size;
+    this.#options.context.wait(1, size);
     const outcome = new Promise<FileOutcome>((resolve, reject) => {
       batch.requests.push({ directory: request.directory, resolve, reject });
     });
@@ -138,7 +148,8 @@ export class FileDispatcher {
   }
 
   #settleBatch(batch: Batch, outcome: TaskOutcome): void {
-    this.#options.onEffects(outcome);
+    this.#options.context.wait(-batch.requests.length, -batch.bytes);
+    this.#account(outcome);
     const result = outcome.result as BatchResult;
     const rows = Buffer.from(result.rows.buffer, result.rows.byteOffset, result.rows.byteLength);
     let offset = 0;
@@ -175,12 +186,16 @@ export class FileDispatcher {
       readonly attributes?: readonly { readonly name: Buffer; readonly value: Buffer }[] | undefined;
     },
   ): Promise<FileOutcome> {
+    const { context } = this.#options;
+    const waiting = { bytes: readSize(request.stat, 0) };
+    context.wait(1, waiting.bytes);
+    context.progress(joinPath(request.directory.handle.path, request.name));
     request.directory.retain();
     try {
       let { stat } = request;
       for (let attempt = 1; ; attempt++) {
         const lenient = attempt >= READ_ATTEMPTS_MAX;
-        const read = await this.#readSteps({ ...request, stat, lenient });
+        const read = await this.#readSteps({ ...request, stat, lenient }, waiting);
         if (read.kind !== 'read') return read;
         const now = this.#statNow(request);
         if (now === undefined) return { kind: 'vanished' };
@@ -196,6 +211,7 @@ export class FileDispatcher {
       this.#fatal ??= error;
       throw error;
     } finally {
+      context.wait(-1, -waiting.bytes);
       request.directory.release();
     }
   }
@@ -241,6 +257,7 @@ export class FileDispatcher {
 
   async #readSteps(
     file: FileRequest & { readonly sniff: boolean; readonly sparse: boolean; readonly lenient: boolean },
+    waiting: { bytes: number },
   ): Promise<
     | { readonly kind: 'read'; readonly entries: ContentEntry[]; readonly complete: boolean }
     | Exclude<FileOutcome, { kind: 'stored' }>
@@ -269,7 +286,10 @@ export class FileDispatcher {
     for (let index = 0; index < steps.length; index++) {
       const outcome = await steps[index];
       if (outcome === undefined) break;
-      this.#options.onEffects(outcome);
+      const read = Math.min(waiting.bytes, outcome.effects.bytesRead);
+      waiting.bytes -= read;
+      this.#options.context.wait(0, -read);
+      this.#account(outcome);
       const result = outcome.result as StepResult;
       if (result.outcome !== 'stored') failed ??= result;
       if (failed !== undefined || result.outcome !== 'stored') continue;

@@ -20,7 +20,6 @@ export interface BackupOptions extends ExclusionOptions {
   readonly host?: string | undefined;
   /** The snapshot's time; default: now. */
   readonly time?: Date | undefined;
-  readonly oneFileSystem?: boolean | undefined;
   readonly ignoreInode?: boolean | undefined;
   readonly ignoreCtime?: boolean | undefined;
   /** zstd level, 1 to COMPRESSION_LEVEL_MAX. */
@@ -43,6 +42,8 @@ export interface BackupOptions extends ExclusionOptions {
   /** Throw PROBLEMS_FOUND instead of saving a snapshot with problems. */
   readonly strict?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
+  /** Count the sources beside the run where no parent tells how much there is, so that progress has its totals. */
+  readonly countSources?: boolean | undefined;
   readonly monitor?: Monitor | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly program?: string | undefined;

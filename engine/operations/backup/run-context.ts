@@ -42,6 +42,9 @@ export class RunContext {
   filesTotal: number | undefined;
   bytesTotal: number | undefined;
   readonly signal: AbortSignal | undefined;
+  /** Counted already, but still to be read. */
+  #waitingFiles = 0;
+  #waitingBytes = 0;
   readonly #monitor: Monitor | undefined;
   #told: Set<string> | undefined;
   #lastProgressMs = 0;
@@ -79,7 +82,13 @@ export class RunContext {
     this.#monitor?.note?.(text);
   }
 
-  /** Called for each entry that is done. */
+  /** Adds what is still to be read, or takes away what has been. */
+  wait(files: number, bytes: number): void {
+    this.#waitingFiles += files;
+    this.#waitingBytes += bytes;
+  }
+
+  /** Called for each entry that is begun or done. */
   progress(path: Buffer | undefined): void {
     if (path !== undefined) this.#currentPath = path;
     if (this.#monitor?.progress === undefined) return;
@@ -87,8 +96,8 @@ export class RunContext {
     if (now - this.#lastProgressMs < PROGRESS_INTERVAL_MS) return;
     this.#lastProgressMs = now;
     this.#monitor.progress({
-      filesDone: this.counts.totalFilesProcessed,
-      bytesDone: this.counts.totalBytesProcessed,
+      filesDone: this.counts.totalFilesProcessed - this.#waitingFiles,
+      bytesDone: this.counts.totalBytesProcessed - this.#waitingBytes,
       filesTotal: this.filesTotal,
       bytesTotal: this.bytesTotal,
       bytesNew: this.counts.bytesNew,

@@ -8,7 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EngineError } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { DIRECTORY_DEPTH_MAX } from '../../base/limits.ts';
-import { readInode, readMode, readSize, S_IFDIR, S_IFMT, S_IFREG, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
+import { readInode, readMode, S_IFDIR, S_IFMT, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import {
   type DirectoryHandle,
   type FileSystem,
@@ -26,7 +26,6 @@ import type { Exclusions } from './exclusions.ts';
 import type { FileDispatcher } from './file-dispatcher.ts';
 import { FileMatcher } from './file-matcher.ts';
 import type { Journal } from './journal.ts';
-import type { LeftOutReason } from './left-out.ts';
 import type { MovedDirectories } from './moved-directories.ts';
 import { OpenDirectory } from './open-directory.ts';
 import {
@@ -66,7 +65,6 @@ export interface ScannerOptions {
   /** Told whenever a directory lies on another device than the one above it. */
   readonly onMount: (path: Buffer, device: string) => void;
   readonly sources: Sources;
-  readonly oneFileSystem: boolean;
   /** In a second round: true where the directory, or something below it, has to be listed again. */
   readonly mustList: ((path: Buffer) => boolean) | undefined;
 }
@@ -149,7 +147,8 @@ export class Scanner {
       const row = parent.advance(name, deleted);
       const at = index * STAT_BYTES;
       const type = readMode(listing.stats, at) & S_IFMT;
-      const reason = this.#reasonToLeaveOut(task, { name, listing, index, type, marker });
+      const reason =
+        task.leads === true ? undefined : exclusions.reasonFor(task, { name, listing, index, type, marker });
       if (reason !== undefined) {
         context.leftOut.add(joinPath(task.path, name), reason);
         if (row !== undefined) deleted(row);
@@ -180,30 +179,6 @@ export class Scanner {
     const done = this.#finish(slots);
     done.catch(() => undefined);
     return { done };
-  }
-
-  #reasonToLeaveOut(
-    task: DirectoryTask,
-    entry: {
-      readonly name: Buffer;
-      readonly listing: Listing;
-      readonly index: number;
-      readonly type: number;
-      readonly marker: { readonly name: Buffer; readonly reason: LeftOutReason } | undefined;
-    },
-  ): LeftOutReason | undefined {
-    if (task.leads === true) return undefined;
-    if (entry.marker !== undefined && !entry.marker.name.equals(entry.name)) return entry.marker.reason;
-    const { exclusions, oneFileSystem } = this.#options;
-    const { stats } = entry.listing;
-    const at = entry.index * STAT_BYTES;
-    if (entry.type === S_IFDIR) {
-      const device = deviceOf(entry.listing, entry.index);
-      if (exclusions.isOwn(device, readInode(stats, at))) return 'repository';
-      if (oneFileSystem && device !== task.device) return 'otherFileSystem';
-    } else if (entry.type === S_IFREG && exclusions.isTooLarge(readSize(stats, at))) return 'tooLarge';
-    if (!exclusions.hasPatterns) return undefined;
-    return exclusions.matches(joinPath(task.path, entry.name), entry.type === S_IFDIR) ? 'excluded' : undefined;
   }
 
   // ---- directories
