@@ -9,7 +9,7 @@ import { defaultCacheDirectory, environment } from './environment.ts';
 import { EXIT_CODE_HELP, EXIT_CODES, EXIT_FAILED, EXIT_OK, EXIT_SIGINT, EXIT_SIGTERM } from './exit-codes.ts';
 import { findCredential } from './password.ts';
 import { type OutputOptions, printable } from './render.ts';
-import { collect } from './values.ts';
+import { collect, parseWhen } from './values.ts';
 
 export interface GlobalOptions {
   readonly repo?: string;
@@ -54,7 +54,18 @@ export function addFilterOptions(command: Command): Command {
     .option('--label <label>', 'only snapshots with this label', collect);
 }
 
+/** The same, and `--at`, for verbs that name one snapshot. */
+export function addMomentOptions(command: Command): Command {
+  return addFilterOptions(command).option(
+    '--at <moment>',
+    'only snapshots up to then: 2026-03-01, 2026-03-01T02:00, yesterday, "3 weeks ago"',
+    parseWhen,
+  );
+}
+
 export interface FilterOptions {
+  /** Milliseconds since 1970. */
+  readonly at?: number;
   readonly host?: readonly string[];
   readonly tag?: readonly string[];
   readonly path?: readonly string[];
@@ -62,7 +73,9 @@ export interface FilterOptions {
 }
 
 export function filterOf(options: FilterOptions): SnapshotFilter {
-  return { hosts: options.host, tags: options.tag, labels: options.label, paths: options.path?.map(absolutePath) };
+  const until = options.at === undefined ? undefined : new Date(options.at);
+  const paths = options.path?.map(absolutePath);
+  return { hosts: options.host, tags: options.tag, labels: options.label, paths, until };
 }
 
 export function outputOf(options: GlobalOptions): OutputOptions {

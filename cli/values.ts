@@ -1,6 +1,7 @@
 /** Parsers of option values; what does not fit is a usage error (exit 2). */
 
 import { InvalidArgumentError } from 'commander';
+import { isEngineError, parseMoment } from '../engine/index.ts';
 
 const UNITS: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
@@ -28,6 +29,16 @@ export function parseDate(text: string): Date {
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) throw new InvalidArgumentError('Give a time such as 2026-03-01T02:00.');
   return date;
+}
+
+/** A moment in a person's words, as milliseconds since 1970. */
+export function parseWhen(text: string): number {
+  try {
+    return parseMoment(text, new Date());
+  } catch (error) {
+    if (isEngineError(error, 'INVALID_ARGUMENT')) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
 }
 
 /** For options that may be given several times. */

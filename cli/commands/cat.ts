@@ -5,7 +5,7 @@ import { EngineError, readFileContent, splitSnapshotPath } from '../../engine/in
 import { argumentBytes } from '../bytes.ts';
 import { EXIT_OK } from '../exit-codes.ts';
 import {
-  addFilterOptions,
+  addMomentOptions,
   type FilterOptions,
   filterOf,
   type GlobalOptions,
@@ -23,7 +23,7 @@ export function catCommand(): Command {
     'snap cat latest:/srv/config/settings.json',
     'snap cat 1a2b3c4d:/srv/audiobooks/cover.jpg > cover.jpg',
   ]).argument('<snapshot>', 'SNAP:PATH');
-  return addFilterOptions(command).action(run<Options>(execute));
+  return addMomentOptions(command).action(run<Options>(execute));
 }
 
 async function execute(

@@ -6,7 +6,7 @@ import { argumentBytes } from '../bytes.ts';
 import { EXIT_OK } from '../exit-codes.ts';
 import { formatMode, formatTime, jsonPath, printable } from '../render.ts';
 import {
-  addFilterOptions,
+  addMomentOptions,
   type FilterOptions,
   filterOf,
   type GlobalOptions,
@@ -31,7 +31,7 @@ export function lsCommand(): Command {
     .argument('<snapshot>', 'SNAP or SNAP:PATH')
     .option('-l, --long', 'mode, owner, size and time')
     .option('--recursive', 'all that lies below');
-  return addFilterOptions(command).action(run<Options>(list));
+  return addMomentOptions(command).action(run<Options>(list));
 }
 
 async function list(options: Options, interruption: Interruption, [subject = '']: readonly string[]): Promise<number> {

@@ -21,7 +21,7 @@ import {
   printable,
 } from '../render.ts';
 import {
-  addFilterOptions,
+  addMomentOptions,
   type FilterOptions,
   filterOf,
   type GlobalOptions,
@@ -63,7 +63,7 @@ export function restoreCommand(): Command {
     .option('--verify', 'read everything back and compare it')
     .option('--workers <n>', 'threads that write', parsePositive)
     .option('-n, --dry-run', 'show the plan, write nothing');
-  return addFilterOptions(command).action(run<Options>(execute));
+  return addMomentOptions(command).action(run<Options>(execute));
 }
 
 async function execute(

@@ -71,6 +71,8 @@ export interface SnapshotRecord {
   readonly problems: readonly Problem[];
   readonly problemCount: number;
   readonly databases: readonly DatabaseRecord[];
+  /** Why it is not to be trusted: its sources shrank too much, say. Undefined for nearly all. */
+  readonly suspicion?: string | undefined;
   readonly summary: BackupCounts;
   readonly program: string;
 }
@@ -95,6 +97,7 @@ export function encodeSnapshot(snapshot: SnapshotRecord): Buffer {
     problems: snapshot.problems.map((problem) => ({ ...problem })),
     problemCount: snapshot.problemCount,
     databases: snapshot.databases.map((database) => ({ ...database, path: bytesToJson(database.path) })),
+    ...(snapshot.suspicion === undefined ? {} : { suspicion: snapshot.suspicion }),
     summary: { ...snapshot.summary },
     program: snapshot.program,
   });
@@ -132,6 +135,7 @@ export function decodeSnapshot(bytes: Buffer, what: string): SnapshotRecord {
     databases: fields
       .array('databases')
       .map((database) => decodeDatabase(asObject(database, fields, 'databases'), what)),
+    suspicion: fields.optionalText('suspicion'),
     summary: fields.object('summary') as unknown as BackupCounts,
     program: fields.text('program'),
   };

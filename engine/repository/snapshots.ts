@@ -2,11 +2,20 @@
 
 import { EngineError } from '../base/errors.ts';
 import { parseSnapshotId, type SnapshotId } from '../base/ids.ts';
+import { parseMoment } from '../base/moment.ts';
 import { decodeSnapshot, encodeSnapshot, type SnapshotRecord } from '../format/snapshot.ts';
+import { Annotations } from './annotations.ts';
 import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
 
+/** A snapshot as it stands now: tags and label are those that were set last. */
 export interface Snapshot extends SnapshotRecord {
   readonly id: SnapshotId;
+  /** Retention never removes it. */
+  readonly pinned: boolean;
+  /** It has a suspicion that nobody dispelled. */
+  readonly suspect: boolean;
+  /** Not listed; its data go with the next prune. */
+  readonly forgotten: boolean;
 }
 
 /** Which snapshots count. Every field that is set must fit. */
@@ -17,7 +26,12 @@ export interface SnapshotFilter {
   readonly labels?: readonly string[] | undefined;
   /** A snapshot must have each of them among its paths. */
   readonly paths?: readonly Buffer[] | undefined;
+  /** Only snapshots of this moment or before it. */
+  readonly until?: Date | undefined;
 }
+
+/** Which of the snapshots that were forgotten count. */
+export type ForgottenOnes = 'without' | 'with' | 'only';
 
 export const SHORT_ID_LENGTH = 8;
 
@@ -25,6 +39,7 @@ export function matchesFilter(snapshot: SnapshotRecord, filter: SnapshotFilter):
   if (filter.hosts !== undefined && filter.hosts.length > 0 && !filter.hosts.includes(snapshot.host)) return false;
   if (filter.labels !== undefined && filter.labels.length > 0 && !filter.labels.includes(snapshot.label)) return false;
   if (filter.tags?.some((tag) => !snapshot.tags.includes(tag)) === true) return false;
+  if (filter.until !== undefined && timeOf(snapshot) > filter.until.getTime()) return false;
   return filter.paths?.some((path) => !snapshot.paths.some((own) => own.equals(path))) !== true;
 }
 
@@ -37,11 +52,27 @@ export class SnapshotStore {
 
   async save(record: SnapshotRecord): Promise<Snapshot> {
     const { id } = await saveRecord(this.#store, 'snapshot', encodeSnapshot(record));
-    return { ...record, id: id as SnapshotId };
+    const suspect = record.suspicion !== undefined;
+    return { ...record, id: id as SnapshotId, pinned: false, suspect, forgotten: false };
   }
 
-  async load(id: SnapshotId): Promise<Snapshot> {
-    return { ...decodeSnapshot(await loadRecord(this.#store, 'snapshot', id), `snapshot ${id}`), id };
+  /** A snapshot with the facts that were added to it. */
+  async load(id: SnapshotId, annotations?: Annotations): Promise<Snapshot> {
+    const record = decodeSnapshot(await loadRecord(this.#store, 'snapshot', id), `snapshot ${id}`);
+    const facts = (annotations ?? (await this.annotations())).factsOf(id);
+    return {
+      ...record,
+      id,
+      tags: facts.tags ?? record.tags,
+      label: facts.label ?? record.label,
+      pinned: facts.pinned,
+      suspect: record.suspicion !== undefined && !facts.trusted,
+      forgotten: facts.forgotten,
+    };
+  }
+
+  annotations(): Promise<Annotations> {
+    return Annotations.load(this.#store);
   }
 
   /** All ids, in no order. */
@@ -61,11 +92,14 @@ export class SnapshotStore {
   async list(
     filter: SnapshotFilter = {},
     onDamage?: (id: SnapshotId, error: EngineError) => void,
+    forgotten: ForgottenOnes = 'without',
   ): Promise<Snapshot[]> {
     const snapshots: Snapshot[] = [];
+    const annotations = await this.annotations();
     for (const id of await this.ids()) {
       try {
-        const snapshot = await this.load(id);
+        const snapshot = await this.load(id, annotations);
+        if (forgotten !== 'with' && snapshot.forgotten !== (forgotten === 'only')) continue;
         if (matchesFilter(snapshot, filter)) snapshots.push(snapshot);
       } catch (error) {
         if (!(error instanceof EngineError) || error.code === 'STORAGE_FAILED' || onDamage === undefined) throw error;
@@ -75,21 +109,36 @@ export class SnapshotStore {
     return snapshots.sort(compareSnapshots);
   }
 
-  /** One snapshot by `latest`, `latest~N`, its id, or a unique prefix of it. */
+  /** One snapshot by `latest`, `latest~N`, `@` and a moment, its id, or a unique prefix of it. */
   async find(name: string, filter: SnapshotFilter = {}): Promise<Snapshot> {
     const back = /^latest(?:~(\d{1,6}))?$/.exec(name);
     if (back !== null) return this.#latest(name, Number(back[1] ?? 0), filter);
+    if (name.startsWith('@')) return this.#at(name, filter);
+    return this.#byId(name, 'without');
+  }
+
+  /** One that was forgotten and not pruned, by its id or a unique prefix of it. */
+  findForgotten(name: string): Promise<Snapshot> {
+    return this.#byId(name, 'only');
+  }
+
+  async #byId(name: string, forgotten: ForgottenOnes): Promise<Snapshot> {
     const wanted = name.toLowerCase();
     if (!/^[0-9a-f]{1,64}$/.test(wanted)) {
       throw new EngineError(
         'INVALID_ARGUMENT',
-        `"${name}" names no snapshot: give an id or its first digits, latest, or latest~N`,
+        `"${name}" names no snapshot: give an id or its first digits, latest, latest~N, or a moment such as @yesterday`,
       );
     }
-    const fitting = (await this.ids()).filter((id) => id.startsWith(wanted));
+    const annotations = await this.annotations();
+    const isMeant = (id: SnapshotId): boolean => annotations.factsOf(id).forgotten === (forgotten === 'only');
+    const all = (await this.ids()).filter((id) => id.startsWith(wanted));
+    const fitting = all.filter(isMeant);
     const [only] = fitting;
     if (only === undefined) {
-      throw new EngineError('SNAPSHOT_NOT_FOUND', `No snapshot has an id that begins with ${wanted}`);
+      const hint =
+        all.length > 0 && forgotten === 'without' ? '; one was forgotten, and "snap undelete" brings it back' : '';
+      throw new EngineError('SNAPSHOT_NOT_FOUND', `No snapshot has an id that begins with ${wanted}${hint}`);
     }
     if (fitting.length > 1) {
       const some = fitting.slice(0, 5).map((id) => id.slice(0, wanted.length + 4));
@@ -98,20 +147,44 @@ export class SnapshotStore {
         `${wanted} fits ${fitting.length} snapshots (${some.join(', ')}): give more digits`,
       );
     }
-    return this.load(only);
+    return this.load(only, annotations);
   }
 
   async #latest(name: string, back: number, filter: SnapshotFilter): Promise<Snapshot> {
     const snapshots = await this.list(filter, () => undefined);
     const snapshot = snapshots.at(-1 - back);
     if (snapshot !== undefined) return snapshot;
+    if (filter.until !== undefined && snapshots.length === 0) return this.#noneUntil(filter.until, filter);
     const count = snapshots.length === 1 ? 'there is 1 snapshot' : `there are ${snapshots.length} snapshots`;
     throw new EngineError('SNAPSHOT_NOT_FOUND', `${name} does not exist: ${count} that fit`);
   }
+
+  async #at(name: string, filter: SnapshotFilter): Promise<Snapshot> {
+    const asked = parseMoment(name.slice(1), new Date());
+    const until = new Date(Math.min(asked, filter.until?.getTime() ?? asked));
+    const found = (await this.list({ ...filter, until }, () => undefined)).at(-1);
+    return found ?? this.#noneUntil(until, filter);
+  }
+
+  async #noneUntil(until: Date, filter: SnapshotFilter): Promise<never> {
+    const [first] = await this.list({ ...filter, until: undefined }, () => undefined);
+    const why =
+      first === undefined
+        ? 'no snapshot fits at all'
+        : `the first that fits is ${first.id.slice(0, SHORT_ID_LENGTH)} of ${first.time}`;
+    throw new EngineError('SNAPSHOT_NOT_FOUND', `There is no snapshot of ${until.toISOString()} or before it: ${why}`);
+  }
 }
 
-/** Oldest first; by start, then by id, so that the order is the same everywhere. */
+/** Milliseconds since 1970. */
+export function timeOf(snapshot: SnapshotRecord): number {
+  return Date.parse(snapshot.time);
+}
+
+/** Oldest first; by time, then by start and id, so that the order is the same everywhere. */
 export function compareSnapshots(a: Snapshot, b: Snapshot): number {
+  const [aMs, bMs] = [timeOf(a), timeOf(b)];
+  if (aMs !== bMs) return aMs - bMs;
   if (a.startedNs !== b.startedNs) return a.startedNs < b.startedNs ? -1 : 1;
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }

@@ -168,3 +168,30 @@ test('a dry run writes nothing', async (t) => {
   assert.match(stdout, /nothing was written/);
   assert.deepEqual(readdirSync(cli.repository, { recursive: true }).sort(), before);
 });
+
+test('a snapshot is named by a moment, and --at counts only what was there by then', async (t) => {
+  const cli = new CliFixture(t);
+  await cli.init();
+  mkdirSync(cli.source);
+  const book = join(cli.source, 'book');
+  for (const day of ['2026-02-27', '2026-03-01', '2026-03-08']) {
+    writeFileSync(book, `as of ${day}`);
+    await cli.ok(['backup', cli.source, '--time', `${day}T02:00:00Z`]);
+  }
+  const cat = async (...parameters: string[]): Promise<string> => (await cli.ok(['cat', ...parameters])).stdout;
+  assert.equal(await cat(`@2026-03-01T01:59Z:${book}`), 'as of 2026-02-27');
+  assert.equal(await cat(`@2026-03-01T02:00Z:${book}`), 'as of 2026-03-01');
+  assert.equal(await cat(`@2026-03-07:${book}`), 'as of 2026-03-01');
+  assert.equal(await cat(`latest:${book}`), 'as of 2026-03-08');
+  assert.equal(await cat(`latest:${book}`, '--at', '2026-03-05'), 'as of 2026-03-01');
+  assert.equal(await cat(`latest~1:${book}`, '--at', '2026-03-05'), 'as of 2026-02-27');
+  const target = join(cli.folder, 'out');
+  await cli.ok(['restore', `latest:${book}`, '--at', '2026-03-05', '--target', target]);
+  assert.equal(readFileSync(join(target, 'book'), 'utf8'), 'as of 2026-03-01');
+  assert.match((await cli.ok(['ls', `@2026-03-05:${cli.source}`, '--json'])).stdout, /"size":16/);
+  const early = await cli.run(['ls', '@2026-01-01']);
+  assert.equal(early.code, 1);
+  assert.match(early.stderr, /the first that fits is [0-9a-f]{8} of 2026-02-27T0/);
+  assert.equal((await cli.run(['ls', '@soon'])).code, 2);
+  assert.equal((await cli.run(['ls', 'latest', '--at', 'soon'])).code, 2);
+});

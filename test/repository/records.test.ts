@@ -4,9 +4,8 @@ import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { type ErrorCode, isEngineError } from '../../engine/base/errors.ts';
-import type { BlobId } from '../../engine/base/ids.ts';
 import { LEASE_REFRESH_MS, LEASE_STALE_MS } from '../../engine/base/limits.ts';
-import { encodeLease, type LeaseRecord, type SnapshotRecord } from '../../engine/format/snapshot.ts';
+import { encodeLease, type LeaseRecord } from '../../engine/format/snapshot.ts';
 import { HeldLease, isLeaseAlive, listLeases } from '../../engine/repository/leases.ts';
 import { loadRecord, type RecordKind, type Store, saveRecord } from '../../engine/repository/sealed-files.ts';
 import { SnapshotStore } from '../../engine/repository/snapshots.ts';
@@ -14,6 +13,7 @@ import { MemoryBackend } from '../../engine/storage/memory.ts';
 import { FailingListing, ReplacedFile } from '../support/faulty-backend.ts';
 import { testStore } from '../support/index-segments.ts';
 import { randomFor } from '../support/random.ts';
+import { snapshotRecord } from '../support/snapshot-record.ts';
 
 const KINDS: readonly RecordKind[] = ['index', 'snapshot', 'annotation', 'mark', 'lock'];
 
@@ -88,53 +88,12 @@ test('trap 10: every flipped bit and every shorter form of a sealed file is refu
 
 // ---- snapshots
 
-function snapshotRecord(startedNs: bigint, fields: Partial<SnapshotRecord> = {}): SnapshotRecord {
-  return {
-    time: '2024-01-01T00:00:00.000Z',
-    startedNs,
-    host: 'shelf',
-    user: 'reader',
-    label: '',
-    tags: [],
-    paths: [Buffer.from('/library')],
-    parent: undefined,
-    tree: Buffer.alloc(16, 7) as BlobId,
-    mounts: [],
-    users: {},
-    groups: {},
-    rules: {},
-    leftOut: { count: 0, content: [] },
-    problems: [],
-    problemCount: 0,
-    databases: [],
-    summary: {
-      filesNew: 0,
-      filesChanged: 0,
-      filesUnmodified: 0,
-      filesDeleted: 0,
-      filesMoved: 0,
-      dirsNew: 0,
-      dirsChanged: 0,
-      dirsUnmodified: 0,
-      totalFilesProcessed: 0,
-      totalBytesProcessed: 0,
-      dataAdded: 0,
-      dataAddedPacked: 0,
-      backupStart: '2024-01-01T00:00:00.000Z',
-      backupEnd: '2024-01-01T00:00:00.000Z',
-      totalDuration: 0,
-    },
-    program: 'test',
-    ...fields,
-  };
-}
-
 test('snapshots are found by id, prefix, latest and latest~N, in the order of their starts', async () => {
   const store = await testStore(new MemoryBackend());
   const snapshots = new SnapshotStore(store);
   await assert.rejects(snapshots.find('latest'), fails('SNAPSHOT_NOT_FOUND'));
   const saved = [];
-  for (const started of [30n, 10n, 20n]) saved.push(await snapshots.save(snapshotRecord(started)));
+  for (const started of [30n, 10n, 20n]) saved.push(await snapshots.save(snapshotRecord({ startedNs: started })));
   const [third, first, second] = saved;
   assert.ok(first !== undefined && second !== undefined && third !== undefined);
   assert.deepEqual(
@@ -165,7 +124,7 @@ test('a prefix that fits several snapshots is refused, whichever they are', asyn
   const snapshots = new SnapshotStore(store);
   const byDigit = new Map<string, number>();
   for (let started = 0n; started < 40n; started++) {
-    const { id } = await snapshots.save(snapshotRecord(started));
+    const { id } = await snapshots.save(snapshotRecord({ startedNs: started }));
     byDigit.set(id.slice(0, 1), (byDigit.get(id.slice(0, 1)) ?? 0) + 1);
   }
   for (const [digit, count] of byDigit) {
@@ -176,8 +135,8 @@ test('a prefix that fits several snapshots is refused, whichever they are', asyn
 
 test('filters narrow what counts as latest', async () => {
   const snapshots = new SnapshotStore(await testStore(new MemoryBackend()));
-  await snapshots.save(snapshotRecord(1n, { host: 'a', tags: ['daily', 'books'], label: 'x' }));
-  await snapshots.save(snapshotRecord(2n, { host: 'b', tags: ['daily'], paths: [Buffer.from('/photos')] }));
+  await snapshots.save(snapshotRecord({ startedNs: 1n, host: 'a', tags: ['daily', 'books'], label: 'x' }));
+  await snapshots.save(snapshotRecord({ startedNs: 2n, host: 'b', tags: ['daily'], paths: [Buffer.from('/photos')] }));
   const started = async (filter: Parameters<SnapshotStore['find']>[1]): Promise<bigint> =>
     (await snapshots.find('latest', filter)).startedNs;
   assert.equal(await started({}), 2n);
@@ -192,8 +151,8 @@ test('filters narrow what counts as latest', async () => {
 
 test('a damaged snapshot is named and left out; a listing that fails is an error', async () => {
   const store = await testStore(new MemoryBackend());
-  const good = await new SnapshotStore(store).save(snapshotRecord(1n));
-  const bad = await new SnapshotStore(store).save(snapshotRecord(2n));
+  const good = await new SnapshotStore(store).save(snapshotRecord({ startedNs: 1n }));
+  const bad = await new SnapshotStore(store).save(snapshotRecord({ startedNs: 2n }));
   const file = { kind: 'snapshot', name: bad.id, bytes: Buffer.alloc(500) } as const;
   const snapshots = new SnapshotStore({ ...store, backend: new ReplacedFile(store.backend, file) });
   const damaged: string[] = [];

@@ -109,7 +109,8 @@ async function checkConfigAndKeys(repository: Repository, findings: Findings): P
 }
 
 async function loadSnapshots(repository: Repository, findings: Findings): Promise<Snapshot[]> {
-  return repository.snapshots.list({}, (id, error) => findings.add(`snapshots/${id}`, error, [id]));
+  // One that was forgotten can be brought back, so it has to be whole, too.
+  return repository.snapshots.list({}, (id, error) => findings.add(`snapshots/${id}`, error, [id]), 'with');
 }
 
 /** Annotations, marks and leases: only that they open. */

@@ -1,0 +1,118 @@
+/** Facts that were added to snapshots later. Files never change, so an edit is a new file, and the newest wins. */
+
+import { hostname } from 'node:os';
+import { type EngineError, isEngineError } from '../base/errors.ts';
+import { isHex, type SnapshotId } from '../base/ids.ts';
+import {
+  type AnnotationKind,
+  type AnnotationRecord,
+  decodeAnnotation,
+  encodeAnnotation,
+} from '../format/annotation.ts';
+import type { Json } from '../format/canonical-json.ts';
+import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
+
+interface StoredAnnotation extends AnnotationRecord {
+  readonly id: string;
+}
+
+/** What holds for one snapshot besides its record. */
+export interface SnapshotFacts {
+  readonly tags: readonly string[] | undefined;
+  readonly label: string | undefined;
+  readonly pinned: boolean;
+  readonly trusted: boolean;
+  readonly forgotten: boolean;
+}
+
+export interface AnnotationDamage {
+  readonly object: string;
+  readonly error: EngineError;
+}
+
+/** All annotations of a repository as they were when they were loaded. */
+export class Annotations {
+  readonly #newest: ReadonlyMap<string, StoredAnnotation>;
+  /** Ids of files that a newer one of the same kind and subject replaces. */
+  readonly superseded: readonly string[];
+  readonly damage: readonly AnnotationDamage[];
+
+  private constructor(all: readonly StoredAnnotation[], damage: readonly AnnotationDamage[]) {
+    const newest = new Map<string, StoredAnnotation>();
+    const superseded: string[] = [];
+    for (const annotation of all) {
+      const key = keyOf(annotation.kind, annotation.snapshot);
+      const other = newest.get(key);
+      const wins = other === undefined || isNewer(annotation, other);
+      if (wins) newest.set(key, annotation);
+      if (other !== undefined) superseded.push(wins ? other.id : annotation.id);
+    }
+    this.#newest = newest;
+    this.superseded = superseded;
+    this.damage = damage;
+  }
+
+  static async load(store: Store): Promise<Annotations> {
+    const all: StoredAnnotation[] = [];
+    const damage: AnnotationDamage[] = [];
+    for await (const { name } of store.backend.list('annotation')) {
+      if (!isHex(name, 32)) continue;
+      try {
+        const record = await loadRecord(store, 'annotation', name);
+        all.push({ ...decodeAnnotation(record, `annotation ${name}`), id: name });
+      } catch (error) {
+        if (isEngineError(error, 'OBJECT_MISSING')) continue;
+        if (!isEngineError(error, 'OBJECT_CORRUPT')) throw error;
+        damage.push({ object: `annotations/${name}`, error });
+      }
+    }
+    return new Annotations(all, damage);
+  }
+
+  factsOf(snapshot: SnapshotId): SnapshotFacts {
+    const value = (kind: AnnotationKind): Json | undefined => this.#newest.get(keyOf(kind, snapshot))?.value;
+    const tags = value('tags');
+    const label = value('label');
+    return {
+      tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : undefined,
+      label: typeof label === 'string' ? label : undefined,
+      pinned: value('pinned') === true,
+      trusted: value('trusted') === true,
+      forgotten: value('forgotten') === true,
+    };
+  }
+
+  /** When the newest of a kind was made, in milliseconds since 1970. */
+  timeOf(kind: AnnotationKind, snapshot: SnapshotId | undefined): number | undefined {
+    return this.#newest.get(keyOf(kind, snapshot))?.atMs;
+  }
+
+  /** A fact of the whole repository. */
+  valueOf(kind: AnnotationKind): Json | undefined {
+    return this.#newest.get(keyOf(kind, undefined))?.value;
+  }
+
+  /** Files about a snapshot, the newest of each kind: they may go once it is gone itself. */
+  filesAbout(snapshot: SnapshotId): string[] {
+    return [...this.#newest.values()].filter((found) => found.snapshot === snapshot).map(({ id }) => id);
+  }
+
+  /** Adds a fact that is newer than all that were loaded, whatever the clock says. Durable when it returns. */
+  async add(
+    store: Store,
+    fact: { kind: AnnotationKind; snapshot: SnapshotId | undefined; value: Json },
+  ): Promise<void> {
+    const before = this.#newest.get(keyOf(fact.kind, fact.snapshot))?.atMs ?? 0;
+    const atMs = Math.max(Date.now(), before + 1);
+    await saveRecord(store, 'annotation', encodeAnnotation({ ...fact, atMs, host: hostname() }));
+  }
+}
+
+function keyOf(kind: string, snapshot: SnapshotId | undefined): string {
+  return `${snapshot ?? ''} ${kind}`;
+}
+
+/** Of two of the same millisecond every reader takes the same one. */
+function isNewer(a: StoredAnnotation, b: StoredAnnotation): boolean {
+  return a.atMs !== b.atMs ? a.atMs > b.atMs : a.id > b.id;
+}
