@@ -11,6 +11,9 @@ import type { RestoreWorkerData } from './worker.ts';
 /** One at work, one whose frames are being read. */
 const TASKS_PER_WORKER = 2;
 
+/** A worker makes short-lived objects only; the default lets 48 MiB of them lie about. */
+const WORKER_YOUNG_MIB = 6;
+
 interface Pending {
   readonly resolve: (result: FileTaskResult | undefined) => void;
   readonly reject: (error: unknown) => void;
@@ -55,7 +58,10 @@ export class TaskPool {
         temporaryPrefix: temporaryPrefix(this.#options.token, number.toString(36)),
         cancel: this.#cancel.buffer as SharedArrayBuffer,
       };
-      const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: data });
+      const worker = new Worker(new URL('./worker.js', import.meta.url), {
+        workerData: data,
+        resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_MIB },
+      });
       const seat: Seat = { worker, pending: new Map() };
       worker.on('message', (reply: WorkerReply) => this.#settle(seat, reply));
       worker.on('error', (error) => this.#fail(error));

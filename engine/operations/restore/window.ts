@@ -16,7 +16,8 @@ import type { WalkDirectory } from './walk-directory.ts';
 
 /** The first window is small, so that the workers soon have something to do; each one after it is twice as large. */
 const WINDOW_FILES_FIRST = 4096;
-const WINDOW_FILES_MAX = 65_536;
+/** Two windows are in memory at a time, with the row and the state of each file: larger ones cost memory and win nothing. */
+const WINDOW_FILES_MAX = 8192;
 const WINDOW_SLICES_MAX = 262_144;
 
 export type InlineContent = Exclude<Content, { kind: 'indirect' | 'tree' }>;
