@@ -15,6 +15,8 @@ import {
   readMode,
   readMtime,
   readSize,
+  S_IFMT,
+  S_IFREG,
   STAT_BYTES,
   STAT_OFFSET,
   type Time,
@@ -349,6 +351,25 @@ export function isUnstableRow(bytes: Buffer, at: number): boolean {
 
 export function hasExtensions(bytes: Buffer, at: number): boolean {
   return (bytes.readUInt16LE(at + ROW_STAT_OFFSET + STAT_OFFSET.flags) & FLAG_EXTENSIONS) !== 0;
+}
+
+/** The name of the row at `at`, unchecked: a view. */
+export function nameOfRowAt(bytes: Buffer, at: number): Buffer {
+  const start = at + ROW_NAME_OFFSET;
+  return bytes.subarray(start, start + bytes.readUInt16LE(at + ROW_NAME_LENGTH_OFFSET));
+}
+
+/**
+ * Where the blob id stands, counted from the row's start, when the row at `at` is a regular file under one name whose
+ * content is one blob; else -1. The rest of the row is not looked at: decodeRow comes before anything is made of it.
+ */
+export function singleBlobOffset(bytes: Buffer, at: number): number {
+  if ((readMode(bytes, at + ROW_STAT_OFFSET) & S_IFMT) !== S_IFREG) return -1;
+  if (readLinks(bytes, at + ROW_STAT_OFFSET) > 1) return -1;
+  const flags = bytes.readUInt16LE(at + ROW_STAT_OFFSET + STAT_OFFSET.flags);
+  if ((flags & CONTENT_MASK) !== CONTENT_SINGLE) return -1;
+  const offset = ROW_NAME_OFFSET + bytes.readUInt16LE(at + ROW_NAME_LENGTH_OFFSET);
+  return offset + BLOB_ID_BYTES <= rowLengthAt(bytes, at) ? offset : -1;
 }
 
 export function rowLengthAt(bytes: Buffer, at: number): number {

@@ -7,8 +7,8 @@ import { type ContentEntry, decodeRow } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
 import type { RestoreContext } from './context.ts';
 import { FILE_MENDED, FileTaskBuilder, type FileTaskResult, STATUS_DONE } from './messages.ts';
+import type { PlannedFile } from './planned-file.ts';
 import { DIGEST_BYTES } from './state-digest.ts';
-import type { PlannedFile } from './window.ts';
 
 const TASK_BYTES = 16 * MIB;
 const TASK_FILES_MAX = 1024;

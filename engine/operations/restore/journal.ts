@@ -160,8 +160,9 @@ export class Journal {
     return this.#known.touch(digest);
   }
 
-  add(digest: Buffer): void {
-    digest.copy(this.#waiting, this.#waitingBytes);
+  /** The digest that begins at `at`. */
+  add(digests: Uint8Array, at = 0): void {
+    for (let byte = 0; byte < DIGEST_BYTES; byte++) this.#waiting[this.#waitingBytes + byte] = digests[at + byte] ?? 0;
     this.#waitingBytes += DIGEST_BYTES;
     if (this.#waitingBytes === this.#waiting.length) this.flush();
   }

@@ -10,8 +10,8 @@ import { decodeRow } from '../../format/row.ts';
 import type { RestoreContext } from './context.ts';
 import { fileTarget, metadataMessage, setMetadata } from './metadata.ts';
 import type { OtherEntries } from './other-entries.ts';
+import type { LargeFile, PlannedFile } from './planned-file.ts';
 import { processIdentity } from './task-runner.ts';
-import type { LargeFile, PlannedFile } from './window.ts';
 
 const OPEN_MAX = 128;
 

@@ -5,9 +5,9 @@ import { FileSystemError } from '../../filesystem/types.ts';
 import type { RestoreContext } from './context.ts';
 import type { LinkGroup, PendingLink } from './hard-links.ts';
 import type { OtherEntries } from './other-entries.ts';
+import { type PlannedFile, plannedFile } from './planned-file.ts';
 import { isLinkRefusal } from './target-tree.ts';
 import type { WalkDirectory } from './walk-directory.ts';
-import { type PlannedFile, plannedFile } from './window.ts';
 
 export class LinkMaker {
   readonly #context: RestoreContext;

@@ -6,6 +6,7 @@
 import { ByteWriter } from '../../base/bytes.ts';
 import type { ErrorCode } from '../../base/errors.ts';
 import type { DirectoryHandle } from '../../filesystem/types.ts';
+import { singleBlobOffset } from '../../format/row.ts';
 import type { PlannedBatch } from '../../repository/read-plan.ts';
 
 /** `write`: make files, or parts of large ones. `compare`: read files and hold them against ids. */
@@ -129,6 +130,26 @@ export class FileTaskBuilder {
     this.#files.push(start, entry.row.length, entry.directory, entry.fd, entry.flags, slices, 0);
   }
 
+  /** A file of one blob, whose id stands in its row, which lies in `leaf`. */
+  plainFile(
+    leaf: Buffer,
+    at: {
+      readonly start: number;
+      readonly end: number;
+      readonly directory: number;
+      readonly frame: number;
+      readonly offset: number;
+    },
+    size: number,
+  ): void {
+    const length = at.end - at.start;
+    const start = this.#bytes.reserve(length);
+    leaf.copy(this.#bytes.backing, start, at.start, at.end);
+    this.#files.push(start, length, at.directory, -1, 0, this.#slices.length / SLICE_WORDS, 1);
+    this.#slices.push(at.frame, at.offset, start + singleBlobOffset(leaf, at.start));
+    this.#extents.push(0, size);
+  }
+
   /** Returns its number. */
   slice(entry: SliceEntry): number {
     const id = entry.blobId === undefined ? -1 : this.#bytes.length;
@@ -144,10 +165,10 @@ export class FileTaskBuilder {
     return {
       type,
       frames,
-      directories: Int32Array.from(this.#directories),
-      files: Int32Array.from(this.#files),
-      slices: Int32Array.from(this.#slices),
-      extents: Float64Array.from(this.#extents),
+      directories: new Int32Array(this.#directories),
+      files: new Int32Array(this.#files),
+      slices: new Int32Array(this.#slices),
+      extents: new Float64Array(this.#extents),
       bytes: this.#bytes.finish(),
     };
   }

@@ -14,11 +14,13 @@ import type { RestoreContext } from './context.ts';
 import { type Decision, decide, type ExistingEntry } from './decisions.ts';
 import { type LinkGroup, LinkGroups } from './hard-links.ts';
 import { JOURNAL_NAME } from './journal.ts';
+import type { OverwritePolicy } from './options.ts';
+import { type PlannedFile, plannedFile } from './planned-file.ts';
 import { sameState } from './state-digest.ts';
 import { TargetDirectory } from './target-directories.ts';
 import type { TargetTree } from './target-tree.ts';
 import { findExisting, type WalkDirectory } from './walk-directory.ts';
-import { planInline, plannedFile, planPieces, Window } from './window.ts';
+import { planInline, planPieces, Window } from './window.ts';
 import type { WindowExecutor } from './window-executor.ts';
 
 const SLASH = Buffer.from('/');
@@ -92,12 +94,16 @@ export class Walk {
       for await (const leaf of this.#context.parts.repository.blobs.leaves(treeId)) {
         // A copy, so that rows that wait do not keep whole frames in memory.
         const bytes = Buffer.from(leaf.bytes);
+        const place = this.#takesPlain(directory) ? { directory: directory.target, leaf: bytes } : undefined;
         let at = leaf.firstRow;
         for (let number = 0; number < leaf.rowCount; number++) {
           const end = at + rowLengthAt(bytes, at);
-          const row = bytes.subarray(at, end);
+          if (place !== undefined && this.#window.addPlain(place, at)) this.#startThreads();
+          else {
+            const row = bytes.subarray(at, end);
+            if (!this.#isPrompt(directory, row)) await this.#entry(directory, row, depth);
+          }
           at = end;
-          if (!this.#isPlain(directory, row)) await this.#entry(directory, row, depth);
           if (this.#window.full) await this.#swap();
           if (!this.#context.fresh) await this.#context.breathe();
         }
@@ -113,8 +119,15 @@ export class Walk {
     if (directory.state === 'ready' && directory.parent !== undefined) this.#window.walked.push(directory);
   }
 
+  /** True where nothing can be in the way of a new file: what is left to decide about it stands in its row. */
+  #takesPlain(directory: WalkDirectory): boolean {
+    const { dryRun, policy } = this.#context.parts;
+    if (this.#filters || dryRun || isCareful(policy) || directory.parent === undefined) return false;
+    return this.#tree.ensure(directory) && directory.created && directory.listing === undefined;
+  }
+
   /** Handles a row that needs no waiting: true when that is done. */
-  #isPlain(directory: WalkDirectory, row: Buffer): boolean {
+  #isPrompt(directory: WalkDirectory, row: Buffer): boolean {
     if ((readMode(row, ROW_STAT_OFFSET) & S_IFMT) === 0o040000) return false;
     const node = this.#decode(directory, row);
     if (node === undefined) return true;
@@ -149,7 +162,7 @@ export class Walk {
 
   /** One entry that is not a directory, whatever it is. */
   async single(directory: WalkDirectory, row: Buffer): Promise<void> {
-    if (!this.#isPlain(directory, row)) await this.#entry(directory, row, 0);
+    if (!this.#isPrompt(directory, row)) await this.#entry(directory, row, 0);
   }
 
   /** `below`: not itself, but something in it may be wanted. */
@@ -265,10 +278,9 @@ export class Walk {
       readonly group: LinkGroup | undefined;
       readonly existing: ExistingEntry | undefined;
     },
-  ): ReturnType<typeof plannedFile> {
+  ): PlannedFile {
     const sideFiles = found.existing === undefined ? [] : this.#sideFiles(directory, found.node);
-    // Where existing files decide by their presence or age, a half-written one must never carry the name.
-    const careful = this.#context.parts.policy === 'never' || this.#context.parts.policy === 'if-newer';
+    const careful = isCareful(this.#context.parts.policy);
     const place = { directory: directory.target, row: this.#filters ? Buffer.from(row) : row, group: found.group };
     return plannedFile(place, found.node, { replaces: found.decision !== 'create' || careful, sideFiles });
   }
@@ -331,6 +343,11 @@ export class Walk {
   async abandon(): Promise<void> {
     await this.#executing;
   }
+}
+
+/** Where existing files decide by their presence or age, a half-written one must never carry the name. */
+function isCareful(policy: OverwritePolicy): boolean {
+  return policy === 'never' || policy === 'if-newer';
 }
 
 function childPath(path: Buffer, name: Buffer): Buffer {

@@ -11,21 +11,16 @@ import { isDamage } from '../../repository/batch-reader.ts';
 import type { PlannedBatch } from '../../repository/read-plan.ts';
 import { Comparer } from './comparer.ts';
 import type { RestoreContext } from './context.ts';
+import { HandleCounter } from './handle-counter.ts';
 import { LargeFiles } from './large-files.ts';
 import { LinkMaker } from './link-maker.ts';
-import {
-  FILE_REPLACES,
-  FileTaskBuilder,
-  type FileTaskResult,
-  STATUS_DAMAGED,
-  STATUS_DONE,
-  STATUS_FAILED,
-} from './messages.ts';
+import { type FileIssue, type FileTaskResult, STATUS_DAMAGED, STATUS_DONE, STATUS_FAILED } from './messages.ts';
 import { OtherEntries } from './other-entries.ts';
+import { OutgoingTask } from './outgoing-task.ts';
+import type { PlannedFile } from './planned-file.ts';
 import { DIGEST_BYTES } from './state-digest.ts';
-import type { TargetDirectory } from './target-directories.ts';
 import type { TargetTree } from './target-tree.ts';
-import { type MissingSlice, type PlannedFile, planInline, planPieces, Window } from './window.ts';
+import { type MissingSlice, planInline, planPieces, Window } from './window.ts';
 
 const TASK_BYTES = 4 * MIB;
 const TASK_FILES_MAX = 2048;
@@ -33,11 +28,6 @@ const TASK_FILES_MAX = 2048;
 const TASK_HANDLES_MAX = 128;
 /** A search through all packs for another copy of a damaged blob is slow: this much of it in one restore. */
 const SEARCH_MS_MAX = 60_000;
-
-/** A task on its way, as its answer will need it. */
-interface SentTask {
-  readonly files: { readonly file: PlannedFile; readonly whole: boolean; readonly wishes: readonly number[] }[];
-}
 
 export class WindowExecutor {
   readonly #context: RestoreContext;
@@ -113,7 +103,7 @@ export class WindowExecutor {
       for (let first = 0; first < window.bare.length; first += TASK_FILES_MAX) {
         await this.#dispatchBare(window.bare.slice(first, first + TASK_FILES_MAX));
       }
-      const handles = new HandleCounter(window);
+      const handles = new HandleCounter(window, TASK_HANDLES_MAX);
       const limits = { bytes: TASK_BYTES, wishes: TASK_FILES_MAX * 2, accepts: handles.accepts };
       for (;;) {
         handles.reset();
@@ -150,81 +140,76 @@ export class WindowExecutor {
   async #dispatchBare(files: readonly PlannedFile[]): Promise<void> {
     let first = 0;
     while (first < files.length) {
-      const builder = new FileTaskBuilder();
-      const sent: SentTask = { files: [] };
+      const task = new OutgoingTask();
       let last = first;
-      for (; last < files.length && builder.directoryCount < TASK_HANDLES_MAX; last++) {
+      for (; last < files.length && task.directories.size < TASK_HANDLES_MAX; last++) {
         const file = files[last];
-        if (file !== undefined && file.state === 'open') this.#addWhole(builder, sent, { file, wishes: [] });
+        if (file === undefined || file.state !== 'open') continue;
+        const directory = this.#directory(task, file);
+        if (directory !== undefined) task.addWhole(file, directory, []);
       }
       first = last;
       await this.#context.parts.pool.ready();
-      this.#send(builder, sent, []);
+      this.#send(task, []);
       await this.#context.breathe();
     }
   }
 
   #dispatch(window: Window, batch: PlannedBatch): void {
+    const task = new OutgoingTask();
     const byFile = new Map<PlannedFile, { wishes: number[]; frames: number[] }>();
-    for (const [at, wish] of batch.wishes.entries()) {
+    for (let at = 0; at < batch.wishes.length; at++) {
+      const wish = batch.wishes[at] ?? 0;
+      const frame = batch.frameOfWish[at] ?? 0;
+      const plain = window.plainFile(wish);
+      if (plain >= 0) {
+        const directory = task.numberOf(window.plain.place(plain).directory);
+        const number = directory ?? this.#directory(task, window.plain.planned(plain));
+        if (number !== undefined) task.addPlain(window, wish, { directory: number, frame });
+        continue;
+      }
       const file = window.file(wish);
       if (file.state !== 'open') continue;
-      let own = byFile.get(file);
-      if (own === undefined) {
-        own = { wishes: [], frames: [] };
-        byFile.set(file, own);
+      const own = byFile.get(file);
+      if (own === undefined) byFile.set(file, { wishes: [wish], frames: [frame] });
+      else {
+        own.wishes.push(wish);
+        own.frames.push(frame);
       }
-      own.wishes.push(wish);
-      own.frames.push(batch.frameOfWish[at] ?? 0);
     }
-    const builder = new FileTaskBuilder();
-    const sent: SentTask = { files: [] };
     for (const [file, own] of byFile) {
-      const whole =
-        file.planned && file.large === undefined && file.slicesDone === 0 && own.wishes.length === file.slices;
-      const added = whole
-        ? this.#addWhole(builder, sent, { file, wishes: own.wishes })
-        : this.#addPieces(builder, sent, { file, wishes: own.wishes });
-      if (!added) continue;
+      if (!this.#addFile(task, file, own.wishes)) continue;
       for (const [at, wish] of own.wishes.entries()) {
         const { position, length, blobId } = window.slice(wish);
-        builder.slice({ frame: own.frames[at] ?? 0, offset: window.plan.offset(wish), position, length, blobId });
+        task.builder.slice({ frame: own.frames[at] ?? 0, offset: window.plan.offset(wish), position, length, blobId });
       }
     }
-    this.#send(builder, sent, batch.frames, window);
+    this.#send(task, batch.frames, window);
   }
 
-  #addWhole(
-    builder: FileTaskBuilder,
-    sent: SentTask,
-    { file, wishes }: { readonly file: PlannedFile; readonly wishes: readonly number[] },
-  ): boolean {
-    const { directories } = this.#context.parts;
-    const handle = this.#attempt(file, 'open the directory of', () => {
-      this.#context.changing(file.directory);
+  /** Number of the file's directory in the task, for which it is kept open. */
+  #directory(task: OutgoingTask, file: PlannedFile): number | undefined {
+    const { directory } = file;
+    return this.#attempt(file, 'open the directory of', () => {
+      this.#context.changing(directory);
       this.removeSideFiles(file);
-      return directories.pin(file.directory);
+      const known = task.numberOf(directory);
+      return known ?? task.addDirectory(directory, this.#context.parts.directories.pin(directory));
     });
-    if (handle === undefined) return false;
-    const directory = builder.directory(handle, file.directory.key);
-    builder.file({ row: file.row, directory, fd: -1, flags: file.replaces ? FILE_REPLACES : 0 });
-    sent.files.push({ file, whole: true, wishes });
-    return true;
   }
 
-  #addPieces(
-    builder: FileTaskBuilder,
-    sent: SentTask,
-    { file, wishes }: { readonly file: PlannedFile; readonly wishes: readonly number[] },
-  ): boolean {
-    const { directories } = this.#context.parts;
+  #addFile(task: OutgoingTask, file: PlannedFile, wishes: number[]): boolean {
+    if (file.planned && file.large === undefined && file.slicesDone === 0 && wishes.length === file.slices) {
+      const directory = this.#directory(task, file);
+      if (directory !== undefined) task.addWhole(file, directory, wishes);
+      return directory !== undefined;
+    }
     const handle = this.#attempt(file, 'write', () => this.#large.pin(file));
     if (handle === undefined) return false;
     // A worker wants a directory for its messages only: the root stands for it, and is always open.
-    const { root } = directories;
-    const directory = builder.directory(directories.use(root), root.key);
-    builder.file({ row: file.row, directory, fd: handle.fd, flags: 0 });
-    sent.files.push({ file, whole: false, wishes });
+    const { directories } = this.#context.parts;
+    const directory = task.builder.directory(directories.use(directories.root), directories.root.key);
+    task.addPieces(file, { fd: handle.fd, directory }, wishes);
     return true;
   }
 
@@ -238,56 +223,104 @@ export class WindowExecutor {
     }
   }
 
-  #send(builder: FileTaskBuilder, sent: SentTask, frames: PlannedBatch['frames'], window?: Window): void {
-    if (sent.files.length === 0) return;
+  #send(task: OutgoingTask, frames: PlannedBatch['frames'], window?: Window): void {
+    if (task.isEmpty) {
+      this.#unpin(task);
+      return;
+    }
     const running = this.#context.parts.pool
-      .run(builder.finish('write', frames))
-      .then((result) => this.#settle(sent, result, window))
+      .run(task.builder.finish('write', frames))
+      .then((result) => this.#settle(task, result, window))
       .catch((error: unknown) => {
         this.#failure ??= error;
         this.#context.parts.pool.cancel();
       })
       .finally(() => {
-        for (const { file, whole } of sent.files) {
-          if (whole) this.#context.parts.directories.unpin(file.directory);
-          else this.#large.unpin(file);
-        }
+        this.#unpin(task);
         this.#running.delete(running);
       });
     this.#running.add(running);
   }
 
-  async #settle(sent: SentTask, result: FileTaskResult, window: Window | undefined): Promise<void> {
+  #unpin(task: OutgoingTask): void {
+    for (const directory of task.directories.keys()) this.#context.parts.directories.unpin(directory);
+    for (const { file, whole } of task.files) if (!whole) this.#large.unpin(file);
+  }
+
+  async #settle(task: OutgoingTask, result: FileTaskResult, window: Window | undefined): Promise<void> {
+    const rescues: MissingSlice[] = [];
+    if (window !== undefined) this.#settlePlain(task, result, { window, rescues });
+    const plainCount = task.plain.length;
     for (const issue of result.issues) {
-      const entry = sent.files[issue.file];
-      if (entry === undefined || issue.during === 'write') continue;
-      const path = this.#context.parts.directories.path(entry.file.directory, entry.file.name);
-      this.#context.parts.problems.add({ ...issue, path });
+      const file = task.files[issue.file - plainCount]?.file;
+      if (file !== undefined && issue.during !== 'write') this.#tell(issue, file);
     }
     const damaged = new Set(result.damaged);
-    const rescues: number[] = [];
-    let slice = 0;
-    for (const [number, { file, whole, wishes }] of sent.files.entries()) {
+    let slice = plainCount;
+    for (const [index, { file, whole, wishes }] of task.files.entries()) {
+      const number = plainCount + index;
       const status = result.statuses[number];
       const first = slice;
       slice += wishes.length;
-      if (status === STATUS_FAILED) {
-        const issue = result.issues.find((item) => item.file === number && item.during === 'write');
-        this.fail(file, { during: 'write', code: issue?.code ?? 'EIO', message: issue?.message ?? 'Cannot write it' });
-      } else if (status === STATUS_DAMAGED && wishes.length === 0) {
-        this.fail(file, { during: 'read', code: 'OBJECT_CORRUPT', message: 'Its row in the snapshot is damaged' });
-      } else if (status === STATUS_DAMAGED) {
-        rescues.push(...wishes.filter((_, at) => whole || damaged.has(first + at)));
-        if (!whole) file.slicesDone += wishes.filter((_, at) => !damaged.has(first + at)).length;
+      if (status === STATUS_FAILED) this.#failWriting(file, result, number);
+      else if (status === STATUS_DAMAGED && wishes.length === 0) this.#failRow(file);
+      else if (status === STATUS_DAMAGED) {
+        const lost = wishes.filter((_, at) => whole || damaged.has(first + at));
+        if (window !== undefined) rescues.push(...lost.map((wish) => window.slice(wish)));
+        if (!whole) file.slicesDone += wishes.length - lost.length;
       } else if (status === STATUS_DONE && whole) {
-        this.#finished(file, Buffer.from(result.digests.subarray(number * DIGEST_BYTES, (number + 1) * DIGEST_BYTES)));
+        this.#finished(file, result.digests, number * DIGEST_BYTES);
       } else if (status === STATUS_DONE) {
         file.slicesDone += wishes.length;
         this.#finishIfComplete(file);
       }
     }
-    if (window === undefined) return;
-    for (const wish of rescues) await this.#rescue(window.slice(wish));
+    for (const lost of rescues) await this.#rescue(lost);
+  }
+
+  #settlePlain(
+    task: OutgoingTask,
+    result: FileTaskResult,
+    into: { readonly window: Window; readonly rescues: MissingSlice[] },
+  ): void {
+    const { plain } = into.window;
+    const { counters, parts } = this.#context;
+    for (const issue of result.issues) {
+      const number = task.plain[issue.file];
+      if (number !== undefined && issue.during !== 'write') this.#tell(issue, plain.planned(number));
+    }
+    for (const [number, name] of task.plain.entries()) {
+      const status = result.statuses[number];
+      if (status === STATUS_DONE) {
+        counters.filesRestored++;
+        counters.bytesRestored += plain.size(name);
+        this.#context.guard(parts.directories.root, () => parts.journal.add(result.digests, number * DIGEST_BYTES));
+        if (parts.verify) this.#written.push(plain.planned(name));
+      } else if (status === STATUS_FAILED) this.#failWriting(plain.planned(name), result, number);
+      else if (status === STATUS_DAMAGED) {
+        const file = plain.planned(name);
+        if (isRow(file.row)) into.rescues.push(into.window.plainSlice(name, file));
+        else this.#failRow(file);
+      }
+    }
+    const last = task.plain.at(-1);
+    if (last !== undefined) {
+      this.#context.progress({ directory: plain.place(last).directory, name: plain.name(last) });
+    }
+  }
+
+  #tell(issue: FileIssue, file: PlannedFile): void {
+    const path = this.#context.parts.directories.path(file.directory, file.name);
+    this.#context.parts.problems.add({ ...issue, path });
+  }
+
+  #failWriting(file: PlannedFile, result: FileTaskResult, number: number): void {
+    const issue = result.issues.find((item) => item.file === number && item.during === 'write');
+    this.fail(file, { during: 'write', code: issue?.code ?? 'EIO', message: issue?.message ?? 'Cannot write it' });
+  }
+
+  #failRow(file: PlannedFile): void {
+    this.fail(file, { during: 'read', code: 'OBJECT_CORRUPT', message: 'Its row in the snapshot is damaged' });
   }
 
   /** A piece that its frame did not give: another copy may exist. */
@@ -326,16 +359,16 @@ export class WindowExecutor {
       this.removeSideFiles(file);
       return this.#large.finish(file);
     });
-    if (digest !== undefined) this.#finished(file, digest);
+    if (digest !== undefined) this.#finished(file, digest, 0);
   }
 
-  #finished(file: PlannedFile, digest: Buffer): void {
+  #finished(file: PlannedFile, digests: Uint8Array, at: number): void {
     const { counters, parts } = this.#context;
     file.state = 'finished';
     if (file.group !== undefined) file.group.state = 'done';
     counters.filesRestored++;
     counters.bytesRestored += file.size;
-    this.#context.guard(parts.directories.root, () => parts.journal.add(digest));
+    this.#context.guard(parts.directories.root, () => parts.journal.add(digests, at));
     if (parts.verify) this.#written.push(file);
     this.#context.progress(file);
   }
@@ -378,29 +411,12 @@ export class WindowExecutor {
   }
 }
 
-/** Decides when a batch needs too many open directories and files. */
-class HandleCounter {
-  readonly #window: Window;
-  readonly #seen = new Set<TargetDirectory | PlannedFile>();
-  #last: TargetDirectory | undefined;
-
-  constructor(window: Window) {
-    this.#window = window;
-  }
-
-  reset(): void {
-    this.#seen.clear();
-    this.#last = undefined;
-  }
-
-  readonly accepts = (wish: number): boolean => {
-    const file = this.#window.file(wish);
-    // Where a file has more than one piece, either it or its directory will be open.
-    const needed = file.slices > 1 ? file : file.directory;
-    if (needed === this.#last || this.#seen.has(needed)) return true;
-    if (this.#seen.size >= TASK_HANDLES_MAX) return false;
-    this.#seen.add(needed);
-    this.#last = file.directory;
+function isRow(row: Buffer): boolean {
+  try {
+    decodeRow(row, 'a row');
     return true;
-  };
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return false;
+  }
 }

@@ -6,12 +6,13 @@
 import { ByteWriter } from '../../base/bytes.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { BLOB_ID_BYTES, blobIdAt } from '../../base/ids.ts';
-import type { FileHandle } from '../../filesystem/types.ts';
-import type { Content, ContentEntry, Node } from '../../format/row.ts';
+import { readSize } from '../../base/stat.ts';
+import { type Content, type ContentEntry, ROW_STAT_OFFSET, singleBlobOffset } from '../../format/row.ts';
 import type { ChunkIndex } from '../../repository/chunk-index.ts';
 import { ReadPlan } from '../../repository/read-plan.ts';
-import type { LinkGroup, PendingLink } from './hard-links.ts';
-import type { TargetDirectory } from './target-directories.ts';
+import type { PendingLink } from './hard-links.ts';
+import { PlainFiles, type PlainPlace } from './plain-files.ts';
+import type { PlannedFile } from './planned-file.ts';
 import type { WalkDirectory } from './walk-directory.ts';
 
 /** The first window is small, so that the workers soon have something to do; each one after it is twice as large. */
@@ -21,31 +22,6 @@ const WINDOW_FILES_MAX = 8192;
 const WINDOW_SLICES_MAX = 262_144;
 
 export type InlineContent = Exclude<Content, { kind: 'indirect' | 'tree' }>;
-
-/** A large file under its temporary name. */
-export interface LargeFile {
-  readonly name: Buffer;
-  handle: FileHandle | undefined;
-  pins: number;
-}
-
-export interface PlannedFile {
-  readonly directory: TargetDirectory;
-  /** Own bytes, or a view of a leaf that the window keeps. */
-  readonly row: Buffer;
-  readonly name: Buffer;
-  readonly size: number;
-  readonly group: LinkGroup | undefined;
-  /** Names beside it that go before it comes: side files of the database that it replaces. */
-  readonly sideFiles: readonly Buffer[];
-  replaces: boolean;
-  /** All its slices are counted. */
-  planned: boolean;
-  slices: number;
-  slicesDone: number;
-  state: 'open' | 'finished' | 'failed';
-  large: LargeFile | undefined;
-}
 
 export interface MissingSlice {
   readonly file: PlannedFile;
@@ -67,9 +43,12 @@ export class Window {
   readonly missing: MissingSlice[] = [];
   /** Files whose last slice was counted here after others had been written by earlier windows. */
   readonly completed: PlannedFile[] = [];
-  readonly #wishFiles: PlannedFile[] = [];
-  readonly #wishPositions: number[] = [];
-  readonly #wishIds = new ByteWriter(4096);
+  readonly plain = new PlainFiles();
+  /** For each wish the number of its plain file, or of its piece with all bits turned over. */
+  readonly #wishes: number[] = [];
+  readonly #pieceFiles: PlannedFile[] = [];
+  readonly #piecePositions: number[] = [];
+  readonly #pieceIds = new ByteWriter(4096);
   #files = 0;
 
   constructor(index: ChunkIndex, before: Window | undefined) {
@@ -106,43 +85,51 @@ export class Window {
       this.missing.push({ file, ...piece, blobId: Buffer.from(piece.blobId) as BlobId });
       return;
     }
-    this.#wishFiles.push(file);
-    this.#wishPositions.push(piece.position);
-    this.#wishIds.raw(piece.blobId);
+    this.#wishes.push(~this.#pieceFiles.length);
+    this.#pieceFiles.push(file);
+    this.#piecePositions.push(piece.position);
+    this.#pieceIds.raw(piece.blobId);
   }
 
+  /** Adds the file whose row begins at `start`; false where it has to be planned like any other. */
+  addPlain(place: PlainPlace, start: number): boolean {
+    const { leaf } = place;
+    const offset = singleBlobOffset(leaf, start);
+    if (offset < 0) return false;
+    const size = readSize(leaf, start + ROW_STAT_OFFSET);
+    if (this.plan.add(blobIdAt(leaf, start + offset), size) === undefined) return false;
+    this.#wishes.push(this.plain.add(place, start));
+    this.#files++;
+    return true;
+  }
+
+  /** Number of the plain file that a wish belongs to; -1 where it is a piece of another one. */
+  plainFile(wish: number): number {
+    return Math.max(-1, this.#wishes[wish] ?? -1);
+  }
+
+  /** The file of a wish that is a piece. */
   file(wish: number): PlannedFile {
-    const file = this.#wishFiles[wish];
-    if (file === undefined) throw new RangeError(`No wish ${wish} in this window`);
+    const file = this.#pieceFiles[~(this.#wishes[wish] ?? 0)];
+    if (file === undefined) throw new RangeError(`Wish ${wish} of this window is no piece`);
     return file;
   }
 
   slice(wish: number): MissingSlice {
+    const piece = ~(this.#wishes[wish] ?? 0);
     return {
       file: this.file(wish),
-      position: this.#wishPositions[wish] ?? 0,
+      position: this.#piecePositions[piece] ?? 0,
       length: this.plan.length(wish),
-      blobId: blobIdAt(this.#wishIds.backing, wish * BLOB_ID_BYTES),
+      blobId: blobIdAt(this.#pieceIds.backing, piece * BLOB_ID_BYTES),
     };
   }
-}
 
-export function plannedFile(
-  place: { readonly directory: TargetDirectory; readonly row: Buffer; readonly group: LinkGroup | undefined },
-  node: Node,
-  options: { readonly replaces: boolean; readonly sideFiles: readonly Buffer[] },
-): PlannedFile {
-  return {
-    ...place,
-    ...options,
-    name: node.name,
-    size: node.size,
-    planned: false,
-    slices: 0,
-    slicesDone: 0,
-    state: 'open',
-    large: undefined,
-  };
+  /** What a plain file wants, for a file of its own (PlainFiles.planned). */
+  plainSlice(plain: number, file: PlannedFile): MissingSlice {
+    const blobId = blobIdAt(file.row, singleBlobOffset(file.row, 0));
+    return { file, position: 0, length: this.plain.size(plain), blobId };
+  }
 }
 
 /** Adds the pieces that stand in the row itself. */
