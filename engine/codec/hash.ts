@@ -4,8 +4,15 @@
  */
 
 import { createRequire } from 'node:module';
-import { createBLAKE3, type IHasher } from 'hash-wasm';
+import type { IHasher } from 'hash-wasm';
 import { EngineError } from '../base/errors.ts';
+
+const require = createRequire(import.meta.url);
+/** Of one algorithm, and required: an import of the whole collection is read through for its exports in each thread. */
+const { createBLAKE3 } = require('hash-wasm/dist/blake3.umd.min.js') as Pick<
+  typeof import('hash-wasm'),
+  'createBLAKE3'
+>;
 
 /** From this many bytes on the native implementation is the faster one. */
 const NATIVE_BYTES_MIN = 2048;
@@ -26,7 +33,7 @@ export interface KeyedHasher {
 
 function loadNative(key: Buffer): NativeHasher | undefined {
   try {
-    const module = createRequire(import.meta.url)('@napi-rs/blake-hash') as {
+    const module = require('@napi-rs/blake-hash') as {
       Blake3Hasher: { newKeyed(key: Buffer): NativeHasher };
     };
     return module.Blake3Hasher.newKeyed(key);

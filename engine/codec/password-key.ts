@@ -1,6 +1,12 @@
 /** Argon2id as it is: blocks the thread it runs in. */
 
-import { argon2id } from 'hash-wasm';
+import { createRequire } from 'node:module';
+
+/** Of one algorithm, and required: an import of the whole collection is read through for its exports in each thread. */
+const { argon2id } = createRequire(import.meta.url)('hash-wasm/dist/argon2.umd.min.js') as Pick<
+  typeof import('hash-wasm'),
+  'argon2id'
+>;
 
 export interface PasswordParameters {
   readonly salt: Uint8Array;
