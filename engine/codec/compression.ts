@@ -12,6 +12,8 @@ const PROBE_LEVEL = 1;
 /** From this size on a probe is made first. */
 const PROBED_BYTES_MIN = 128 * KIB;
 const PROBE_PIECES = 4;
+/** From this size on a probe is made even where the last piece was worth compressing: it costs a small part of the rest. */
+const ALWAYS_PROBED_BYTES_MIN = 512 * KIB;
 
 /** Room for the worst case, as zstd's ZSTD_compressBound. */
 function bound(length: number): number {
@@ -24,6 +26,8 @@ export class Compressor {
   readonly #probe = new CCtx();
   #output = Buffer.alloc(0);
   readonly #probeOutput = Buffer.allocUnsafeSlow(bound(COMPRESSION_PROBE_BYTES));
+  /** What came last was worth it: what comes next is likely to be so, too. */
+  #wasWorth = false;
 
   constructor(level: number | 'off') {
     this.#level = level;
@@ -34,10 +38,15 @@ export class Compressor {
   /** One zstd frame with its content size, valid until the next call; undefined where that would save too little. */
   compress(bytes: Buffer): Buffer | undefined {
     if (this.#level === 'off' || bytes.length < 64) return undefined;
-    if (bytes.length >= PROBED_BYTES_MIN && !this.#seemsCompressible(bytes)) return undefined;
+    const isProbed = bytes.length >= PROBED_BYTES_MIN && !(this.#wasWorth && bytes.length < ALWAYS_PROBED_BYTES_MIN);
+    if (isProbed && !this.#seemsCompressible(bytes)) {
+      this.#wasWorth = false;
+      return undefined;
+    }
     if (this.#output.length < bound(bytes.length)) this.#output = Buffer.allocUnsafeSlow(bound(bytes.length));
     const length = this.#context.compress2(this.#output, bytes);
-    return length <= bytes.length - bytes.length / WORTH ? this.#output.subarray(0, length) : undefined;
+    this.#wasWorth = length <= bytes.length - bytes.length / WORTH;
+    return this.#wasWorth ? this.#output.subarray(0, length) : undefined;
   }
 
   #seemsCompressible(bytes: Buffer): boolean {

@@ -27,9 +27,19 @@ export function sqliteSideFiles(name: Buffer): SqliteSideFiles {
 /** What SQLite calls the journal of a transaction over several databases: the first one's name, `-mj` and random digits. */
 const SUPER_JOURNAL = /-mj[0-9A-F]{1,9}$/;
 const SUPER_JOURNAL_BYTES_MAX = 12;
+const HYPHEN = 0x2d;
+
+/** A hyphen begins what all of these have at their ends, so that a look at a few bytes answers for most names. */
+function hasHyphenNearEnd(name: Buffer): boolean {
+  for (let at = Math.max(1, name.length - SUPER_JOURNAL_BYTES_MAX); at < name.length; at++) {
+    if (name[at] === HYPHEN) return true;
+  }
+  return false;
+}
 
 /** The database that a file of this name would belong to. */
 export function sideFileBase(name: Buffer): Buffer | undefined {
+  if (!hasHyphenNearEnd(name)) return undefined;
   for (const suffix of [WAL, SHM, JOURNAL]) {
     if (name.length <= suffix.length) continue;
     if (name.subarray(name.length - suffix.length).equals(suffix)) return name.subarray(0, name.length - suffix.length);

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { FileSystemError } from './types.ts';
 
-type Call = (...parameters: (number | bigint | Uint8Array | null)[]) => number;
+type Call = (...parameters: (number | bigint | Uint8Array | Uint32Array | null)[]) => number;
 
 interface Koffi {
   load(name: string | null): { func(declaration: string): Call };

@@ -23,7 +23,7 @@ import {
   SEEK_HOLE,
   STATX_BASIC_STATS,
 } from './libc.ts';
-import { STATX_BYTES, takeStatx } from './statx.ts';
+import { STAT_WORDS, STATX_BYTES, takeStatx } from './statx.ts';
 import {
   type DirectoryAccess,
   type DirectoryHandle,
@@ -48,7 +48,10 @@ export class PosixFileSystem implements FileSystem {
   readonly limits: readonly string[] = [];
   readonly #libc = new LibC();
   readonly #calls = this.#libc.calls;
-  readonly #statx = Buffer.alloc(STATX_BYTES);
+  readonly #statx = new Uint32Array(STATX_BYTES / 4);
+  /** One entry's stat block, before it goes where it is wanted. */
+  readonly #block = new Uint32Array(STAT_WORDS);
+  readonly #blockBytes = new Uint8Array(this.#block.buffer);
   readonly #dirents = Buffer.allocUnsafeSlow(DIRENT_BUFFER_BYTES);
   #name = Buffer.alloc(NAME_SCRATCH_BYTES);
   #otherName = Buffer.alloc(NAME_SCRATCH_BYTES);
@@ -120,7 +123,8 @@ export class PosixFileSystem implements FileSystem {
       for (let at = 0; at < length; ) {
         const recordLength = copy.readUInt16LE(at + 16);
         const start = at + 19;
-        const end = copy.indexOf(0, start);
+        let end = start;
+        while (copy[end] !== 0) end++;
         const isDots = copy[start] === 0x2e && (end === start + 1 || (end === start + 2 && copy[start + 1] === 0x2e));
         if (!isDots) names.push(copy.subarray(start, end));
         at += recordLength;
@@ -133,14 +137,16 @@ export class PosixFileSystem implements FileSystem {
     const stats = Buffer.allocUnsafeSlow(names.length * STAT_BYTES);
     const extras = new Uint32Array(names.length * LISTING_EXTRA_WORDS);
     const failed: { name: Buffer; code: string }[] = [];
+    const words = { blocks: new Uint32Array(stats.buffer, stats.byteOffset, names.length * STAT_WORDS), extras };
     let count = 0;
     for (const name of names) {
       const flags = AT_SYMLINK_NOFOLLOW;
-      if (this.#calls.statx(directory.fd, this.#z(name), flags, STATX_BASIC_STATS, this.#statx) < 0) {
+      // The kernel has put a zero behind each name in its buffer.
+      if (this.#calls.statx(directory.fd, name, flags, STATX_BASIC_STATS, this.#statx) < 0) {
         failed.push({ name, code: this.#libc.errno() });
         continue;
       }
-      takeStatx(this.#statx, { block: stats, extras }, count);
+      takeStatx(this.#statx, words, count);
       names[count++] = name;
     }
     if (count < names.length) names = names.slice(0, count);
@@ -150,12 +156,17 @@ export class PosixFileSystem implements FileSystem {
   statAt(directory: DirectoryHandle, name: Buffer, target: StatTarget): void {
     const result = this.#calls.statx(directory.fd, this.#z(name), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, this.#statx);
     this.#must(result, 'stat');
-    takeStatx(this.#statx, target, 0);
+    this.#give(target);
+  }
+
+  #give({ block, extras }: StatTarget): void {
+    takeStatx(this.#statx, { blocks: this.#block, extras }, 0);
+    block.set(this.#blockBytes);
   }
 
   #statHandle(fd: number, target: StatTarget): void {
     this.#must(this.#calls.statx(fd, EMPTY_NAME, AT_EMPTY_PATH, STATX_BASIC_STATS, this.#statx), 'stat');
-    takeStatx(this.#statx, target, 0);
+    this.#give(target);
   }
 
   statDirectory(directory: DirectoryHandle, target: StatTarget): void {
@@ -207,8 +218,11 @@ export class PosixFileSystem implements FileSystem {
   }
 
   fileAttributes(file: FileHandle): readonly ExtendedAttribute[] {
-    const length = this.#calls.flistxattr(file.fd, this.#attribute, ATTRIBUTE_BYTES_MAX);
-    return this.#attributes(Number(length), (name, into) => this.#calls.fgetxattr(file.fd, name, into, into.length));
+    // The kernel sets aside as much memory as it is offered, which costs more than the answer that there are none.
+    let length = Number(this.#calls.flistxattr(file.fd, null, 0));
+    if (length === 0) return NO_ATTRIBUTES;
+    if (length > 0) length = Number(this.#calls.flistxattr(file.fd, this.#attribute, ATTRIBUTE_BYTES_MAX));
+    return this.#attributes(length, (name, into) => this.#calls.fgetxattr(file.fd, name, into, into.length));
   }
 
   directoryAttributes(directory: DirectoryHandle): readonly ExtendedAttribute[] {
@@ -223,10 +237,10 @@ export class PosixFileSystem implements FileSystem {
 
   attributesAt(directory: DirectoryHandle, name: Buffer): readonly ExtendedAttribute[] {
     const path = procPath(directory, name);
-    const length = this.#calls.llistxattr(path, this.#attribute, ATTRIBUTE_BYTES_MAX);
-    return this.#attributes(Number(length), (attribute, into) =>
-      this.#calls.lgetxattr(path, attribute, into, into.length),
-    );
+    let length = Number(this.#calls.llistxattr(path, null, 0));
+    if (length === 0) return NO_ATTRIBUTES;
+    if (length > 0) length = Number(this.#calls.llistxattr(path, this.#attribute, ATTRIBUTE_BYTES_MAX));
+    return this.#attributes(length, (attribute, into) => this.#calls.lgetxattr(path, attribute, into, into.length));
   }
 
   #attributes(length: number, get: (name: Buffer, into: Buffer) => number): readonly ExtendedAttribute[] {

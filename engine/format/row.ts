@@ -389,5 +389,11 @@ export function compareRowNames(a: Buffer, aAt: number, b: Buffer, bAt: number):
 export function compareRowToName(row: Buffer, at: number, name: Buffer): number {
   const length = row.readUInt16LE(at + ROW_NAME_LENGTH_OFFSET);
   const start = at + ROW_NAME_OFFSET;
-  return row.compare(name, 0, name.length, start, start + length);
+  const shared = Math.min(length, name.length);
+  // A call of Buffer.compare costs more than a name has bytes.
+  for (let index = 0; index < shared; index++) {
+    const difference = (row[start + index] ?? 0) - (name[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return length - name.length;
 }

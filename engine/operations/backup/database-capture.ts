@@ -76,16 +76,16 @@ export class DatabaseCapture {
   }
 
   isCaptured(path: Buffer): boolean {
-    return this.#captured.has(path.toString('latin1'));
+    return this.#captured.size > 0 && this.#captured.has(path.toString('latin1'));
   }
 
   /** True where this run could only store it unverified. */
   hasFailed(path: Buffer): boolean {
-    return this.#failed.has(path.toString('latin1'));
+    return this.#failed.size > 0 && this.#failed.has(path.toString('latin1'));
   }
 
   wasFound(path: Buffer): boolean {
-    return this.#known.has(path.toString('latin1'));
+    return this.#known.size > 0 && this.#known.has(path.toString('latin1'));
   }
 
   /** True where commits, or what undoes them, may lie beside the file of this name. */
