@@ -12,6 +12,13 @@ export function parseSize(text: string): number {
   return Math.floor(Number(match[1]) * (UNITS[(match[2] ?? '').toUpperCase()] ?? 1));
 }
 
+/** A size or rate that nothing could go on with if it were zero. */
+export function parsePositiveSize(text: string): number {
+  const size = parseSize(text);
+  if (size < 1) throw new InvalidArgumentError('Give a size above zero, such as 500K, 10M or 2G.');
+  return size;
+}
+
 export function parsePositive(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Give a whole number above zero.');
   return Number(text);

@@ -27,7 +27,7 @@ import {
   withRepository,
 } from '../session.ts';
 import { commandSource, standardInput } from '../stdin-source.ts';
-import { collect, parseCompression, parseDate, parsePositive, parseSize } from '../values.ts';
+import { collect, parseCompression, parseDate, parsePositive, parsePositiveSize, parseSize } from '../values.ts';
 
 interface Options extends GlobalOptions {
   readonly tag?: readonly string[];
@@ -74,7 +74,7 @@ export function backupCommand(): Command {
     .option('--ignore-ctime', 'change times do not count: for file systems that change them')
     .option('--compression <level>', 'zstd level, or off (SNAP_COMPRESSION)', parseCompression)
     .option('--workers <n>', 'threads that read and store', parsePositive)
-    .option('--limit-read <rate>', 'read at most so many bytes a second, such as 50M', parseSize)
+    .option('--limit-read <rate>', 'read at most so many bytes a second, such as 50M', parsePositiveSize)
     .option('--stdin', 'store what comes on standard input as one file')
     .option('--stdin-filename <name>', 'its name (default: stdin)')
     .option('--stdin-from-command', 'store the output of the command after --; its exit code decides')

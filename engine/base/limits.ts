@@ -90,6 +90,9 @@ export const CAPTURED_IMAGES_MAX = 2;
 export const PROGRESS_INTERVAL_MS = 100;
 /** Times this close to the start of the parent snapshot are not trusted as "unchanged": the kernel's clock ticks at 4-10 ms. */
 export const CLOCK_TICK_MS_MAX = 20;
+/** Some file systems keep whole seconds (ext3), two of them (FAT) or hundredths (exFAT): their times are multiples of this. */
+export const COARSE_NANOSECONDS = 10_000_000;
+export const COARSE_TICK_SECONDS_MAX = 2;
 
 // ---- leases
 export const LEASE_REFRESH_MS = 5 * 60_000;

@@ -4,15 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CLOCK_TICK_MS_MAX, COARSE_NANOSECONDS, COARSE_TICK_SECONDS_MAX } from '../base/limits.ts';
 import type { LiveFiles, Stamp } from './sqlite-capture.ts';
 import { isSqliteHeader, sqliteSideFiles } from './sqlite-names.ts';
 
 const HEADER_BYTES = 100;
 /** No database is smaller than one page of the smallest size. */
 const DATABASE_BYTES_MIN = 512;
-/** File times have the granularity of the clock's tick; what is younger may change again without showing it. */
-const TICK_MS_MAX = 20;
-
 export interface DatabaseFiles {
   /** What SQLite opens: the path itself, or a link to one that cannot be said in its way. */
   readonly open: string;
@@ -124,10 +122,19 @@ function changeMs(stamp: Stamp): number {
   return Math.max(mtime, ctime);
 }
 
+/** What is younger may change again without showing it. */
+function tickMs(live: LiveFiles): number {
+  const stamps = [live.main, live.wal, live.journal];
+  const isFine = stamps.some((stamp) => stamp !== undefined && stamp.ctimeNanoseconds % COARSE_NANOSECONDS !== 0);
+  return isFine ? CLOCK_TICK_MS_MAX : COARSE_TICK_SECONDS_MAX * 1000;
+}
+
 /** The files as they are at a time from which on every change shows in their stamps. */
 export async function settledFiles(files: DatabaseFiles): Promise<LiveFiles | undefined> {
   const live = liveFiles(files);
-  if (live === undefined || quietMs(live) > TICK_MS_MAX) return live;
-  await sleep(TICK_MS_MAX + 1);
+  if (live === undefined) return live;
+  const tick = tickMs(live);
+  if (quietMs(live) > tick) return live;
+  await sleep(tick + 1);
   return liveFiles(files);
 }

@@ -295,7 +295,10 @@ class BackupRun {
     });
     const { parentTree } = against;
     const rows = parentTree === undefined ? NO_PARENT_ROWS : await ParentRows.load(blobs, parentTree);
-    const { done } = await scanner.scan({ directory: rootDirectory, path: rootPath, device, depth: 0 }, rows);
+    const { done } = await scanner.scan(
+      { directory: rootDirectory, path: rootPath, device, depth: 0, leads: true },
+      rows,
+    );
     this.#dispatcher.flushBatch();
     return done;
   }

@@ -35,11 +35,19 @@ export function countSources(fileSystem: FileSystem, options: CountOptions): Sou
   const counter = new SourceCounter(fileSystem, options);
   const root = fileSystem.openDirectory(Buffer.from('/'), 'search');
   try {
-    counter.count(root, { path: Buffer.from('/'), device: '' });
+    counter.count(root, { path: Buffer.from('/'), device: '', leads: true });
   } finally {
     fileSystem.close(root);
   }
   return { files: counter.files, bytes: counter.bytes };
+}
+
+interface Place {
+  readonly path: Buffer;
+  readonly device: string;
+  /** It only leads to sources. */
+  readonly leads: boolean;
+  readonly unfiltered?: boolean;
 }
 
 class SourceCounter {
@@ -56,34 +64,38 @@ class SourceCounter {
     this.#sources = findSources(fileSystem, options.paths, new RunContext({}));
   }
 
-  count(directory: DirectoryHandle, place: { readonly path: Buffer; readonly device: string }): void {
+  count(directory: DirectoryHandle, place: Place): void {
     const { path } = place;
-    const wanted = this.#sources.namesWanted(path);
+    const wanted = place.leads ? this.#sources.namesBelow(path) : undefined;
     const listing =
-      wanted === undefined ? this.#fileSystem.list(directory) : listNames(this.#fileSystem, directory, wanted);
+      wanted === undefined
+        ? this.#fileSystem.list(directory)
+        : listNames(this.#fileSystem, directory, { names: wanted });
     const marker = wanted === undefined ? this.#exclusions.markerIn(directory, listing) : undefined;
     for (const [index, name] of listing.names.entries()) {
       const at = index * STAT_BYTES;
       const type = readMode(listing.stats, at) & S_IFMT;
+      const below = joinPath(path, name);
       const entry = { name, listing, index, type, marker };
-      if (wanted === undefined && this.#exclusions.reasonFor(place, entry) !== undefined) continue;
+      const isOut = wanted === undefined && this.#exclusions.reasonFor(place, entry) !== undefined;
+      if (isOut && !this.#sources.isNamed(below)) continue;
+      const leads = (isOut || wanted !== undefined) && this.#sources.namesBelow(below) !== undefined;
       if (type === S_IFDIR) {
-        this.#enter(directory, wanted === undefined ? name : followed(name), {
-          path: joinPath(path, name),
-          device: deviceOf(listing, index),
-        });
-        continue;
+        const opened = wanted === undefined ? name : followed(name);
+        const isSource = !leads && (isOut || wanted !== undefined);
+        const unfiltered = place.unfiltered === true || (isSource && this.#exclusions.matches(below, true));
+        this.#enter(directory, opened, { path: below, device: deviceOf(listing, index), leads, unfiltered });
+      } else if (!leads) {
+        this.files++;
+        if (type === S_IFREG) this.bytes += readSize(listing.stats, at);
       }
-      this.files++;
-      if (type === S_IFREG) this.bytes += readSize(listing.stats, at);
     }
   }
 
   /** What cannot be listed is the backup's to report. */
-  #enter(above: DirectoryHandle, name: Buffer, place: { readonly path: Buffer; readonly device: string }): void {
-    const access = this.#sources.namesWanted(place.path) === undefined ? 'list' : 'search';
+  #enter(above: DirectoryHandle, name: Buffer, place: Place): void {
     try {
-      const directory = this.#fileSystem.openDirectoryAt(above, name, access);
+      const directory = this.#fileSystem.openDirectoryAt(above, name, place.leads ? 'search' : 'list');
       try {
         this.count({ fd: directory.fd, path: place.path }, place);
       } finally {

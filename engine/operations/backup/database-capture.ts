@@ -88,6 +88,17 @@ export class DatabaseCapture {
     return this.#known.size > 0 && this.#known.has(path.toString('latin1'));
   }
 
+  /** What SQLite keeps beside a database of this name. */
+  sideFileNames(name: Buffer): Buffer[] {
+    const { wal, shm, journal } = sqliteSideFiles(name);
+    return [wal, shm, journal];
+  }
+
+  /** It was captured before the walk came to it, because it had changed. */
+  isAhead(path: Buffer): boolean {
+    return this.#ahead.has(path.toString('latin1'));
+  }
+
   /** True where commits, or what undoes them, may lie beside the file of this name. */
   hasSideFiles(listing: Listing, name: Buffer): boolean {
     const { wal, journal } = sqliteSideFiles(name);

@@ -72,7 +72,7 @@ export class Exclusions {
 
   /** Why an entry inside a source stays out; undefined for one that belongs in. */
   reasonFor(
-    directory: { readonly path: Buffer; readonly device: string },
+    directory: { readonly path: Buffer; readonly device: string; readonly unfiltered?: boolean },
     entry: ListedEntry & { readonly type: number; readonly marker: Marker | undefined },
   ): LeftOutReason | undefined {
     const { name, listing, index, type, marker } = entry;
@@ -83,7 +83,7 @@ export class Exclusions {
       if (this.isOwn(device, readInode(listing.stats, at))) return 'repository';
       if (this.#options.oneFileSystem === true && device !== directory.device) return 'otherFileSystem';
     } else if (type === S_IFREG && this.isTooLarge(readSize(listing.stats, at))) return 'tooLarge';
-    if (!this.hasPatterns) return undefined;
+    if (!this.hasPatterns || directory.unfiltered === true) return undefined;
     return this.matches(joinPath(directory.path, name), type === S_IFDIR) ? 'excluded' : undefined;
   }
 

@@ -5,7 +5,7 @@
 
 import { EngineError } from '../../base/errors.ts';
 import { BATCH_FILE_BYTES_MAX } from '../../base/limits.ts';
-import { readInode, readLinks, readSize, S_IFBLK, S_IFCHR, S_IFLNK, S_IFREG, STAT_BYTES } from '../../base/stat.ts';
+import { readLinks, readSize, S_IFBLK, S_IFCHR, S_IFLNK, S_IFREG, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
 import { decodeRow, encodeRow, hasExtensions, NO_CONTENT, ROW_STAT_OFFSET } from '../../format/row.ts';
 import type { RunClaims } from '../../repository/run-claims.ts';
@@ -57,6 +57,8 @@ export class FileMatcher {
       readonly type: number;
       /** The file that this may be a side file of, and what becomes of that. */
       readonly base: { readonly index: number; readonly slot: Slot } | undefined;
+      /** Nobody named it: it is here for the database that it may belong to. */
+      readonly isCompanion?: boolean;
       readonly late?: boolean;
     },
   ): Slot {
@@ -102,6 +104,7 @@ export class FileMatcher {
       readonly row: RowReference | undefined;
       readonly type: number;
       readonly base: { readonly index: number; readonly slot: Slot } | undefined;
+      readonly isCompanion?: boolean;
     },
   ): Promise<Buffer | undefined> {
     const { databases, context } = this.#options;
@@ -110,8 +113,14 @@ export class FileMatcher {
     try {
       await known.base?.slot;
       const base = entry.listing.names[known.base?.index ?? -1];
-      if (base !== undefined && databases?.isCaptured(joinPath(task.path, base)) === true) {
+      const basePath = base === undefined ? undefined : joinPath(task.path, base);
+      if (basePath !== undefined && databases?.isCaptured(basePath) === true) {
         context.leftOut.add(joinPath(task.path, entry.name), 'databaseSideFile');
+        this.#uncount(size);
+        return undefined;
+      }
+      // Beside a database that could not be captured it is all there is of the last commits.
+      if (known.isCompanion === true && (basePath === undefined || databases?.hasFailed(basePath) !== true)) {
         this.#uncount(size);
         return undefined;
       }
@@ -129,7 +138,8 @@ export class FileMatcher {
     const path = joinPath(task.path, entry.name);
     // Listed again in the same run: files may be newer than their database, but not the other way round.
     if (databases?.isCaptured(path) !== true) {
-      if (databases?.isUnchanged(row, entry.listing, entry.index, rules) !== true) return undefined;
+      if (databases === undefined || databases.isAhead(path)) return undefined;
+      if (!databases.isUnchanged(row, entry.listing, entry.index, rules)) return undefined;
       if (task.moved === true) context.counts.filesMoved++;
       else context.counts.filesUnmodified++;
       databases.keep(path, row);
@@ -368,8 +378,14 @@ export class FileMatcher {
   }
 }
 
+/**
+ * Names an inode in one state: its number may be another file's later in the same run. Names that were looked at before
+ * and after a change of the inode are read each for itself.
+ */
 function linkKey({ listing, index }: ListedEntry): string {
-  return `${deviceOf(listing, index)}/${readInode(listing.stats, index * STAT_BYTES)}`;
+  const at = index * STAT_BYTES;
+  const state = listing.stats.toString('latin1', at + STAT_OFFSET.inode, at + STAT_BYTES);
+  return `${deviceOf(listing, index)}/${state}`;
 }
 
 function unstableRow(row: Buffer): Buffer {

@@ -1,6 +1,7 @@
 /** The parent snapshot's rows of one directory, walked in step with the listing, and what counts as unchanged. */
 
 import type { BlobId } from '../../base/ids.ts';
+import { COARSE_NANOSECONDS, COARSE_TICK_SECONDS_MAX } from '../../base/limits.ts';
 import { STAT_OFFSET, type Time } from '../../base/stat.ts';
 import { compareRowToName, isUnstableRow, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
 import type { BlobReader } from '../../repository/blob-reader.ts';
@@ -131,12 +132,17 @@ function isTrusted(stats: Buffer, at: number, rules: ChangeRules): boolean {
   const low = stats.readUInt32LE(at + mtimeSeconds);
   const high = stats.readInt32LE(at + mtimeSeconds + 4);
   const nanoseconds = stats.readUInt32LE(at + mtimeNanoseconds);
-  if (!isBefore(high * TWO_32 + low, nanoseconds, rules.trustedBefore)) return false;
-  if (rules.ignoreCtime) return true;
   const changedLow = (low ^ stats.readUInt32LE(at + ctimeSeconds)) >>> 0;
   const changedHigh = high ^ stats.readInt32LE(at + ctimeSeconds + 4);
   const changedNanoseconds = (nanoseconds ^ stats.readUInt32LE(at + ctimeNanoseconds)) >>> 0;
-  return isBefore(changedHigh * TWO_32 + changedLow, changedNanoseconds, rules.trustedBefore);
+  // Of the two the change time tells how fine the file system's times are: nobody can set it.
+  const isCoarse = (rules.ignoreCtime ? nanoseconds : changedNanoseconds) % COARSE_NANOSECONDS === 0;
+  const { trustedBefore } = rules;
+  const before = isCoarse
+    ? { seconds: trustedBefore.seconds - COARSE_TICK_SECONDS_MAX, nanoseconds: trustedBefore.nanoseconds }
+    : trustedBefore;
+  if (!isBefore(high * TWO_32 + low, nanoseconds, before)) return false;
+  return rules.ignoreCtime || isBefore(changedHigh * TWO_32 + changedLow, changedNanoseconds, before);
 }
 
 function isBefore(seconds: number, nanoseconds: number, time: Time): boolean {

@@ -13,12 +13,14 @@ export async function findParent(repository: Repository, options: BackupOptions)
   const host = options.host ?? hostname();
   // An unreadable snapshot is no reason not to take the next one; check names it.
   const all = await repository.snapshots.list({}, () => undefined);
-  const same = all.filter((snapshot) => samePaths(snapshot.paths, sourcePaths(options)));
+  const paths = pathsKey(sourcePaths(options));
+  const same = all.filter((snapshot) => pathsKey(snapshot.paths) === paths);
   return same.findLast((snapshot) => snapshot.host === host) ?? same.at(-1);
 }
 
-function samePaths(a: readonly Buffer[], b: readonly Buffer[]): boolean {
-  return a.length === b.length && a.every((path) => b.some((other) => other.equals(path)));
+/** The same for the same paths in any order. */
+function pathsKey(paths: readonly Buffer[]): string {
+  return [...new Set(paths.map((path) => path.toString('latin1')))].sort().join('\0');
 }
 
 /** What a snapshot names as its sources. */

@@ -20,8 +20,10 @@ export interface DirectoryTask {
   /** `major:minor` */
   readonly device: string;
   readonly depth: number;
-  /** True for a directory that only leads to sources: nothing is excluded from it, and links are followed. */
+  /** True for a directory that only leads to sources: nothing else in it is looked at, and links are followed. */
   readonly leads?: boolean;
+  /** True below a source that was named although a pattern fits it. */
+  readonly unfiltered?: boolean;
   /** True below a directory that was renamed or moved since the parent snapshot. */
   readonly moved?: boolean;
 }

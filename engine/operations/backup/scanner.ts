@@ -9,13 +9,7 @@ import { EngineError } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { DIRECTORY_DEPTH_MAX } from '../../base/limits.ts';
 import { readInode, readMode, S_IFDIR, S_IFMT, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
-import {
-  type DirectoryHandle,
-  type FileSystem,
-  FileSystemError,
-  LISTING_EXTRA_WORDS,
-  type Listing,
-} from '../../filesystem/types.ts';
+import { type DirectoryHandle, type FileSystem, FileSystemError, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
 import { decodeRow, encodeRow, ROW_STAT_OFFSET } from '../../format/row.ts';
 import type { BlobReader } from '../../repository/blob-reader.ts';
 import type { RunClaims } from '../../repository/run-claims.ts';
@@ -26,6 +20,7 @@ import type { Exclusions } from './exclusions.ts';
 import type { FileDispatcher } from './file-dispatcher.ts';
 import { FileMatcher } from './file-matcher.ts';
 import type { Journal } from './journal.ts';
+import type { LeftOutReason } from './left-out.ts';
 import type { MovedDirectories } from './moved-directories.ts';
 import { OpenDirectory } from './open-directory.ts';
 import {
@@ -45,7 +40,7 @@ import {
   type ListedEntry,
   type Slot,
 } from './scan-types.ts';
-import { followed, listNames, type Sources } from './sources.ts';
+import { followed, listNames, type NamedListing, type Sources } from './sources.ts';
 
 export interface ScannerOptions {
   readonly fileSystem: FileSystem;
@@ -73,6 +68,7 @@ export interface ScannerOptions {
 const TURN_MS = 25;
 /** Entries between two looks at the clock. */
 const TURN_ENTRIES = 512;
+const NO_COMPANIONS: ReadonlySet<number> = new Set();
 
 export class Scanner {
   readonly #options: ScannerOptions;
@@ -99,8 +95,13 @@ export class Scanner {
     }
     try {
       const { handle } = task.directory;
-      const wanted = this.#options.sources.namesWanted(task.path);
-      const listing = wanted === undefined ? fileSystem.list(handle) : listNames(fileSystem, handle, wanted);
+      const { sources, databases } = this.#options;
+      const wanted = task.leads === true ? sources.namesBelow(task.path) : undefined;
+      const companionsOf = (name: Buffer): Buffer[] => databases?.sideFileNames(name) ?? [];
+      const listing =
+        wanted === undefined
+          ? { ...fileSystem.list(handle), companions: NO_COMPANIONS }
+          : listNames(fileSystem, handle, { names: wanted, companionsOf });
       this.#options.log.addListing(task.path, listing);
       for (const failure of listing.failed) {
         // What vanished since it was named is no problem, unless a person named it.
@@ -127,7 +128,7 @@ export class Scanner {
 
   async #scanListing(
     task: DirectoryTask,
-    listing: Listing,
+    listing: NamedListing,
     parent: ParentRows,
   ): Promise<{ readonly done: Promise<DirectoryResult> }> {
     const { context, exclusions, dispatcher } = this.#options;
@@ -149,16 +150,27 @@ export class Scanner {
       const type = readMode(listing.stats, at) & S_IFMT;
       const reason =
         task.leads === true ? undefined : exclusions.reasonFor(task, { name, listing, index, type, marker });
+      let below = task;
       if (reason !== undefined) {
-        context.leftOut.add(joinPath(task.path, name), reason);
-        if (row !== undefined) deleted(row);
-        continue;
+        const path = joinPath(task.path, name);
+        const named = this.#namedIn(path, reason);
+        if (named?.leads !== false) context.leftOut.add(path, reason);
+        if (named === undefined || (named.leads && type !== S_IFDIR)) {
+          if (row !== undefined) deleted(row);
+          continue;
+        }
+        below = { ...task, ...named };
       }
       let slot: Slot;
-      if (type === S_IFDIR) slot = (await this.#scanChild(task, { name, listing, index }, row)).slot;
+      if (type === S_IFDIR) slot = (await this.#scanChild(below, { name, listing, index }, row)).slot;
       else {
         const base = sideFiles?.get(index);
-        const known = { row, type, base: base === undefined ? undefined : { index: base, slot: bases.get(base) } };
+        const known = {
+          row,
+          type,
+          base: base === undefined ? undefined : { index: base, slot: bases.get(base) },
+          isCompanion: listing.companions.has(index),
+        };
         slot = this.#files.match(task, { name, listing, index }, known);
         if (sideFiles !== undefined) bases.set(index, slot);
         if (slot instanceof Promise) {
@@ -181,6 +193,17 @@ export class Scanner {
     return { done };
   }
 
+  /**
+   * What was named as a source is stored wherever it lies, and of a directory that only leads to one, that alone. A
+   * pattern that fits a source fits all in it, so below that one patterns do not count.
+   */
+  #namedIn(path: Buffer, reason: LeftOutReason): { readonly leads: boolean; readonly unfiltered: boolean } | undefined {
+    const { sources } = this.#options;
+    if (!sources.isNamed(path)) return undefined;
+    const leads = sources.namesBelow(path) !== undefined;
+    return { leads, unfiltered: !leads && reason === 'excluded' };
+  }
+
   // ---- directories
 
   async #scanChild(
@@ -188,7 +211,7 @@ export class Scanner {
     entry: ListedEntry,
     row: RowReference | undefined,
   ): Promise<{ readonly slot: Slot }> {
-    const { fileSystem, context, log, mustList, moved, sources } = this.#options;
+    const { fileSystem, context, exclusions, log, mustList, moved, sources } = this.#options;
     const path = joinPath(task.path, entry.name);
     const before = row === undefined ? undefined : decodeRow(rowBytes(row), path.toString('utf8'));
     const beforeTree = before?.content.kind === 'tree' ? before.content : undefined;
@@ -206,7 +229,9 @@ export class Scanner {
     let rows = NO_PARENT_ROWS;
     let hasMoved = task.moved === true;
     // Of a directory that only leads to sources nothing else is looked at: what comes and goes in it is no change.
-    const isLeading = task.leads === true && sources.namesWanted(path) !== undefined;
+    const isLeading = task.leads === true && sources.namesBelow(path) !== undefined;
+    const isFittingSource = task.leads === true && !isLeading && exclusions.matches(path, true);
+    const unfiltered = task.unfiltered === true || isFittingSource;
     try {
       // Taken before the listing, so that whatever comes in between moves it.
       fileSystem.statDirectory(directory.handle, target);
@@ -226,7 +251,10 @@ export class Scanner {
     }
     let scanned: { readonly done: Promise<DirectoryResult> };
     try {
-      scanned = await this.scan({ directory, path, device, depth: task.depth + 1, moved: hasMoved }, rows);
+      scanned = await this.scan(
+        { directory, path, device, depth: task.depth + 1, moved: hasMoved, leads: isLeading, unfiltered },
+        rows,
+      );
     } catch (error) {
       if (error instanceof FileSystemError) return { slot: this.#failedDirectory(task, path, error) };
       throw error;
@@ -268,7 +296,7 @@ export class Scanner {
     if (task.leads !== true) return fileSystem.openDirectoryAt(task.directory.handle, name);
     const path = joinPath(task.path, name);
     // What only leads to a source need not be readable.
-    const access = sources.namesWanted(path) === undefined ? 'list' : 'search';
+    const access = sources.namesBelow(path) === undefined ? 'list' : 'search';
     const opened = fileSystem.openDirectoryAt(task.directory.handle, followed(name), access);
     return { fd: opened.fd, path };
   }

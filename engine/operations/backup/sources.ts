@@ -4,13 +4,14 @@
  */
 
 import { EngineError } from '../../base/errors.ts';
-import { S_IFLNK, S_IFMT, STAT_BYTES } from '../../base/stat.ts';
+import { readMode, S_IFLNK, S_IFMT, S_IFREG, STAT_BYTES } from '../../base/stat.ts';
 import {
   type DirectoryHandle,
   type FileSystem,
   FileSystemError,
   LISTING_EXTRA_WORDS,
   type Listing,
+  type StatTarget,
 } from '../../filesystem/types.ts';
 import type { RunContext } from './run-context.ts';
 
@@ -20,8 +21,10 @@ interface TrieNode {
 }
 
 export interface Sources {
-  /** The names wanted in a directory that only leads to sources; undefined for one inside a source. */
-  namesWanted(path: Buffer): Buffer[] | undefined;
+  /** The names wanted in a directory that leads to sources, wherever it lies; undefined for a source, and off the way. */
+  namesBelow(path: Buffer): Buffer[] | undefined;
+  /** True for a path that is, or leads to, a source. */
+  isNamed(path: Buffer): boolean;
   /** True for a path that is, or lies below, a source. */
   covers(path: Buffer): boolean;
 }
@@ -59,21 +62,26 @@ export function findSources(fileSystem: FileSystem, paths: readonly Buffer[], co
     const names = paths.map((path) => path.toString('utf8')).join(', ');
     throw new EngineError('SOURCE_MISSING', `No source exists (${names}): nothing was stored`);
   }
-  const walk = (path: Buffer): { node: TrieNode | undefined; covered: boolean } => {
+  const nodeOf = (path: Buffer): TrieNode | undefined => {
     let node: TrieNode | undefined = root;
-    for (const part of components(path)) {
-      if (node === undefined || node.isSource) return { node: undefined, covered: node?.isSource === true };
-      node = node.children.get(part);
-    }
-    return { node, covered: node?.isSource === true };
+    for (const part of components(path)) node = node?.children.get(part);
+    return node;
   };
   return {
-    namesWanted: (path) => {
-      const { node } = walk(path);
+    namesBelow: (path) => {
+      const node = nodeOf(path);
       if (node === undefined || node.isSource) return undefined;
       return [...node.children.keys()].map((name) => Buffer.from(name, 'latin1')).sort(Buffer.compare);
     },
-    covers: (path) => walk(path).covered,
+    isNamed: (path) => nodeOf(path) !== undefined,
+    covers: (path) => {
+      let node: TrieNode | undefined = root;
+      for (const part of components(path)) {
+        if (node === undefined || node.isSource) break;
+        node = node.children.get(part);
+      }
+      return node?.isSource === true;
+    },
   };
 }
 
@@ -106,27 +114,58 @@ export function followed(name: Buffer): Buffer {
   return Buffer.concat([name, Buffer.from('/.')]);
 }
 
-/** A listing of just these names; a symbolic link to a directory is shown as that directory. */
-export function listNames(fileSystem: FileSystem, directory: DirectoryHandle, names: readonly Buffer[]): Listing {
-  const stats = Buffer.alloc(names.length * STAT_BYTES);
-  const extras = new Uint32Array(names.length * LISTING_EXTRA_WORDS);
-  const seen: Buffer[] = [];
+/** A listing of some names, and which of them were not asked for themselves. */
+export interface NamedListing extends Listing {
+  /** Indices of files beside a file that was named: a database's, if that is one. */
+  readonly companions: ReadonlySet<number>;
+}
+
+/**
+ * A listing of just these names; a symbolic link to a directory is shown as that directory. `companionsOf` names what
+ * belongs to a file, and is listed with it where it exists.
+ */
+export function listNames(
+  fileSystem: FileSystem,
+  directory: DirectoryHandle,
+  wanted: { readonly names: readonly Buffer[]; readonly companionsOf?: (name: Buffer) => readonly Buffer[] },
+): NamedListing {
+  const found: { readonly name: Buffer; readonly target: StatTarget; readonly isCompanion: boolean }[] = [];
   const failed: { name: Buffer; code: string }[] = [];
-  for (const name of names) {
-    const target = {
-      block: stats.subarray(seen.length * STAT_BYTES, (seen.length + 1) * STAT_BYTES),
-      extras: extras.subarray(seen.length * LISTING_EXTRA_WORDS),
-    };
+  const named = new Set(wanted.names.map((name) => name.toString('latin1')));
+  const look = (name: Buffer, isCompanion: boolean): StatTarget | undefined => {
+    const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
     try {
       fileSystem.statAt(directory, name, target);
-      if ((target.block.readUInt16LE(0) & S_IFMT) === S_IFLNK) statFollowed(fileSystem, { directory, name }, target);
-      seen.push(name);
+      if (typeOf(target) === S_IFLNK) statFollowed(fileSystem, { directory, name }, target);
+      found.push({ name, target, isCompanion });
+      return target;
     } catch (error) {
       if (!(error instanceof FileSystemError)) throw error;
-      failed.push({ name, code: error.code });
+      if (!isCompanion) failed.push({ name, code: error.code });
+      return undefined;
+    }
+  };
+  for (const name of wanted.names) {
+    const target = look(name, false);
+    if (target === undefined || typeOf(target) !== S_IFREG) continue;
+    for (const companion of wanted.companionsOf?.(name) ?? []) {
+      if (!named.has(companion.toString('latin1'))) look(companion, true);
     }
   }
-  return { names: seen, stats, extras, failed };
+  found.sort((a, b) => a.name.compare(b.name));
+  const extras = new Uint32Array(found.length * LISTING_EXTRA_WORDS);
+  for (const [index, { target }] of found.entries()) extras.set(target.extras, index * LISTING_EXTRA_WORDS);
+  return {
+    names: found.map(({ name }) => name),
+    stats: Buffer.concat(found.map(({ target }) => target.block)),
+    extras,
+    failed,
+    companions: new Set(found.flatMap(({ isCompanion }, index) => (isCompanion ? [index] : []))),
+  };
+}
+
+function typeOf(target: StatTarget): number {
+  return readMode(target.block, 0) & S_IFMT;
 }
 
 function statFollowed(

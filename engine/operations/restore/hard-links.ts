@@ -1,6 +1,6 @@
 /** Names of one inode: the first one that is met is restored, the others are linked to it. */
 
-import type { Node } from '../../format/row.ts';
+import type { Content, Node } from '../../format/row.ts';
 import type { ExistingEntry } from './decisions.ts';
 import type { TargetDirectory } from './target-directories.ts';
 import type { WalkDirectory } from './walk-directory.ts';
@@ -31,7 +31,7 @@ export class LinkGroups {
 
   /** The group of an earlier name of the same inode. */
   find(device: string, node: Node): LinkGroup | undefined {
-    const key = `${device}:${node.inode}`;
+    const key = keyOf(device, node);
     const group = this.#groups.get(key);
     if (group === undefined) return undefined;
     group.left--;
@@ -49,7 +49,25 @@ export class LinkGroups {
     const row = Buffer.from(place.row);
     const name = Buffer.from(node.name);
     const group: LinkGroup = { directory: place.directory, name, row, state: 'pending', left: node.links - 1 };
-    this.#groups.set(`${device}:${node.inode}`, group);
+    this.#groups.set(keyOf(device, node), group);
     return group;
+  }
+}
+
+/** The number of an inode may have been another file's by the time that the next name was looked at: the content counts, too. */
+function keyOf(device: string, node: Node): string {
+  return `${device}:${node.inode}:${node.type}:${node.size}:${contentKey(node.content)}`;
+}
+
+function contentKey(content: Content): string {
+  switch (content.kind) {
+    case 'single':
+      return content.blobId.toString('latin1');
+    case 'list':
+      return content.entries.map(({ length, blobId }) => `${length}${blobId?.toString('latin1') ?? ''}`).join();
+    case 'indirect':
+      return content.entries.map(({ listId }) => listId.toString('latin1')).join();
+    default:
+      return '';
   }
 }
