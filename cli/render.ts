@@ -1,7 +1,7 @@
 /** Text for people: sizes, times, tables, progress. Results go to standard output, everything else to standard error. */
 
 import { styleText } from 'node:util';
-import type { DatabaseRecord, Monitor, Problem, Progress, Time } from '../engine/index.ts';
+import type { Damage, DatabaseRecord, Monitor, Problem, Progress, Time } from '../engine/index.ts';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
@@ -136,6 +136,14 @@ export class ProgressView implements Monitor {
       process.stdout.write(`${JSON.stringify(line)}\n`);
     } else if (!this.#options.quiet)
       process.stderr.write(`${this.#paint('yellow', 'problem:')} ${printable(problem.message)}\n`);
+  }
+
+  damage({ object, code, message }: Damage): void {
+    this.#erase();
+    if (this.#options.json) {
+      const line = { message_type: 'error', item: object, during: 'repository', code, error: { message } };
+      process.stdout.write(`${JSON.stringify(line)}\n`);
+    } else process.stderr.write(`${this.#paint('yellow', 'damage:')} ${printable(`${object}: ${message}`)}\n`);
   }
 
   note(text: string): void {

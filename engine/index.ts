@@ -14,7 +14,7 @@ import { createLocation, openLocation } from './storage/open.ts';
 export { EngineError, ERROR_CODES, type ErrorCode, isEngineError, type Problem } from './base/errors.ts';
 export type { BlobId, KeyId, PackId, RepositoryId, SnapshotId } from './base/ids.ts';
 export { parseMoment } from './base/moment.ts';
-export type { Monitor, Progress } from './base/monitor.ts';
+export type { Damage, Monitor, Progress } from './base/monitor.ts';
 export type { NodeType, Time } from './base/stat.ts';
 export type { Node } from './format/row.ts';
 export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';

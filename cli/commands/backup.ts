@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { type BackupOptions, type BackupResult, backup, EngineError, type StreamSource } from '../../engine/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
 import { environment } from '../environment.ts';
-import { EXIT_OK, EXIT_PROBLEMS } from '../exit-codes.ts';
+import { EXIT_DAMAGE, EXIT_OK, EXIT_PROBLEMS } from '../exit-codes.ts';
 import {
   formatBytes,
   formatCount,
@@ -120,6 +120,7 @@ async function execute(options: Options, interruption: Interruption, parameters:
   view.done();
   if (output.json) printSummaryLine(result);
   else if (!output.quiet) printAccount(result, options.dryRun === true);
+  if (result.damage.length > 0) return EXIT_DAMAGE;
   return result.problemCount > 0 ? EXIT_PROBLEMS : EXIT_OK;
 }
 
@@ -199,6 +200,7 @@ function printSummaryLine(result: BackupResult): void {
     databases: result.databases.map(jsonDatabase),
     problems: result.problems.map(jsonProblem),
     problem_count: result.problemCount,
+    damage: result.damage,
     skipped: result.skipped,
   });
 }
@@ -219,6 +221,11 @@ function printAccount(result: BackupResult, isDryRun: boolean): void {
   if (!isDryRun) print(`  stored     ${formatBytes(counts.dataAddedPacked)}`);
   for (const { path, kind, bytes, check } of result.databases) {
     print(`  database   ${printable(path.toString('utf8'))} (${kind}, ${formatBytes(bytes)}, ${check})`);
+  }
+  if (result.damage.length > 0) {
+    print(
+      `  damage     ${formatCount(result.damage.length)} objects of the repository, named above: "snap check" says what needs them`,
+    );
   }
   print(`  time       ${formatDuration(counts.totalDuration)}`);
   if (result.problemCount > 0) print(`  problems   ${formatCount(result.problemCount)}: each was named above`);

@@ -14,11 +14,22 @@ export interface Progress {
   readonly currentPath: string | undefined;
 }
 
+/** An object of the repository that is not what it must be. */
+export interface Damage {
+  /** `packs/ID`, `index/ID` ... */
+  readonly object: string;
+  /** OBJECT_MISSING or OBJECT_CORRUPT. */
+  readonly code: string;
+  readonly message: string;
+}
+
 export interface Monitor {
   /** Called at most every PROGRESS_INTERVAL_MS. */
   progress?(progress: Progress): void;
   /** Called once for each problem as it is found. */
   problem?(problem: Problem): void;
+  /** Called for each object of the repository that is damaged or missing, and was met on the way. */
+  damage?(damage: Damage): void;
   /** A sentence a person may want to read: a database was recognised, a run goes on where one stopped. */
   note?(text: string): void;
 }

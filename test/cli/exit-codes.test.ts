@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { EXIT_CODES } from '../../cli/exit-codes.ts';
@@ -142,4 +142,18 @@ test('20: damage, found by a check or on the way', async (t) => {
   assert.ok(lastJson(check.stdout).errors.length > 0);
   const restore = await cli.run(['restore', 'latest', '--target', join(cli.folder, 'out')]);
   assert.equal(restore.code, 20, restore.stderr);
+});
+
+test('20: a backup that meets missing packs names them, quiet or not, and its snapshot is whole', async (t) => {
+  const cli = await withSnapshot(t);
+  for (const folder of readdirSync(join(cli.repository, 'packs'))) {
+    rmSync(join(cli.repository, 'packs', folder), { recursive: true });
+  }
+  const run = await cli.run(['backup', cli.source, '--quiet']);
+  assert.equal(run.code, 20, run.stderr);
+  assert.match(run.stderr, /damage: packs\/[0-9a-f]{32}: .* there is no such file/);
+  const json = await cli.run(['backup', cli.source, '--json']);
+  assert.equal(json.code, 20);
+  assert.match(lastJson(json.stdout).damage[0].object, /^packs\//);
+  await cli.ok(['restore', 'latest', '--target', join(cli.folder, 'out'), '--verify']);
 });

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   linkSync,
   mkdirSync,
@@ -18,6 +19,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { Library } from '../support/library.ts';
+import { treeState } from '../support/tree-state.ts';
 
 /** A folder for a file system of ours, which is mounted at `below` in it; undefined where that is not allowed. */
 function mounted(t: TestContext, below: string, options: readonly string[]): string | undefined {
@@ -198,3 +200,37 @@ test('30,000 named paths are matched with their snapshot in no time', async (t) 
   assert.equal(counts.filesUnmodified, 30_000);
   assert.ok(performance.now() - begunMs < 10_000, `${performance.now() - begunMs} ms`);
 });
+
+for (const kind of ['data', 'tree', 'data and tree'] as const) {
+  test(`a backup into a repository whose ${kind} packs are gone says so, and stores again what is there`, async (t) => {
+    const library = await Library.make(t);
+    mkdirSync(join(library.source, 'folder'), { recursive: true });
+    writeFileSync(join(library.source, 'folder', 'small'), 'small');
+    writeFileSync(join(library.source, 'folder', 'large'), randomBytes(3_000_000));
+    const database = new Database(join(library.source, 'db.sqlite'));
+    database.exec('CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)');
+    database.close();
+    await sleep(100);
+    await library.backup();
+    await removePacks(library, kind);
+    const healed = await library.backup({ skipIfUnchanged: true });
+    assert.ok(healed.damage.length > 0);
+    for (const { code } of healed.damage) assert.equal(code, 'OBJECT_MISSING');
+    assert.deepEqual(healed.problems, []);
+    const { target, problems } = await library.restore();
+    assert.deepEqual(problems, []);
+    assert.deepEqual(treeState(target), treeState(library.source));
+    const next = await library.backup();
+    assert.equal(next.bytesRead, 0, 'what was stored again counts');
+    assert.ok(next.damage.length > 0, 'earlier snapshots still lack it');
+  });
+}
+
+async function removePacks(library: Library, kind: string): Promise<void> {
+  await library.reopen();
+  const { index, backend } = library.repository;
+  await library.repository.loadIndex();
+  for (const pack of [...index.packs()]) {
+    if (kind.includes(pack.kind)) await backend.remove('pack', pack.packId);
+  }
+}

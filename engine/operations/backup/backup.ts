@@ -100,6 +100,7 @@ class BackupRun {
     this.#journal = parts.journal;
     this.#segments = parts.segments;
     this.#context = new RunContext(options);
+    for (const { object, error } of repository.index.damage) this.#context.damaged(object, error);
     for (const limit of this.#fileSystem.limits) this.#context.note(`On this system ${limit}`);
     this.#claims = RunClaims.begin(repository.index.known(), { claimsMax: repository.index.limits.runClaims });
     const compressionLevel = options.compression ?? COMPRESSION_LEVEL_DEFAULT;
@@ -154,7 +155,6 @@ class BackupRun {
     try {
       if (!dryRun) await repository.backend.tidy(Date.now());
       await repository.index.refresh({ onlyExisting: true });
-      for (const { object, error } of repository.index.damage) options.monitor?.note?.(`${object}: ${error.message}`);
       const journals = join(repository.cacheDirectory, 'journals', repository.config.id);
       const journal = Journal.open(journals, journalKey(options));
       const segments = new SegmentWriter(repository);
@@ -289,12 +289,14 @@ class BackupRun {
       claims: this.#claims,
       databases: this.#databases,
       sniffAgain: this.#databases !== undefined && this.#parent?.rules['databases'] === false,
+      mayLackBlobs: this.#repository.index.damage.length > 0,
       onMount,
       sources,
       mustList: against.mustList,
     });
     const { parentTree } = against;
-    const rows = parentTree === undefined ? NO_PARENT_ROWS : await ParentRows.load(blobs, parentTree);
+    const onDamage = (object: string, error: EngineError): void => this.#context.damaged(object, error);
+    const rows = parentTree === undefined ? NO_PARENT_ROWS : await ParentRows.loadWhole(blobs, parentTree, onDamage);
     const { done } = await scanner.scan(
       { directory: rootDirectory, path: rootPath, device, depth: 0, leads: true },
       rows,
@@ -382,14 +384,16 @@ class BackupRun {
     if (options.dryRun !== true) await this.#settleAll();
     context.throwIfAborted();
     const databases = this.#databases?.records ?? [];
-    const skipped =
-      options.skipIfUnchanged === true && context.problemCount === 0 && (await this.#isAsParent(root.treeId));
+    const { damage } = context;
+    const maySkip = options.skipIfUnchanged === true && context.problemCount === 0 && damage.length === 0;
+    const skipped = maySkip && (await this.#isAsParent(root.treeId));
     const result = {
       parent: parent?.id,
       databases,
       bytesRead: context.counts.bytesRead,
       problems: context.problems,
       problemCount: context.problemCount,
+      damage,
       skipped,
     };
     const counts = this.#counts();

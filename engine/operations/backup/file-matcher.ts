@@ -8,6 +8,8 @@ import { BATCH_FILE_BYTES_MAX } from '../../base/limits.ts';
 import { readLinks, readSize, S_IFBLK, S_IFCHR, S_IFLNK, S_IFREG, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
 import { decodeRow, encodeRow, hasExtensions, NO_CONTENT, ROW_STAT_OFFSET } from '../../format/row.ts';
+import { isDamage } from '../../repository/batch-reader.ts';
+import type { BlobReader } from '../../repository/blob-reader.ts';
 import type { RunClaims } from '../../repository/run-claims.ts';
 import type { TreeWriter } from '../../repository/tree-writer.ts';
 import type { DatabaseCapture } from './database-capture.ts';
@@ -28,6 +30,9 @@ export interface FileMatcherOptions {
   readonly databases: DatabaseCapture | undefined;
   /** True where the parent took databases for files: what may be one is looked at again. */
   readonly sniffAgain: boolean;
+  readonly blobs: BlobReader;
+  /** The repository lacks packs: a row of the parent counts only where all its blobs are there. */
+  readonly mayLackBlobs: boolean;
 }
 
 /** Names of hard links that are waited for; beyond that the oldest are forgotten, and their other names read again. */
@@ -59,6 +64,8 @@ export class FileMatcher {
       readonly base: { readonly index: number; readonly slot: Slot } | undefined;
       /** Nobody named it: it is here for the database that it may belong to. */
       readonly isCompanion?: boolean;
+      /** Its blobs are in the repository. */
+      readonly isSure?: boolean;
       readonly late?: boolean;
     },
   ): Slot {
@@ -66,6 +73,9 @@ export class FileMatcher {
     const { listing, index } = entry;
     const at = index * STAT_BYTES;
     const { row } = known;
+    if (this.#options.mayLackBlobs && row !== undefined && known.isSure !== true) {
+      return this.#matchDoubtful(task, entry, { ...known, row });
+    }
     const size = known.type === S_IFREG ? readSize(listing.stats, at) : 0;
     context.counts.totalFilesProcessed++;
     context.counts.totalBytesProcessed += size;
@@ -80,6 +90,37 @@ export class FileMatcher {
       return isSameStat(listing.stats, at, row) ? row : rowWithStat(row, listing.stats, at);
     }
     return this.#storeAny(task, entry, known);
+  }
+
+  /** A row counts only where all its blobs are there; else the file is stored as if it were new. */
+  async #matchDoubtful(
+    task: DirectoryTask,
+    entry: ListedEntry,
+    known: Parameters<FileMatcher['match']>[2] & { readonly row: RowReference },
+  ): Promise<Buffer | undefined> {
+    task.directory.retain();
+    try {
+      const isSure = await this.#isStored(known.row);
+      const sure = { ...known, isSure: true, late: true };
+      const slot = await this.match(task, entry, isSure ? sure : { ...sure, row: undefined });
+      return slot === undefined || slot instanceof Uint8Array ? slot : rowBytes(slot);
+    } finally {
+      task.directory.release();
+    }
+  }
+
+  async #isStored(row: RowReference): Promise<boolean> {
+    const { claims, blobs } = this.#options;
+    const { content, size } = decodeRow(rowBytes(row), 'a row of the parent');
+    try {
+      for await (const { blobId } of blobs.content(content, size)) {
+        if (blobId !== undefined && !claims.isKnown(blobId)) return false;
+      }
+      return true;
+    } catch (error) {
+      if (isDamage(error)) return false;
+      throw error;
+    }
   }
 
   /** True where the parent's row says nothing of whether this is a database, because it took them otherwise than this run. */

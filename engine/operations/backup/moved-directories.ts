@@ -6,6 +6,7 @@
 import { BLOB_ID_BYTES, type BlobId } from '../../base/ids.ts';
 import { readInode, readMode, S_IFDIR, S_IFMT } from '../../base/stat.ts';
 import { decodeRow, ROW_NAME_LENGTH_OFFSET, ROW_NAME_OFFSET, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
+import { isDamage } from '../../repository/batch-reader.ts';
 import type { BlobReader } from '../../repository/blob-reader.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { joinPath } from './run-context.ts';
@@ -118,7 +119,12 @@ export class MovedDirectories {
         }
       }
     };
-    await walk(parent.tree, Buffer.from('/'), mounts.get('/') ?? '');
+    try {
+      await walk(parent.tree, Buffer.from('/'), mounts.get('/') ?? '');
+    } catch (error) {
+      // What is not found is read again.
+      if (!isDamage(error)) throw error;
+    }
     return found;
   }
 }

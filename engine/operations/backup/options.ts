@@ -3,7 +3,7 @@
 import { EngineError, type Problem } from '../../base/errors.ts';
 import type { SnapshotId } from '../../base/ids.ts';
 import { COMPRESSION_LEVEL_MAX, WORKERS_MAX } from '../../base/limits.ts';
-import type { Monitor } from '../../base/monitor.ts';
+import type { Damage, Monitor } from '../../base/monitor.ts';
 import type { BackupCounts, DatabaseRecord } from '../../format/snapshot.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { ExclusionOptions } from './exclusions.ts';
@@ -60,6 +60,8 @@ export interface BackupResult {
   /** At most SNAPSHOT_PROBLEMS_MAX of problemCount. */
   readonly problems: readonly Problem[];
   readonly problemCount: number;
+  /** What the repository lacks, or has damaged; the snapshot refers to none of it, earlier ones may. */
+  readonly damage: readonly Damage[];
   /** True where nothing changed and no snapshot was saved for that reason. */
   readonly skipped: boolean;
 }

@@ -1,9 +1,11 @@
 /** The parent snapshot's rows of one directory, walked in step with the listing, and what counts as unchanged. */
 
+import type { EngineError } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { COARSE_NANOSECONDS, COARSE_TICK_SECONDS_MAX } from '../../base/limits.ts';
 import { STAT_OFFSET, type Time } from '../../base/stat.ts';
 import { compareRowToName, isUnstableRow, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
+import { isDamage } from '../../repository/batch-reader.ts';
 import type { BlobReader } from '../../repository/blob-reader.ts';
 
 interface Leaf {
@@ -35,6 +37,21 @@ export class ParentRows {
     const leaves: Leaf[] = [];
     for await (const leaf of blobs.leaves(treeId)) leaves.push(leaf);
     return new ParentRows(leaves, treeId);
+  }
+
+  /** The same, or no rows where the tree is damaged or missing: everything in the directory is stored again then. */
+  static async loadWhole(
+    blobs: BlobReader,
+    treeId: BlobId,
+    onDamage: (object: string, error: EngineError) => void,
+  ): Promise<ParentRows> {
+    try {
+      return await ParentRows.load(blobs, treeId);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      onDamage(`tree ${treeId.toString('hex')}`, error);
+      return NO_PARENT_ROWS;
+    }
   }
 
   get rowCount(): number {

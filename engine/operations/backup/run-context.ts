@@ -2,7 +2,7 @@
 
 import { EngineError, type Problem } from '../../base/errors.ts';
 import { PROGRESS_INTERVAL_MS, SNAPSHOT_PROBLEMS_MAX } from '../../base/limits.ts';
-import type { Monitor } from '../../base/monitor.ts';
+import type { Damage, Monitor } from '../../base/monitor.ts';
 import { LeftOut } from './left-out.ts';
 
 export interface MutableCounts {
@@ -38,6 +38,8 @@ export class RunContext {
   readonly leftOut = new LeftOut();
   readonly problems: Problem[] = [];
   problemCount = 0;
+  /** Damage in the repository, each object once. */
+  readonly #damage = new Map<string, Damage>();
   /** Expected in all: from the parent snapshot. */
   filesTotal: number | undefined;
   bytesTotal: number | undefined;
@@ -76,6 +78,18 @@ export class RunContext {
     this.problemCount++;
     if (this.problems.length < SNAPSHOT_PROBLEMS_MAX) this.problems.push(problem);
     this.#monitor?.problem?.(problem);
+  }
+
+  /** Damage that the run goes on in spite of. */
+  damaged(object: string, error: EngineError): void {
+    if (this.#damage.has(object) || this.#damage.size >= SNAPSHOT_PROBLEMS_MAX) return;
+    const damage = { object, code: error.code, message: error.message };
+    this.#damage.set(object, damage);
+    this.#monitor?.damage?.(damage);
+  }
+
+  get damage(): Damage[] {
+    return [...this.#damage.values()];
   }
 
   note(text: string): void {

@@ -57,6 +57,7 @@ export interface ScannerOptions {
   readonly databases: DatabaseCapture | undefined;
   /** See FileMatcherOptions. */
   readonly sniffAgain: boolean;
+  readonly mayLackBlobs: boolean;
   /** Told whenever a directory lies on another device than the one above it. */
   readonly onMount: (path: Buffer, device: string) => void;
   readonly sources: Sources;
@@ -243,7 +244,11 @@ export class Scanner {
       const movedTree = beforeTree === undefined ? await moved.find(device, readInode(target.block, 0)) : undefined;
       hasMoved ||= movedTree !== undefined;
       const parentTree = beforeTree?.treeId ?? movedTree;
-      if (parentTree !== undefined) rows = await ParentRows.load(this.#options.blobs, parentTree);
+      if (parentTree !== undefined) {
+        rows = await ParentRows.loadWhole(this.#options.blobs, parentTree, (object, why) =>
+          context.damaged(object, why),
+        );
+      }
     } catch (error) {
       directory.release();
       if (error instanceof FileSystemError) return { slot: this.#failedDirectory(task, path, error) };
