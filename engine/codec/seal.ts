@@ -65,7 +65,7 @@ export class Sealer {
     return at;
   }
 
-  /** As open(), but into memory of the caller; the result is a view of its start. */
+  /** As open(), but into memory of the caller, which may be `sealed` itself; the result is a view of its start. */
   openInto(number: PartNumber, sealed: Buffer, into: Buffer): Buffer {
     const length = sealed.length - TAG_BYTES;
     if (length < 0 || length > into.length) {

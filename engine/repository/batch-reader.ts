@@ -2,7 +2,8 @@
 
 import { EngineError, isEngineError } from '../base/errors.ts';
 import type { BlobId } from '../base/ids.ts';
-import { KIB, MIB } from '../base/limits.ts';
+import { FRAME_BYTES_MAX, KIB, MIB } from '../base/limits.ts';
+import { CODEC_ZSTD } from '../format/envelope.ts';
 import { type FrameAddress, FrameReader } from './frame-reader.ts';
 import type { Store } from './sealed-files.ts';
 
@@ -10,34 +11,70 @@ import type { Store } from './sealed-files.ts';
 const GAP_BYTES_MAX = 64 * KIB;
 const READ_BYTES_MAX = 8 * MIB;
 
+/** Buffers that are kept for later batches: one is at work, one is being read into. */
+const BUFFERS_MAX = 2;
+const BUFFER_STEP_BYTES = MIB;
+const NO_BYTES = Buffer.alloc(0);
+
 /** The sealed frames of a batch, in memory. A frame that could not be read is its error. */
 export interface LoadedBatch {
   readonly frames: readonly FrameAddress[];
   readonly sealed: readonly (Buffer | EngineError)[];
+  readonly memory: Buffer;
 }
 
 /** Frames that were opened; one that is damaged is its error. */
 export type OpenedBatch = readonly (Buffer | EngineError)[];
 
+/** Reads batches into memory that it uses again and again, since what is left to the collector is freed late. */
 export class BatchReader {
   readonly #store: Store;
   readonly #frames: FrameReader;
+  readonly #buffers: Buffer[] = [];
+  /** Frames that were compressed, one behind the other. */
+  #plain = NO_BYTES;
 
   constructor(store: Store) {
     this.#store = store;
     this.#frames = new FrameReader(store);
   }
 
-  /** Throws what the store throws, but for files that are missing or too short: those are errors of their frames. */
+  /**
+   * Reads what was not read yet; its result goes to open() and then to release(). Throws what the store throws, but for
+   * files that are missing or too short: those are errors of their frames.
+   */
   async load(frames: readonly FrameAddress[]): Promise<LoadedBatch> {
-    const sealed: (Buffer | EngineError)[] = [];
-    let first = 0;
-    while (first < frames.length) {
-      const last = this.#endOfRun(frames, first);
-      sealed.push(...(await this.#loadRun(frames.slice(first, last))));
-      first = last;
+    const runs: (readonly FrameAddress[])[] = [];
+    let bytes = 0;
+    for (let first = 0; first < frames.length; ) {
+      const run = frames.slice(first, this.#endOfRun(frames, first));
+      bytes += lengthOf(run);
+      runs.push(run);
+      first += run.length;
     }
-    return { frames, sealed };
+    const memory = this.#take(bytes);
+    const sealed: (Buffer | EngineError)[] = [];
+    let at = 0;
+    for (const run of runs) {
+      sealed.push(...(await this.#loadRun(run, memory.subarray(at, at + lengthOf(run)))));
+      at += lengthOf(run);
+    }
+    return { frames, sealed, memory };
+  }
+
+  #take(bytes: number): Buffer {
+    if (bytes === 0) return NO_BYTES;
+    const at = this.#buffers.findIndex((buffer) => buffer.length >= bytes);
+    const [kept] = at < 0 ? [] : this.#buffers.splice(at, 1);
+    return kept ?? Buffer.allocUnsafeSlow(Math.ceil(bytes / BUFFER_STEP_BYTES) * BUFFER_STEP_BYTES);
+  }
+
+  /** What open() gave of it is gone then. */
+  release(batch: LoadedBatch): void {
+    if (batch.memory.length > 0) this.#buffers.push(batch.memory);
+    if (this.#buffers.length <= BUFFERS_MAX) return;
+    this.#buffers.sort((a, b) => b.length - a.length);
+    this.#buffers.length = BUFFERS_MAX;
   }
 
   #endOfRun(frames: readonly FrameAddress[], first: number): number {
@@ -54,13 +91,12 @@ export class BatchReader {
     return last;
   }
 
-  async #loadRun(run: readonly FrameAddress[]): Promise<(Buffer | EngineError)[]> {
-    const first = run[0];
-    const last = run.at(-1);
-    if (first === undefined || last === undefined) return [];
-    const length = last.offset + last.sealedLength - first.offset;
+  async #loadRun(run: readonly FrameAddress[], into: Buffer): Promise<(Buffer | EngineError)[]> {
+    const [first] = run;
+    if (first === undefined) return [];
+    const { offset } = first;
     try {
-      const bytes = await this.#store.backend.read('pack', first.packId, { offset: first.offset, length });
+      const bytes = await this.#store.backend.read('pack', first.packId, { offset, length: lengthOf(run), into });
       return run.map((frame) =>
         bytes.subarray(frame.offset - first.offset, frame.offset - first.offset + frame.sealedLength),
       );
@@ -69,17 +105,28 @@ export class BatchReader {
       if (run.length === 1) return [error];
       // A pack that is cut off in the middle still gives the frames before that.
       const single: (Buffer | EngineError)[] = [];
-      for (const frame of run) single.push(...(await this.#loadRun([frame])));
+      for (const frame of run) {
+        const at = frame.offset - offset;
+        single.push(...(await this.#loadRun([frame], into.subarray(at, at + frame.sealedLength))));
+      }
       return single;
     }
   }
 
+  /** The frames' plaintext, until the next call or the batch's release. */
   open(batch: LoadedBatch): OpenedBatch {
+    const bytes = batch.frames.reduce((sum, frame) => sum + plainBytesOf(frame), 0);
+    if (bytes > this.#plain.length) {
+      this.#plain = Buffer.allocUnsafeSlow(Math.ceil(bytes / BUFFER_STEP_BYTES) * BUFFER_STEP_BYTES);
+    }
+    let at = 0;
     return batch.frames.map((frame, number) => {
       const sealed = batch.sealed[number];
       if (!(sealed instanceof Buffer)) return sealed ?? new EngineError('INTERNAL', 'A frame was not read');
+      const into = this.#plain.subarray(at, at + plainBytesOf(frame));
+      at += into.length;
       try {
-        return this.#frames.open(frame, sealed);
+        return this.#frames.open(frame, sealed, into);
       } catch (error) {
         if (isDamage(error)) return error;
         throw error;
@@ -104,4 +151,16 @@ export class BatchReader {
 /** True for errors that say that something stored is not what was written; others are the store's own failures. */
 export function isDamage(error: unknown): error is EngineError {
   return isEngineError(error, 'OBJECT_CORRUPT') || isEngineError(error, 'OBJECT_MISSING');
+}
+
+/** Of neighbours in one pack, with what lies between them. */
+function lengthOf(run: readonly FrameAddress[]): number {
+  const first = run[0];
+  const last = run.at(-1);
+  return first === undefined || last === undefined ? 0 : last.offset + last.sealedLength - first.offset;
+}
+
+/** What a frame needs besides its sealed bytes, in whose place it is opened. */
+function plainBytesOf(frame: FrameAddress): number {
+  return frame.codec === CODEC_ZSTD ? Math.min(frame.plainLength, FRAME_BYTES_MAX) : 0;
 }

@@ -41,12 +41,16 @@ export class FrameReader {
     return sealer;
   }
 
-  /** The plaintext of a frame whose sealed bytes were read; the caller owns it. OBJECT_CORRUPT names pack and frame. */
-  open(address: FrameAddress, sealed: Buffer): Buffer {
+  /**
+   * The plaintext of a frame whose sealed bytes were read, in the place of those: they are gone whatever comes of it. One
+   * that is compressed goes into `into` instead, or into memory of its own. OBJECT_CORRUPT names pack and frame.
+   */
+  open(address: FrameAddress, sealed: Buffer, into?: Buffer): Buffer {
     try {
-      const opened = this.#sealer(address.packId).open({ part: PART_BODY, counter: address.frame }, sealed);
+      const number = { part: PART_BODY, counter: address.frame };
+      const opened = this.#sealer(address.packId).openInto(number, sealed, sealed);
       const coded = opened.subarray(0, address.codedLength);
-      const plain = address.codec === CODEC_ZSTD ? decompress(coded, address.plainLength) : coded;
+      const plain = address.codec === CODEC_ZSTD ? decompress(coded, address.plainLength, into) : coded;
       if (plain.length !== address.plainLength) throw new EngineError('OBJECT_CORRUPT', 'its length is another one');
       return plain;
     } catch (error) {

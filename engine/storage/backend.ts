@@ -14,6 +14,14 @@ export interface StoredFile {
   readonly modifiedMs: number;
 }
 
+/** Part of a file, in bytes. */
+export interface ReadRange {
+  readonly offset: number;
+  readonly length: number;
+  /** Memory that the reader would like to have used; nobody else touches it until the promise settles. */
+  readonly into?: Buffer | undefined;
+}
+
 /**
  * All failures are EngineErrors: OBJECT_MISSING (no such file), OBJECT_EXISTS (write of a name that is taken),
  * OBJECT_CORRUPT (fewer bytes than were asked for), STORAGE_FAILED (everything else: full, read-only, unreachable),
@@ -29,8 +37,11 @@ export interface Backend {
    * replacing, fsync of the directory. The parts must not change until the promise settles.
    */
   write(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void>;
-  /** The whole file, or exactly `range.length` bytes at `range.offset`. The caller owns the result. */
-  read(kind: FileKind, name: string, range?: { readonly offset: number; readonly length: number }): Promise<Buffer>;
+  /**
+   * The whole file, or exactly `range.length` bytes at `range.offset`. The caller owns the result. Where `range.into` has
+   * room, the result may be a view of its start.
+   */
+  read(kind: FileKind, name: string, range?: ReadRange): Promise<Buffer>;
   /** Length in bytes, or undefined where there is no such file. */
   size(kind: FileKind, name: string): Promise<number | undefined>;
   /** Every file of a kind, in no promised order. A listing that fails throws: an error is never an empty list. */

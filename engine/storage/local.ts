@@ -22,7 +22,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { EngineError, errnoCode, errorMessage } from '../base/errors.ts';
 import { makeDirectories } from '../base/make-directories.ts';
-import type { Backend, BackendAddress, FileKind, StoredFile } from './backend.ts';
+import type { Backend, BackendAddress, FileKind, ReadRange, StoredFile } from './backend.ts';
 import { CONFIG_NAMES, isFileName, KIND_FOLDERS, relativePath, TEMPORARY_FOLDER } from './layout.ts';
 
 /** The system calls that durability rests on. */
@@ -190,11 +190,7 @@ export class LocalBackend implements Backend {
     throw new Error('no repository lies there any more (is its disk mounted?)');
   }
 
-  async read(
-    kind: FileKind,
-    name: string,
-    range?: { readonly offset: number; readonly length: number },
-  ): Promise<Buffer> {
+  async read(kind: FileKind, name: string, range?: ReadRange): Promise<Buffer> {
     const relative = relativePath(kind, name);
     let handle: FileHandle;
     try {
@@ -206,14 +202,15 @@ export class LocalBackend implements Backend {
     }
     try {
       const { size } = await handle.stat();
-      const { offset, length } = range ?? { offset: 0, length: size };
+      const { offset, length, into }: ReadRange = range ?? { offset: 0, length: size };
       if (offset + length > size) {
         throw new EngineError(
           'OBJECT_CORRUPT',
           `${relative} is too short: ${size} bytes, ${offset + length} are needed`,
         );
       }
-      const bytes = Buffer.allocUnsafeSlow(length);
+      const hasRoom = into !== undefined && into.length >= length;
+      const bytes = hasRoom ? into.subarray(0, length) : Buffer.allocUnsafeSlow(length);
       let done = 0;
       while (done < length) {
         const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);

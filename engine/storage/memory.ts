@@ -1,7 +1,7 @@
 /** A repository in memory, for tests and for small jobs that need no store. */
 
 import { EngineError } from '../base/errors.ts';
-import type { Backend, FileKind, StoredFile } from './backend.ts';
+import type { Backend, FileKind, ReadRange, StoredFile } from './backend.ts';
 import { requireFileName } from './layout.ts';
 
 export class MemoryBackend implements Backend {
@@ -20,11 +20,7 @@ export class MemoryBackend implements Backend {
     this.#files.set(key, { bytes: Buffer.concat(parts), modifiedMs: Date.now() });
   }
 
-  async read(
-    kind: FileKind,
-    name: string,
-    range?: { readonly offset: number; readonly length: number },
-  ): Promise<Buffer> {
+  async read(kind: FileKind, name: string, range?: ReadRange): Promise<Buffer> {
     requireFileName(kind, name);
     const file = this.#files.get(`${kind}/${name}`);
     if (file === undefined) throw new EngineError('OBJECT_MISSING', `${kind}/${name} is missing in the repository`);

@@ -98,6 +98,20 @@ export function contractTests(backendName: string, make: MakeBackend): void {
     await throwsCode(() => backend.read('pack', name, { offset: 11, length: 0 }), 'OBJECT_CORRUPT');
   });
 
+  test(`${backendName}: memory that is offered gets those bytes or none, and none beside them`, async (t) => {
+    const backend = await make(t);
+    const bytes = new Random(12).bytes(1000);
+    const name = nameOf('pack', 1);
+    await backend.write('pack', name, [bytes]);
+    for (const room of [0, 99, 100, 101]) {
+      const memory = Buffer.alloc(room + 1, 0xee);
+      const part = await backend.read('pack', name, { offset: 7, length: 100, into: memory.subarray(0, room) });
+      assert.ok(part.equals(bytes.subarray(7, 107)), `${room} bytes of room`);
+      part.fill(0xee);
+      assert.ok(memory.every((byte) => byte === 0xee));
+    }
+  });
+
   test(`${backendName}: any range is exactly those bytes, and they belong to the caller`, async (t) => {
     const backend = await make(t);
     const random = new Random(11);
