@@ -46,6 +46,7 @@ import {
   FileSystemError,
   LISTING_EXTRA_WORDS,
   type Listing,
+  NEW_FILE_MODE,
   type StatTarget,
 } from './types.ts';
 
@@ -226,9 +227,9 @@ export class PortableFileSystem implements FileSystem {
 
   // ---- writing
 
-  createFileAt(directory: DirectoryHandle, name: Buffer): FileHandle {
+  createFileAt(directory: DirectoryHandle, name: Buffer, mode = NEW_FILE_MODE): FileHandle {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
-    return { fd: call('create', () => this.#open(this.#at(directory, name), flags, 0o600)) };
+    return { fd: call('create', () => this.#open(this.#at(directory, name), flags, mode)) };
   }
 
   openWritableAt(directory: DirectoryHandle, name: Buffer): FileHandle {

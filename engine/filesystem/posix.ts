@@ -33,6 +33,7 @@ import {
   FileSystemError,
   LISTING_EXTRA_WORDS,
   type Listing,
+  NEW_FILE_MODE,
   type StatTarget,
 } from './types.ts';
 
@@ -42,6 +43,7 @@ const ATTRIBUTE_BYTES_MAX = 65_536;
 const NO_ATTRIBUTES: readonly ExtendedAttribute[] = [];
 const EMPTY_NAME = Buffer.from([0]);
 const OWN_NAME = Buffer.of(0x2e);
+const UTIME_OMIT = 0x3ffffffe;
 const ATTRIBUTES_UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM']);
 
 export class PosixFileSystem implements FileSystem {
@@ -55,6 +57,7 @@ export class PosixFileSystem implements FileSystem {
   readonly #dirents = Buffer.allocUnsafeSlow(DIRENT_BUFFER_BYTES);
   #name = Buffer.alloc(NAME_SCRATCH_BYTES);
   #otherName = Buffer.alloc(NAME_SCRATCH_BYTES);
+  /** Two struct timespec; the words that are not written stay zero. */
   readonly #times = Buffer.alloc(32);
   readonly #attribute = Buffer.allocUnsafeSlow(ATTRIBUTE_BYTES_MAX);
   /** Cleared for good once the kernel refuses it for a file that is not ours. */
@@ -273,9 +276,9 @@ export class PosixFileSystem implements FileSystem {
 
   // ---- writing
 
-  createFileAt(directory: DirectoryHandle, name: Buffer): FileHandle {
+  createFileAt(directory: DirectoryHandle, name: Buffer, mode = NEW_FILE_MODE): FileHandle {
     const flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    return { fd: this.#must(this.#calls.openat(directory.fd, this.#z(name), flags, 0o600), 'create') };
+    return { fd: this.#must(this.#calls.openat(directory.fd, this.#z(name), flags, mode), 'create') };
   }
 
   openWritableAt(directory: DirectoryHandle, name: Buffer): FileHandle {
@@ -286,7 +289,9 @@ export class PosixFileSystem implements FileSystem {
   write(file: FileHandle, from: Uint8Array, range: { offset: number; length: number; position: number }): void {
     let done = 0;
     while (done < range.length) {
-      const part = from.subarray(range.offset + done, range.offset + range.length);
+      const start = range.offset + done;
+      const isAll = start === 0 && range.length === from.length;
+      const part = isAll ? from : from.subarray(start, range.offset + range.length);
       const count = Number(this.#calls.pwrite(file.fd, part, part.length, range.position + done));
       if (count > 0) done += count;
       else if (count === 0) throw new FileSystemError('EIO', 'write');
@@ -333,12 +338,13 @@ export class PosixFileSystem implements FileSystem {
 
   /** The access time is left as it is (UTIME_OMIT). */
   #timespecs(mtime: Time): Buffer {
-    const utimeOmit = 0x3ffffffe;
-    this.#times.writeBigInt64LE(0n, 0);
-    this.#times.writeBigInt64LE(BigInt(utimeOmit), 8);
-    this.#times.writeBigInt64LE(BigInt(mtime.seconds), 16);
-    this.#times.writeBigInt64LE(BigInt(mtime.nanoseconds), 24);
-    return this.#times;
+    const times = this.#times;
+    const high = Math.floor(mtime.seconds / 0x1_0000_0000);
+    times.writeUInt32LE(UTIME_OMIT, 8);
+    times.writeUInt32LE(mtime.seconds - high * 0x1_0000_0000, 16);
+    times.writeInt32LE(high, 20);
+    times.writeUInt32LE(mtime.nanoseconds, 24);
+    return times;
   }
 
   setFileOwner(file: FileHandle, uid: number, gid: number): void {

@@ -44,6 +44,9 @@ export interface Listing {
 }
 export const LISTING_EXTRA_WORDS = 6;
 
+/** Nobody else may read a new file until it has its metadata. */
+export const NEW_FILE_MODE = 0o600;
+
 export interface ExtendedAttribute {
   readonly name: Buffer;
   readonly value: Buffer;
@@ -93,8 +96,8 @@ export interface FileSystem {
   close(handle: DirectoryHandle | FileHandle): void;
 
   // ---- writing
-  /** O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, mode 0600. */
-  createFileAt(directory: DirectoryHandle, name: Buffer): FileHandle;
+  /** O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW. Of the mode, 0600 by default, the process's umask or a default ACL takes bits away. */
+  createFileAt(directory: DirectoryHandle, name: Buffer, mode?: number): FileHandle;
   /** Opens an existing regular file for reading and writing, not following. */
   openWritableAt(directory: DirectoryHandle, name: Buffer): FileHandle;
   /** Writes all of the range, at `position`. */

@@ -123,6 +123,16 @@ function suite(name: string, make: () => FileSystem, can: { everything: boolean 
     fileSystem.statAt(adopted, b('file'), newTarget());
   });
 
+  test(`${name}: a new file has the mode it was asked to have, but for what the umask takes`, (t) => {
+    const folder = testFolder(t);
+    const fileSystem = make();
+    const directory = opened(t, fileSystem, folder);
+    const before = process.umask(0o027);
+    t.after(() => process.umask(before));
+    fileSystem.close(fileSystem.createFileAt(directory, b('new'), 0o666));
+    assert.equal(lstatSync(join(folder, 'new')).mode & 0o777, 0o640);
+  });
+
   test(`${name}: a new file is the owner’s, never replaces one and never follows a link`, (t) => {
     const folder = testFolder(t);
     const fileSystem = make();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -96,6 +97,31 @@ const LIBRARY: readonly NamedEntry[] = [
     ),
   ],
 ];
+
+test('modes come back whatever the umask, and groups where the target hands its own down', async (t) => {
+  const modes = [0o000, 0o400, 0o600, 0o644, 0o666, 0o755, 0o777, 0o1644, 0o2755, 0o4755, 0o200, 0o077];
+  const files = modes.map((mode): NamedEntry => [`file ${mode.toString(8)}`, file(`mode ${mode}`, { mode })]);
+  const { restore, target } = await given(t, [
+    ['folder', dir(files)],
+    ...files,
+    ['large', file(pattern(9 * MIB, 3), { chunkBytes: MIB })],
+  ]);
+  mkdirSync(target);
+  if (isRoot) chownSync(target, 0, 4242);
+  chmodSync(target, 0o2755);
+  const before = process.umask(0o077);
+  t.after(() => process.umask(before));
+  const result = await restore();
+  assert.equal(result.problemCount, 0);
+  assert.equal(statSync(join(target, 'large')).gid, process.getegid?.());
+  for (const folder of [target, join(target, 'folder')]) {
+    for (const mode of modes) {
+      const stat = statSync(join(folder, `file ${mode.toString(8)}`));
+      assert.equal(stat.mode & 0o7777, mode, mode.toString(8));
+      assert.equal(stat.gid, process.getegid?.());
+    }
+  }
+});
 
 test('a whole tree comes back with bytes, modes and times to the nanosecond', async (t) => {
   const { restore, target } = await given(t, LIBRARY);

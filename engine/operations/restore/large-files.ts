@@ -4,21 +4,19 @@
  */
 
 import { EngineError } from '../../base/errors.ts';
-import { STAT_BYTES } from '../../base/stat.ts';
+import { readMode, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import { type FileHandle, FileSystemError, LISTING_EXTRA_WORDS, type StatTarget } from '../../filesystem/types.ts';
 import { decodeRow } from '../../format/row.ts';
 import type { RestoreContext } from './context.ts';
 import { fileTarget, metadataMessage, setMetadata } from './metadata.ts';
 import type { OtherEntries } from './other-entries.ts';
 import type { LargeFile, PlannedFile } from './planned-file.ts';
-import { processIdentity } from './task-runner.ts';
 
 const OPEN_MAX = 128;
 
 export class LargeFiles {
   readonly #context: RestoreContext;
   readonly #others: OtherEntries;
-  readonly #identity = processIdentity();
   /** Every file that has a temporary name; those with a handle are open. */
   readonly #files = new Set<PlannedFile>();
   readonly #open = new Set<PlannedFile>();
@@ -86,7 +84,16 @@ export class LargeFiles {
     const { large } = file;
     if (large === undefined) throw new EngineError('INTERNAL', 'A large file has no temporary name');
     const node = decodeRow(file.row, 'a row');
-    const made = { ...this.#identity, mode: 0o600, mtime: undefined, attributes: [] };
+    // The directory may have handed its own group down.
+    fileSystem.statFile(handle, this.#stat);
+    const { block } = this.#stat;
+    const made = {
+      uid: block.readUInt32LE(STAT_OFFSET.uid),
+      gid: block.readUInt32LE(STAT_OFFSET.gid),
+      mode: readMode(block, 0),
+      mtime: undefined,
+      attributes: [],
+    };
     setMetadata(fileTarget(fileSystem, handle), node, made, (during, code) =>
       this.#context.problem({ ...file, during }, code, metadataMessage(during, code)),
     );

@@ -12,6 +12,7 @@ import {
   type FileSystem,
   FileSystemError,
   LISTING_EXTRA_WORDS,
+  NEW_FILE_MODE,
   type StatTarget,
 } from '../../filesystem/types.ts';
 import { decodeRow, type Node, ROW_NAME_OFFSET } from '../../format/row.ts';
@@ -30,7 +31,7 @@ import {
   STATUS_FAILED,
   STATUS_LEFT,
 } from './messages.ts';
-import { fileTarget, metadataMessage, setMetadata } from './metadata.ts';
+import { type CurrentMetadata, fileTarget, metadataMessage, setMetadata } from './metadata.ts';
 import { DIGEST_BYTES, StateDigester } from './state-digest.ts';
 import { targetFailure } from './target-failure.ts';
 import { type TaskFile, TaskView } from './task-view.ts';
@@ -51,8 +52,9 @@ export interface RunnerOptions {
   readonly cancelled: () => boolean;
 }
 
-/** What a new file has before its metadata are set. */
-const NEW_FILE_MODE = 0o600;
+/** A mode may be given to a new file at once when its bits are among these, and hold the two that writing needs. */
+const PROMPT_MODE = 0o777;
+const OWN_ACCESS = 0o600;
 
 interface Piece {
   readonly bytes: Buffer;
@@ -85,8 +87,16 @@ export class TaskRunner {
     return this.#reader.load(task.frames);
   }
 
-  /** Throws TARGET_FAILED, and whatever is a bug; all else is in the result. */
+  /** Throws TARGET_FAILED, and whatever is a bug; all else is in the result. What was loaded is used up. */
   run(task: FileTask, loaded: LoadedBatch): FileTaskResult {
+    try {
+      return this.#run(task, loaded);
+    } finally {
+      this.#reader.release(loaded);
+    }
+  }
+
+  #run(task: FileTask, loaded: LoadedBatch): FileTaskResult {
     const view = new TaskView(task, this.#fileSystem);
     const opened = this.#reader.open(loaded);
     const statuses = new Uint8Array(view.fileCount);
@@ -149,12 +159,15 @@ export class TaskRunner {
       // Everything is verified before anything is made, so that damage leaves no trace in the target.
       const pieces = this.#pieces(view, file, work.opened);
       const name = replaces ? this.#temporaryName() : node.name;
-      const handle = this.#fileSystem.createFileAt(file.directory, name);
+      const prompt = this.#isPrompt(node);
+      const mode = prompt ? node.mode & PROMPT_MODE : NEW_FILE_MODE;
+      const handle = this.#fileSystem.createFileAt(file.directory, name, mode);
       made = { handle, name };
       this.#fill(handle, pieces, node.size);
-      this.#finishNew(handle, node, work.issues);
+      if (prompt) this.#finishPrompt(handle, node, work.issues);
+      else this.#finishNew(handle, node, work.issues);
       if (replaces) this.#fileSystem.renameAt(file.directory, name, file.directory, node.name);
-      this.#fileSystem.statFile(handle, this.#stat);
+      if (replaces || !prompt) this.#fileSystem.statFile(handle, this.#stat);
       this.#fileSystem.close(handle);
       work.digests.set(this.#digest(file), work.number * DIGEST_BYTES);
       return STATUS_DONE;
@@ -190,12 +203,59 @@ export class TaskRunner {
     if (end !== size) this.#fileSystem.truncate(handle, size);
   }
 
-  /** Metadata of a file that was just made; as a rule it belongs to this process. */
+  /** True where a file that this process makes has the right owner and mode, but for what the system takes from them. */
+  #isPrompt(node: Node): boolean {
+    const mode = node.mode & 0o7777;
+    return (
+      (mode & ~PROMPT_MODE) === 0 &&
+      (mode & OWN_ACCESS) === OWN_ACCESS &&
+      node.uid === this.#identity.uid &&
+      node.gid === this.#identity.gid &&
+      node.attributes.length === 0
+    );
+  }
+
+  /** Metadata of a file that was made with its mode, and its stat. */
+  #finishPrompt(handle: FileHandle, node: Node, issues: IssueLog): void {
+    try {
+      this.#fileSystem.setFileTimes(handle, node.mtime);
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+      issues.add('times', error.code, metadataMessage('times', error.code));
+    }
+    this.#fileSystem.statFile(handle, this.#stat);
+    const { uid, gid, mode } = this.#ownerAndMode();
+    if (mode === node.mode && uid === node.uid && gid === node.gid) return;
+    // An umask or an ACL took bits away, or the directory hands its own group down.
+    this.#setMetadata(handle, node, { uid, gid, mode, mtime: undefined, attributes: [] }, issues);
+    this.#fileSystem.statFile(handle, this.#stat);
+  }
+
+  /** Metadata of any other file that was just made. */
   #finishNew(handle: FileHandle, node: Node, issues: IssueLog): void {
-    const report = (during: 'owner' | 'mode' | 'attributes' | 'times', code: string): void =>
-      issues.add(during, code, metadataMessage(during, code));
-    const made = { ...this.#identity, mode: NEW_FILE_MODE, mtime: undefined, attributes: [] };
-    setMetadata(fileTarget(this.#fileSystem, handle), node, made, report);
+    let made = { ...this.#identity, mode: NEW_FILE_MODE };
+    if (node.uid === made.uid && node.gid === made.gid) {
+      // The directory may hand its own group down.
+      this.#fileSystem.statFile(handle, this.#stat);
+      made = this.#ownerAndMode();
+    }
+    this.#setMetadata(handle, node, { ...made, mtime: undefined, attributes: [] }, issues);
+  }
+
+  /** Of the stat that was taken last. */
+  #ownerAndMode(): { uid: number; gid: number; mode: number } {
+    const { block } = this.#stat;
+    return {
+      uid: block.readUInt32LE(STAT_OFFSET.uid),
+      gid: block.readUInt32LE(STAT_OFFSET.gid),
+      mode: readMode(block, 0),
+    };
+  }
+
+  #setMetadata(handle: FileHandle, node: Node, current: CurrentMetadata, issues: IssueLog): void {
+    setMetadata(fileTarget(this.#fileSystem, handle), node, current, (during, code) =>
+      issues.add(during, code, metadataMessage(during, code)),
+    );
   }
 
   #digest(file: TaskFile): Buffer {
@@ -251,15 +311,11 @@ export class TaskRunner {
   mend(handle: FileHandle, node: Node, issues: IssueLog): void {
     const block = this.#stat.block;
     const current = {
-      uid: block.readUInt32LE(STAT_OFFSET.uid),
-      gid: block.readUInt32LE(STAT_OFFSET.gid),
-      mode: readMode(block, 0),
+      ...this.#ownerAndMode(),
       mtime: readMtime(block, 0),
       attributes: node.attributes.length === 0 ? [] : this.#fileSystem.fileAttributes(handle),
     };
-    setMetadata(fileTarget(this.#fileSystem, handle), node, current, (during, code) =>
-      issues.add(during, code, metadataMessage(during, code)),
-    );
+    this.#setMetadata(handle, node, current, issues);
   }
 
   #sliceEquals(view: TaskView, number: number, handle: FileHandle): boolean {

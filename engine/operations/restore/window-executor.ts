@@ -23,7 +23,7 @@ import type { TargetTree } from './target-tree.ts';
 import { type MissingSlice, planInline, planPieces, Window } from './window.ts';
 
 const TASK_BYTES = 4 * MIB;
-const TASK_FILES_MAX = 2048;
+const TASK_FILES_MAX = 512;
 /** Directories and open files that one task needs; descriptors in flight are this, times the tasks of the pool. */
 const TASK_HANDLES_MAX = 128;
 /** A search through all packs for another copy of a damaged blob is slow: this much of it in one restore. */
