@@ -24,6 +24,8 @@ export interface PendingLink {
   readonly row: Buffer;
   readonly node: Node;
   readonly existing: ExistingEntry | undefined;
+  /** Logs that must not stay beside it. */
+  readonly sideFiles: readonly Buffer[];
 }
 
 export class LinkGroups {

@@ -6,6 +6,7 @@ import type { RestoreContext } from './context.ts';
 import type { LinkGroup, PendingLink } from './hard-links.ts';
 import type { OtherEntries } from './other-entries.ts';
 import { type PlannedFile, plannedFile } from './planned-file.ts';
+import { removeSideFiles } from './side-files.ts';
 import { isLinkRefusal } from './target-tree.ts';
 import type { WalkDirectory } from './walk-directory.ts';
 
@@ -52,6 +53,10 @@ export class LinkMaker {
     const directory = link.directory.target;
     const entry = { directory, name: node.name, during: 'link' };
     const done = this.#context.attempt(entry, () => {
+      if (link.sideFiles.length > 0) {
+        this.#context.changing(directory);
+        removeSideFiles(this.#context, { directory, name: node.name, sideFiles: link.sideFiles });
+      }
       if (existing !== undefined) {
         const block = this.#others.look(group.directory, group.name);
         if (readInode(block, 0) === readInode(existing.stats, existing.at)) {
@@ -92,7 +97,7 @@ export class LinkMaker {
 }
 
 function ownFile(link: PendingLink): PlannedFile {
-  const { directory, row, node, existing } = link;
+  const { directory, row, node, existing, sideFiles } = link;
   const place = { directory: directory.target, row, group: undefined };
-  return plannedFile(place, node, { replaces: existing !== undefined, sideFiles: [] });
+  return plannedFile(place, node, { replaces: existing !== undefined, sideFiles });
 }

@@ -22,6 +22,7 @@ import { findJournal, JOURNAL_NAME, Journal } from './journal.ts';
 import { subjectOf } from './journal-format.ts';
 import type { RestoreOptions, RestoreResult } from './options.ts';
 import { ProblemLog } from './problem-log.ts';
+import { sideFileNames } from './side-files.ts';
 import { findSubject, type Subject } from './subject.ts';
 import { DirectoryTable } from './target-directories.ts';
 import { targetFailure } from './target-failure.ts';
@@ -154,16 +155,13 @@ function refuseUnlessEmpty(options: RestoreOptions, found: Prepared & { readonly
   const text = path.toString('utf8');
   if (subject.content.type === 'entry') {
     const { name } = subject.content.node;
-    const stat = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
-    try {
-      fileSystem.statAt(handle, name, stat);
-    } catch (error) {
-      if (error instanceof FileSystemError && error.code === 'ENOENT') return;
-      throw error;
-    }
+    // The logs of a database count as the database: what they hold would be played into the file that is restored.
+    const names = subject.content.node.type === 'file' ? [name, ...sideFileNames(name)] : [name];
+    const there = names.find((candidate) => exists(fileSystem, handle, candidate));
+    if (there === undefined) return;
     throw new EngineError(
       'TARGET_NOT_EMPTY',
-      `${name.toString('utf8')} exists in ${text}. Name another target, or say with --overwrite what shall happen`,
+      `${there.toString('utf8')} exists in ${text}. Name another target, or say with --overwrite what shall happen`,
     );
   }
   const { names, failed } = fileSystem.list(handle);
@@ -173,6 +171,17 @@ function refuseUnlessEmpty(options: RestoreOptions, found: Prepared & { readonly
     'TARGET_NOT_EMPTY',
     `The target ${text} is not empty (${others} entries). Name another one, or say with --overwrite what shall happen`,
   );
+}
+
+function exists(fileSystem: FileSystem, directory: DirectoryHandle, name: Buffer): boolean {
+  const stat = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
+  try {
+    fileSystem.statAt(directory, name, stat);
+    return true;
+  } catch (error) {
+    if (error instanceof FileSystemError && error.code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 interface RunParts {

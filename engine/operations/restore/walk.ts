@@ -7,8 +7,9 @@ import { EngineError, errorMessage, isEngineError } from '../../base/errors.ts';
 import { DIRECTORY_DEPTH_MAX } from '../../base/limits.ts';
 import { readMode, S_IFMT } from '../../base/stat.ts';
 import type { PatternSet } from '../../filesystem/patterns.ts';
-import { decodeRow, EXTENSION_DATABASE, type Node, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
+import { decodeRow, type Node, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
+import { findRow } from '../../repository/find-node.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { RestoreContext } from './context.ts';
 import { type Decision, decide, type ExistingEntry } from './decisions.ts';
@@ -16,6 +17,7 @@ import { type LinkGroup, LinkGroups } from './hard-links.ts';
 import { JOURNAL_NAME } from './journal.ts';
 import type { OverwritePolicy } from './options.ts';
 import { type PlannedFile, plannedFile } from './planned-file.ts';
+import { isDatabase, isLog, namesBeside } from './side-files.ts';
 import { sameState } from './state-digest.ts';
 import { TargetDirectory } from './target-directories.ts';
 import type { TargetTree } from './target-tree.ts';
@@ -27,7 +29,6 @@ const SLASH = Buffer.from('/');
 /** From this many files on, threads are worth their start. */
 const FILES_FOR_THREADS = 256;
 const SLICES_FOR_THREADS = 512;
-const SIDE_FILES = ['-wal', '-shm', '-journal'];
 
 export interface WalkOptions {
   readonly snapshot: Snapshot;
@@ -35,6 +36,14 @@ export interface WalkOptions {
   readonly exclude: PatternSet;
   /** Paths as latin1 text that are left out, whatever else is said. */
   readonly leftOut: ReadonlySet<string>;
+}
+
+type TreeId = Parameters<RestoreContext['parts']['repository']['blobs']['leaves']>[0];
+
+interface Wanted {
+  readonly node: Node;
+  /** Names of logs in the target that must not stay beside it. */
+  readonly sideFiles: readonly Buffer[];
 }
 
 export class Walk {
@@ -84,11 +93,7 @@ export class Walk {
   }
 
   /** Everything of a tree, into a directory. */
-  async tree(
-    directory: WalkDirectory,
-    treeId: Parameters<RestoreContext['parts']['repository']['blobs']['leaves']>[0],
-    depth = 0,
-  ): Promise<void> {
+  async tree(directory: WalkDirectory, treeId: TreeId, depth = 0): Promise<void> {
     try {
       if (depth > DIRECTORY_DEPTH_MAX) throw new EngineError('LIMIT_EXCEEDED', 'Directories are nested too deep');
       for await (const leaf of this.#context.parts.repository.blobs.leaves(treeId)) {
@@ -101,7 +106,7 @@ export class Walk {
           if (place !== undefined && this.#window.addPlain(place, at)) this.#startThreads();
           else {
             const row = bytes.subarray(at, end);
-            if (!this.#isPrompt(directory, row)) await this.#entry(directory, row, depth);
+            if (!this.#isPrompt(directory, row)) await this.#entry(directory, row, { depth, treeId });
           }
           at = end;
           if (this.#window.full) await this.#swap();
@@ -131,8 +136,9 @@ export class Walk {
     if ((readMode(row, ROW_STAT_OFFSET) & S_IFMT) === 0o040000) return false;
     const node = this.#decode(directory, row);
     if (node === undefined) return true;
-    if (node.content.kind === 'indirect') return false;
-    this.#leafEntry(directory, row, node);
+    const beside = node.type === 'file' ? namesBeside(directory, node.name) : [];
+    if (node.content.kind === 'indirect' || (beside.length > 0 && !isDatabase(node))) return false;
+    this.#leafEntry(directory, row, { node, sideFiles: beside });
     return true;
   }
 
@@ -146,7 +152,12 @@ export class Walk {
     }
   }
 
-  async #entry(directory: WalkDirectory, row: Buffer, depth: number): Promise<void> {
+  /** `treeId`: the tree that the row is of; undefined where it is restored alone. */
+  async #entry(
+    directory: WalkDirectory,
+    row: Buffer,
+    at: { readonly depth: number; readonly treeId: TreeId | undefined },
+  ): Promise<void> {
     const node = this.#decode(directory, row);
     if (node === undefined) return;
     if (node.content.kind === 'tree') {
@@ -154,15 +165,30 @@ export class Walk {
       if (included === 'out') return;
       const below = this.enter(directory, node, included === 'in');
       if (included === 'in' && !this.#tree.ensure(below)) return;
-      await this.tree(below, node.content.treeId, depth + 1);
+      await this.tree(below, node.content.treeId, at.depth + 1);
       return;
     }
-    if (node.content.kind === 'indirect') await this.#longFile(directory, row, node);
+    const sideFiles = await this.#foreignSideFiles(directory, node, at.treeId);
+    if (node.content.kind === 'indirect') await this.#longFile(directory, row, { node, sideFiles });
+    else this.#leafEntry(directory, row, { node, sideFiles });
+  }
+
+  /** Logs in the target that would be played into this file and that the snapshot does not hold. */
+  async #foreignSideFiles(directory: WalkDirectory, node: Node, treeId: TreeId | undefined): Promise<Buffer[]> {
+    const beside = namesBeside(directory, node.name);
+    if (isDatabase(node)) return beside;
+    const foreign: Buffer[] = [];
+    for (const name of beside) {
+      const { blobs } = this.#context.parts.repository;
+      const own = treeId === undefined ? undefined : await findRow(blobs, treeId, name);
+      if (own === undefined || this.#accepts(directory, own) === 'out') foreign.push(name);
+    }
+    return foreign.some((name) => isLog(this.#context, directory, name)) ? foreign : [];
   }
 
   /** One entry that is not a directory, whatever it is. */
   async single(directory: WalkDirectory, row: Buffer): Promise<void> {
-    if (!this.#isPrompt(directory, row)) await this.#entry(directory, row, 0);
+    if (!this.#isPrompt(directory, row)) await this.#entry(directory, row, { depth: 0, treeId: undefined });
   }
 
   /** `below`: not itself, but something in it may be wanted. */
@@ -180,10 +206,11 @@ export class Walk {
   #consider(
     directory: WalkDirectory,
     row: Buffer,
-    node: Node,
+    wanted: Wanted,
   ):
     | { readonly decision: Decision; readonly existing: ExistingEntry | undefined; group: LinkGroup | undefined }
     | undefined {
+    const { node, sideFiles } = wanted;
     if (this.#accepts(directory, node) !== 'in' || !this.#tree.ensure(directory)) return undefined;
     const entry = { directory: directory.target, name: node.name, during: 'write' };
     if (directory.parent === undefined && node.name.equals(JOURNAL_NAME)) {
@@ -196,14 +223,14 @@ export class Walk {
     const known =
       existing !== undefined &&
       (journal.knows(this.#digest(directory, row, existing)) || this.#isOrigin(row, existing));
-    const hasSideFiles = existing !== undefined && this.#sideFiles(directory, node).length > 0;
+    const hasSideFiles = existing !== undefined && sideFiles.length > 0;
     const decision = decide({ policy, node, existing, known, hasSideFiles });
     if (decision === 'blocked') {
       this.#context.problem(entry, 'EISDIR', `A directory lies where a ${node.type} belongs: it was left as it is`);
       return undefined;
     }
     if (earlier !== undefined && !(decision === 'skip' && policy !== 'if-changed')) {
-      this.#window.links.push({ group: earlier, directory, row, node, existing });
+      this.#window.links.push({ group: earlier, directory, row, node, existing, sideFiles });
       return undefined;
     }
     if (this.#context.parts.dryRun) {
@@ -232,14 +259,6 @@ export class Walk {
     return policy === 'if-changed' && !verify && sameState(row, ROW_STAT_OFFSET, existing.stats, existing.at);
   }
 
-  /** Names of logs beside a database that are in the target and not in the snapshot. */
-  #sideFiles(directory: WalkDirectory, node: Node): Buffer[] {
-    if (!node.extensions.some((extension) => extension.tag === EXTENSION_DATABASE)) return [];
-    return SIDE_FILES.map((suffix) => Buffer.concat([node.name, Buffer.from(suffix)])).filter(
-      (name) => findExisting(directory, name) !== undefined,
-    );
-  }
-
   #count(node: Node, decision: Decision): void {
     const { counters } = this.#context;
     const bytes = node.type === 'file' ? node.size : 0;
@@ -252,8 +271,9 @@ export class Walk {
     }
   }
 
-  #leafEntry(directory: WalkDirectory, row: Buffer, node: Node): void {
-    const found = this.#consider(directory, row, node);
+  #leafEntry(directory: WalkDirectory, row: Buffer, wanted: Wanted): void {
+    const { node } = wanted;
+    const found = this.#consider(directory, row, wanted);
     if (found === undefined) return;
     const { decision, existing, group } = found;
     if (node.type !== 'file') {
@@ -263,7 +283,7 @@ export class Walk {
     }
     const { content } = node;
     if (content.kind === 'indirect' || content.kind === 'tree') return;
-    const file = this.#plannedFile(directory, row, { node, ...found });
+    const file = this.#plannedFile(directory, row, { ...wanted, ...found });
     if (decision === 'compare') this.#window.compare(file);
     else planInline(file, content, this.#window);
     this.#startThreads();
@@ -274,21 +294,22 @@ export class Walk {
     row: Buffer,
     found: {
       readonly node: Node;
+      readonly sideFiles: readonly Buffer[];
       readonly decision: Decision;
       readonly group: LinkGroup | undefined;
-      readonly existing: ExistingEntry | undefined;
     },
   ): PlannedFile {
-    const sideFiles = found.existing === undefined ? [] : this.#sideFiles(directory, found.node);
+    const { sideFiles } = found;
     const careful = isCareful(this.#context.parts.policy);
     const place = { directory: directory.target, row: this.#filters ? Buffer.from(row) : row, group: found.group };
     return plannedFile(place, found.node, { replaces: found.decision !== 'create' || careful, sideFiles });
   }
 
-  async #longFile(directory: WalkDirectory, row: Buffer, node: Node): Promise<void> {
-    const found = this.#consider(directory, row, node);
+  async #longFile(directory: WalkDirectory, row: Buffer, wanted: Wanted): Promise<void> {
+    const { node } = wanted;
+    const found = this.#consider(directory, row, wanted);
     if (found === undefined) return;
-    const file = this.#plannedFile(directory, row, { node, ...found });
+    const file = this.#plannedFile(directory, row, { ...wanted, ...found });
     this.#context.parts.pool.start();
     if (found.decision === 'compare') {
       this.#window.compare(file);

@@ -18,6 +18,7 @@ import { type FileIssue, type FileTaskResult, STATUS_DAMAGED, STATUS_DONE, STATU
 import { OtherEntries } from './other-entries.ts';
 import { OutgoingTask } from './outgoing-task.ts';
 import type { PlannedFile } from './planned-file.ts';
+import { removeSideFiles } from './side-files.ts';
 import { DIGEST_BYTES } from './state-digest.ts';
 import type { TargetTree } from './target-tree.ts';
 import { type MissingSlice, planInline, planPieces, Window } from './window.ts';
@@ -192,7 +193,7 @@ export class WindowExecutor {
     const { directory } = file;
     return this.#attempt(file, 'open the directory of', () => {
       this.#context.changing(directory);
-      this.removeSideFiles(file);
+      removeSideFiles(this.#context, file);
       const known = task.numberOf(directory);
       return known ?? task.addDirectory(directory, this.#context.parts.directories.pin(directory));
     });
@@ -356,7 +357,7 @@ export class WindowExecutor {
   #finishIfComplete(file: PlannedFile): void {
     if (file.state !== 'open' || !file.planned || file.slicesDone < file.slices) return;
     const digest = this.#attempt(file, 'finish', () => {
-      this.removeSideFiles(file);
+      removeSideFiles(this.#context, file);
       return this.#large.finish(file);
     });
     if (digest !== undefined) this.#finished(file, digest, 0);
@@ -380,18 +381,6 @@ export class WindowExecutor {
     if (file.group !== undefined) file.group.state = 'failed';
     this.#large.discard(file);
     this.#context.problem({ ...file, during: why.during }, why.code, why.message);
-  }
-
-  /** A log of the database that is replaced would be played into the new one (trap 25). */
-  removeSideFiles(file: PlannedFile): void {
-    const { fileSystem, directories } = this.#context.parts;
-    for (const name of file.sideFiles) {
-      try {
-        fileSystem.unlinkAt(directories.use(file.directory), name);
-      } catch (error) {
-        if (!(error instanceof FileSystemError) || error.code !== 'ENOENT') throw error;
-      }
-    }
   }
 
   async #readBack(): Promise<void> {
