@@ -4,6 +4,7 @@
  */
 
 import { readFileSync, readlinkSync } from 'node:fs';
+import { EngineError } from '../engine/index.ts';
 
 function rawArguments(): Buffer[] {
   const count = process.argv.length - 2;
@@ -35,6 +36,9 @@ export function argumentBytes(text: string): Buffer {
 
 /** An argument as an absolute path without `.`, `..` and doubled slashes. */
 export function absolutePath(text: string): Buffer {
+  // What a variable that is not set leaves behind; as the working directory it would be a surprise.
+  if (text === '')
+    throw new EngineError('INVALID_ARGUMENT', 'A path is empty: name a file or folder ("." is this one)');
   return absoluteBytes(argumentBytes(text));
 }
 

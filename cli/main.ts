@@ -84,7 +84,11 @@ async function main(): Promise<void> {
     process.stdout.write(`snap ${version()}\n`);
     return;
   }
-  const wanted = verbNamed(parameters);
+  const named = verbNamed(parameters);
+  const subject = named === 'help' ? parameters[parameters.indexOf('help') + 1] : undefined;
+  // "snap help VERB" is "snap VERB --help".
+  if (subject !== undefined) process.argv.splice(2, parameters.length, subject, '--help');
+  const wanted = subject ?? named;
   const { runProgram } = await import('./program.ts');
   const verb = VERBS.find(({ name }) => name === wanted);
   await runProgram({ verbs: VERBS, loaded: await verb?.load(), version: version() });

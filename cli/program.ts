@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_CODE_HELP, EXIT_OK, EXIT_USAGE } from './exit-codes.ts';
 import { printable } from './render.ts';
-import { addGlobalOptions } from './session.ts';
+import { addGlobalOptions, endWithReader } from './session.ts';
 
 export interface ProgramParts {
   readonly verbs: readonly { readonly name: string; readonly description: string }[];
@@ -14,6 +14,7 @@ export interface ProgramParts {
 
 /** Parses the command line and runs the verb; a wrong one is explained, with exit code 2. */
 export async function runProgram({ verbs, loaded, version }: ProgramParts): Promise<void> {
+  endWithReader();
   const program = addGlobalOptions(new Command('snap'))
     .description('Deduplicating snapshots of huge libraries and their live databases')
     .version(`snap ${version}`, '-V, --version', 'print the version')

@@ -151,7 +151,6 @@ export function run<Options extends GlobalOptions>(
     const command = received.at(-1) as Command;
     const options = command.optsWithGlobals<Options>();
     const interruption = new Interruption();
-    endWithReader();
     try {
       process.exitCode = await action(options, interruption, command.args);
     } catch (error) {
@@ -164,7 +163,7 @@ export function run<Options extends GlobalOptions>(
 }
 
 /** A reader that has seen enough (`| head`) is no failure. */
-function endWithReader(): void {
+export function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.exit(error.code === 'EPIPE' ? EXIT_OK : EXIT_FAILED);
   });

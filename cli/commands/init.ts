@@ -45,7 +45,7 @@ export function passwordCostOf(options: PasswordCostOptions): PasswordCost | und
 }
 
 export function initCommand(): Command {
-  const command = newVerb('init', 'Make a repository in a folder that is empty or does not exist.', [
+  const command = newVerb('init', 'Make a repository in a folder, which is made where it does not exist.', [
     'snap init -r /mnt/backup/snap --password-file /etc/snap.password',
     'SNAP_REPOSITORY=/mnt/backup/snap snap init',
   ])

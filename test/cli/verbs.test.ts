@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { EXIT_CODE_HELP } from '../../cli/exit-codes.ts';
-import { CliFixture, lastJson } from '../support/cli.ts';
+import { CliFixture, lastJson, PROGRAM } from '../support/cli.ts';
 
 async function library(t: TestContext): Promise<CliFixture> {
   const cli = new CliFixture(t);
@@ -194,4 +195,42 @@ test('a snapshot is named by a moment, and --at counts only what was there by th
   assert.match(early.stderr, /the first that fits is [0-9a-f]{8} of 2026-02-27T0/);
   assert.equal((await cli.run(['ls', '@soon'])).code, 2);
   assert.equal((await cli.run(['ls', 'latest', '--at', 'soon'])).code, 2);
+});
+
+test('help for a verb is the same wherever it is asked for, and a reader that closes early ends it quietly', async (t) => {
+  const cli = new CliFixture(t);
+  const { stdout } = await cli.ok(['help', 'backup']);
+  assert.equal(stdout, (await cli.ok(['backup', '--help'])).stdout);
+  assert.match(stdout, /--exclude-caches/);
+  const words = [process.execPath, PROGRAM, 'backup', '--help'].map((word) => `'${word}'`).join(' ');
+  const piped = spawnSync('bash', ['-c', `${words} | head -1; exit \${PIPESTATUS[0]}`], { encoding: 'utf8' });
+  assert.equal(piped.status, 0);
+  assert.equal(piped.stderr, '');
+});
+
+test('what an unset variable leaves behind, and paths in the repository itself, are refused', async (t) => {
+  const cli = new CliFixture(t);
+  await cli.init();
+  mkdirSync(cli.source);
+  writeFileSync(join(cli.source, 'book'), 'text');
+  await cli.ok(['backup', cli.source]);
+  const inside = join(cli.repository, 'packs');
+  symlinkSync(cli.repository, join(cli.folder, 'link'));
+  for (const [parameters, message] of [
+    [['backup', ''], /path is empty/],
+    [['restore', 'latest', '--target', ''], /path is empty/],
+    [['backup', cli.repository], /lies in the repository/],
+    [['backup', inside], /lies in the repository/],
+    [['backup', join(cli.folder, 'link', 'keys')], /lies in the repository/],
+    [['restore', 'latest', '--target', join(inside, 'out')], /lies in the repository/],
+    [['backup', cli.source, '--limit-read', '0'], /above zero/],
+  ] as const) {
+    const run = await cli.run(parameters);
+    assert.equal(run.code, 2, run.stderr);
+    assert.match(run.stderr, message);
+  }
+  assert.ok(!existsSync(join(inside, 'out')));
+  symlinkSync(join(cli.source, 'book'), join(cli.folder, 'to a file'));
+  const linked = await cli.ok(['backup', join(cli.folder, 'to a file')]);
+  assert.match(linked.stderr, /symbolic link .* the link itself is stored/);
 });

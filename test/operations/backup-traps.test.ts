@@ -11,13 +11,16 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
+import { backup } from '../../engine/operations/backup/backup.ts';
+import { Repository } from '../../engine/repository/repository.ts';
 import { Library } from '../support/library.ts';
 import { treeState } from '../support/tree-state.ts';
 
@@ -234,3 +237,28 @@ async function removePacks(library: Library, kind: string): Promise<void> {
     if (kind.includes(pack.kind)) await backend.remove('pack', pack.packId);
   }
 }
+
+test('a database is captured also where the cache directory cannot be made; images of killed runs are swept up', async (t) => {
+  const library = await Library.make(t);
+  mkdirSync(library.source);
+  const database = new Database(join(library.source, 'db.sqlite'));
+  database.exec('CREATE TABLE t (n INTEGER)');
+  database.close();
+  const { cacheDirectory, backend } = library.repository;
+  const scratch = join(cacheDirectory, 'scratch');
+  const folders = [`images-${hostname()}-999999999-a`, 'images-gone-container-1-a', 'images-other-container-1-a'];
+  for (const folder of folders) mkdirSync(join(scratch, folder), { recursive: true });
+  utimesSync(join(scratch, folders[1] ?? ''), 1e9, 1e9);
+  await library.backup();
+  assert.deepEqual(readdirSync(scratch), [folders[2]]);
+
+  writeFileSync(join(library.folder, 'a file'), '');
+  const options = { backend, cacheDirectory: join(library.folder, 'a file', 'cache') };
+  const repository = await Repository.open({ ...options, credential: { type: 'none' } });
+  const { databases, problems } = await backup(repository, { paths: [Buffer.from(library.source)], force: true });
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    databases.map(({ check }) => check),
+    ['ok'],
+  );
+});

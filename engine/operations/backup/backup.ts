@@ -23,6 +23,7 @@ import { RunClaims } from '../../repository/run-claims.ts';
 import { SegmentWriter } from '../../repository/segment-writer.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { TreeWriter } from '../../repository/tree-writer.ts';
+import { refuseRepository } from '../../storage/open.ts';
 import { DatabaseCapture } from './database-capture.ts';
 import { DirectoryLog } from './directory-log.ts';
 import { Exclusions } from './exclusions.ts';
@@ -36,6 +37,7 @@ import { type ChangeRules, NO_PARENT_ROWS, ParentRows } from './parent-rows.ts';
 import { RunContext } from './run-context.ts';
 import type { DirectoryResult } from './scan-types.ts';
 import { Scanner } from './scanner.ts';
+import { sweepScratchFolders } from './scratch-folders.ts';
 import { isoWithZone, journalKey, ownerNames, rulesJson, userName } from './snapshot-facts.ts';
 import { expectTotals, type SourceCount } from './source-count.ts';
 import { findSources, type Sources } from './sources.ts';
@@ -154,6 +156,7 @@ class BackupRun {
       : await HeldLease.acquire(repository, { verb: 'backup', exclusive: false, parents });
     try {
       if (!dryRun) await repository.backend.tidy(Date.now());
+      sweepScratchFolders(join(repository.cacheDirectory, 'scratch'));
       await repository.index.refresh({ onlyExisting: true });
       const journals = join(repository.cacheDirectory, 'journals', repository.config.id);
       const journal = Journal.open(journals, journalKey(options));
@@ -206,6 +209,7 @@ class BackupRun {
     const sources = findSources(this.#fileSystem, this.#options.paths, context);
     const { backend, cacheDirectory } = this.#repository;
     const own = [...(backend.address === undefined ? [] : [backend.address.path]), cacheDirectory];
+    for (const path of this.#options.paths) refuseRepository(backend, path, 'The source');
     if (this.#parent === undefined) this.#pool.start();
     this.#count = expectTotals(context, this.#parent, { options: this.#options, own });
     const dryRun = this.#options.dryRun === true;

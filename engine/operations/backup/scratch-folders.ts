@@ -1,30 +1,61 @@
 /** Folders of runs in which images of databases lie until they are stored. */
 
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EngineError, errnoCode } from '../../base/errors.ts';
 import { makeDirectories } from '../../base/make-directories.ts';
 
-/** Makes one for this process, and removes those of processes that were killed. */
+/** A folder of another machine, or container, that shares the cache is left alone for this long. */
+const ABANDONED_MS_MIN = 2 * 24 * 3600_000;
+
+/**
+ * Makes one for this process: below `parent`, or where temporary files lie if nothing can be written there. Only its
+ * owner may look into it. DATABASE_FAILED where neither is possible.
+ */
 export function makeScratchFolder(parent: string): string {
-  makeDirectories(parent, 0o700);
-  removeLeftovers(parent);
-  return mkdtempSync(join(parent, `${scratchPrefix()}${process.pid}-`));
+  const name = `${scratchPrefix()}${process.pid}-`;
+  try {
+    makeDirectories(parent, 0o700);
+    return mkdtempSync(join(parent, name));
+  } catch (error) {
+    if (errnoCode(error) === undefined) throw error;
+    try {
+      return mkdtempSync(join(tmpdir(), `snap-${name}`));
+    } catch {
+      throw new EngineError(
+        'DATABASE_FAILED',
+        `There is no room for an image of a database: neither ${parent} nor ${tmpdir()} can be written to. Name another cache directory`,
+        error,
+      );
+    }
+  }
+}
+
+/** Removes the folders of runs that are over: they hold what was not encrypted yet. */
+export function sweepScratchFolders(parent: string): void {
+  try {
+    for (const name of readdirSync(parent)) {
+      const path = join(parent, name);
+      if (isLeftOver(name, path)) rmSync(path, { recursive: true, force: true });
+    }
+  } catch (error) {
+    // A cache that cannot be looked into holds nothing of ours.
+    if (errnoCode(error) === undefined) throw error;
+  }
+}
+
+function isLeftOver(name: string, path: string): boolean {
+  if (!name.startsWith('images-')) return false;
+  const prefix = scratchPrefix();
+  if (!name.startsWith(prefix)) return Date.now() - lstatSync(path).mtimeMs > ABANDONED_MS_MIN;
+  const pid = Number.parseInt(name.slice(prefix.length), 10);
+  return pid > 0 && pid !== process.pid && !isAlive(pid);
 }
 
 /** Names of this host's scratch folders, up to the process's id. */
 function scratchPrefix(): string {
   return `images-${hostname().replaceAll('/', '_')}-`;
-}
-
-/** Images that a run which was killed left behind. */
-function removeLeftovers(scratchParent: string): void {
-  const prefix = scratchPrefix();
-  for (const name of readdirSync(scratchParent)) {
-    if (!name.startsWith(prefix)) continue;
-    const pid = Number.parseInt(name.slice(prefix.length), 10);
-    if (pid > 0 && !isAlive(pid)) rmSync(join(scratchParent, name), { recursive: true, force: true });
-  }
 }
 
 function isAlive(pid: number): boolean {

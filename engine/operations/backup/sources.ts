@@ -1,6 +1,6 @@
 /**
  * The source paths as a trie from the root: which directories only lead to sources, and which are sources themselves.
- * A path that is a symbolic link is followed where it was named, as is every directory on the way to it.
+ * A path that is a symbolic link to a folder is followed where it was named, as is every folder on the way to it.
  */
 
 import { EngineError } from '../../base/errors.ts';
@@ -41,10 +41,16 @@ export function findSources(fileSystem: FileSystem, paths: readonly Buffer[], co
   const root: TrieNode = { children: new Map(), isSource: false };
   let found = 0;
   for (const path of paths) {
-    const code = whyMissing(fileSystem, path);
-    if (code !== undefined) {
-      context.problem(path, 'stat', code, `The source ${path.toString('utf8')} cannot be found: ${code}`);
+    const state = stateOf(fileSystem, path);
+    if ('missing' in state) {
+      const { missing } = state;
+      context.problem(path, 'stat', missing, `The source ${path.toString('utf8')} cannot be found: ${missing}`);
       continue;
+    }
+    if (state.isLink) {
+      context.note(
+        `${path.toString('utf8')} is a symbolic link to no folder: the link itself is stored, not what it leads to`,
+      );
     }
     found++;
     let node = root;
@@ -85,26 +91,26 @@ export function findSources(fileSystem: FileSystem, paths: readonly Buffer[], co
   };
 }
 
-function whyMissing(fileSystem: FileSystem, path: Buffer): string | undefined {
+/** Why a source cannot be stored, or whether it is a link that is stored as one. */
+function stateOf(fileSystem: FileSystem, path: Buffer): { readonly missing: string } | { readonly isLink: boolean } {
   try {
-    if (components(path).length === 0) return undefined;
+    if (components(path).length === 0) return { isLink: false };
     const slash = path.lastIndexOf(0x2f, path.at(-1) === 0x2f ? -2 : undefined);
     const name = path.at(-1) === 0x2f ? path.subarray(slash + 1, -1) : path.subarray(slash + 1);
+    const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
     const directory = fileSystem.openDirectory(
       Buffer.concat([path.subarray(0, slash + 1), Buffer.from('.')]),
       'search',
     );
     try {
-      fileSystem.statAt(directory, name, {
-        block: Buffer.alloc(STAT_BYTES),
-        extras: new Uint32Array(LISTING_EXTRA_WORDS),
-      });
+      fileSystem.statAt(directory, name, target);
+      if (typeOf(target) === S_IFLNK) statFollowed(fileSystem, { directory, name }, target);
     } finally {
       fileSystem.close(directory);
     }
-    return undefined;
+    return { isLink: typeOf(target) === S_IFLNK };
   } catch (error) {
-    if (error instanceof FileSystemError) return error.code;
+    if (error instanceof FileSystemError) return { missing: error.code };
     throw error;
   }
 }

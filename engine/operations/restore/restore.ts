@@ -17,6 +17,7 @@ import { PatternSet } from '../../filesystem/patterns.ts';
 import { type DirectoryHandle, type FileSystem, FileSystemError, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
+import { refuseRepository } from '../../storage/open.ts';
 import { RestoreContext } from './context.ts';
 import { findJournal, JOURNAL_NAME, Journal } from './journal.ts';
 import { subjectOf } from './journal-format.ts';
@@ -54,6 +55,7 @@ export async function restore(repository: Repository, options: RestoreOptions): 
   await repository.loadIndex();
   const subject = await findSubject(repository, snapshot, options.path);
   const fileSystem = createFileSystem();
+  refuseRepository(repository.backend, options.target, 'The target');
   const target = openTarget(fileSystem, options);
   const directories = new DirectoryTable(fileSystem, target, OPEN_DIRECTORIES_MAX);
   try {
