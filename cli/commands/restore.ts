@@ -3,6 +3,7 @@
 import { type Command, Option } from 'commander';
 import {
   EngineError,
+  type ErrorCode,
   OVERWRITE_POLICIES,
   type OverwritePolicy,
   type RestoreResult,
@@ -99,10 +100,12 @@ async function execute(
   return exitCodeOf(result);
 }
 
+const DAMAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>(['OBJECT_CORRUPT', 'OBJECT_MISSING', 'OBJECT_UNREADABLE']);
+
 /** Damage in the repository weighs more than a file that could not be written. */
 function exitCodeOf(result: RestoreResult): number {
   if (result.problemCount === 0) return EXIT_OK;
-  const isDamage = result.problems.some(({ code }) => code === 'OBJECT_CORRUPT' || code === 'OBJECT_MISSING');
+  const isDamage = result.problems.some(({ code }) => DAMAGE_CODES.has(code));
   return isDamage ? EXIT_DAMAGE : EXIT_PROBLEMS;
 }
 

@@ -40,6 +40,8 @@ export const ERROR_CODES = [
   'OBJECT_MISSING',
   /** A repository file or blob whose bytes are not what was written. */
   'OBJECT_CORRUPT',
+  /** A repository file that lies there and cannot be read, though the store answers: a bad sector, a wrong owner. Never as if it were absent. */
+  'OBJECT_UNREADABLE',
   /** The store refused or failed: full, read-only, unreachable. Never a problem of a source file. */
   'STORAGE_FAILED',
   /** A write-once object exists already. */

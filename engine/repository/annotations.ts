@@ -10,6 +10,7 @@ import {
   encodeAnnotation,
 } from '../format/annotation.ts';
 import type { Json } from '../format/canonical-json.ts';
+import { isDamagedThere } from './batch-reader.ts';
 import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
 
 interface StoredAnnotation extends AnnotationRecord {
@@ -62,7 +63,7 @@ export class Annotations {
         all.push({ ...decodeAnnotation(record, `annotation ${name}`), id: name });
       } catch (error) {
         if (isEngineError(error, 'OBJECT_MISSING')) continue;
-        if (!isEngineError(error, 'OBJECT_CORRUPT')) throw error;
+        if (!isDamagedThere(error)) throw error;
         damage.push({ object: `annotations/${name}`, error });
       }
     }

@@ -41,7 +41,7 @@ export class BatchReader {
 
   /**
    * Reads what was not read yet; its result goes to open() and then to release(). Throws what the store throws, but for
-   * files that are missing or too short: those are errors of their frames.
+   * files that are missing, too short or unreadable: those are errors of their frames.
    */
   async load(frames: readonly FrameAddress[]): Promise<LoadedBatch> {
     const runs: (readonly FrameAddress[])[] = [];
@@ -134,7 +134,7 @@ export class BatchReader {
     });
   }
 
-  /** A data blob of an opened batch, verified: a view. OBJECT_CORRUPT or OBJECT_MISSING. */
+  /** A data blob of an opened batch, verified: a view. OBJECT_CORRUPT, OBJECT_MISSING or OBJECT_UNREADABLE. */
   blob(
     opened: OpenedBatch,
     at: { readonly frame: number; readonly offset: number; readonly length: number },
@@ -148,9 +148,14 @@ export class BatchReader {
   }
 }
 
-/** True for errors that say that something stored is not what was written; others are the store's own failures. */
+/** True for errors that say that something stored does not come back as it was written; others are the store's own failures. */
 export function isDamage(error: unknown): error is EngineError {
-  return isEngineError(error, 'OBJECT_CORRUPT') || isEngineError(error, 'OBJECT_MISSING');
+  return isEngineError(error, 'OBJECT_MISSING') || isDamagedThere(error);
+}
+
+/** The same, of something that lies there. */
+export function isDamagedThere(error: unknown): error is EngineError {
+  return isEngineError(error, 'OBJECT_CORRUPT') || isEngineError(error, 'OBJECT_UNREADABLE');
 }
 
 /** Of neighbours in one pack, with what lies between them. */

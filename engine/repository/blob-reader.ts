@@ -1,6 +1,6 @@
 /** Reads single blobs, trees and content lists, through a small cache of opened frames. */
 
-import { EngineError } from '../base/errors.ts';
+import { EngineError, isEngineError } from '../base/errors.ts';
 import type { BlobId } from '../base/ids.ts';
 import { MIB } from '../base/limits.ts';
 import type { BlobKind } from '../format/pack-header.ts';
@@ -90,7 +90,7 @@ export class BlobReader {
     const tried: BlobLocation[] = failed === undefined ? [] : [failed.location];
     for (const salvages of [false, true]) {
       if (salvages) {
-        this.#salvaged ??= this.#index.salvage();
+        this.#salvaged ??= this.#searchPacks();
         await this.#salvaged;
       }
       for (const location of this.#index.findAll(blobId)) {
@@ -106,6 +106,15 @@ export class BlobReader {
     }
     if (failed !== undefined) throw failed.error;
     throw new EngineError('OBJECT_MISSING', `Blob ${blobId.toString('hex')} is in no pack of the repository`);
+  }
+
+  /** Where not even a listing succeeds, what is known already has to do. */
+  async #searchPacks(): Promise<void> {
+    try {
+      await this.#index.salvage();
+    } catch (error) {
+      if (!isEngineError(error, 'STORAGE_FAILED')) throw error;
+    }
   }
 
   async loadTreePart(treeId: BlobId): Promise<TreePart> {

@@ -22,6 +22,7 @@ import {
   type IndexedPack,
   type IndexedPackTable,
 } from '../format/pack-header.ts';
+import { isDamagedThere } from './batch-reader.ts';
 import { type BlobLocation, ENTRY_WORDS } from './chunk-table.ts';
 import { ColdHome } from './cold-home.ts';
 import { ColdIndex, type SegmentPacks } from './cold-index.ts';
@@ -140,7 +141,7 @@ export class ChunkIndex {
       } catch (error) {
         // A segment that vanished was replaced by another one, which a later listing shows.
         if (isEngineError(error, 'OBJECT_MISSING')) continue;
-        if (!isEngineError(error, 'OBJECT_CORRUPT')) throw error;
+        if (!isDamagedThere(error)) throw error;
         lost ||= !isKnown;
         this.#damagedSegments.add(id);
         this.#damage.push({ object: `index/${id}`, error });

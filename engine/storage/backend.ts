@@ -24,8 +24,8 @@ export interface ReadRange {
 
 /**
  * All failures are EngineErrors: OBJECT_MISSING (no such file), OBJECT_EXISTS (write of a name that is taken),
- * OBJECT_CORRUPT (fewer bytes than were asked for), STORAGE_FAILED (everything else: full, read-only, unreachable),
- * with the system's error as `cause`. A failed write leaves nothing under the name.
+ * OBJECT_CORRUPT (fewer bytes than were asked for), OBJECT_UNREADABLE (this one file cannot be read, while the store
+ * answers), STORAGE_FAILED (everything else: full, read-only, unreachable), with the system's error as `cause`. A failed write leaves nothing under the name.
  */
 export interface Backend {
   /** For people: a path or a URL without secrets. */

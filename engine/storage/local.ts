@@ -70,8 +70,15 @@ const PARTS_PER_WRITE = 512;
 /** File systems without hard links answer one of these. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL']);
 
+/** A read that ends so may concern this one file only. */
+const OF_ONE_FILE = new Set(['EIO', 'EACCES', 'EPERM', 'EISDIR']);
+
 function failure(action: string, path: string, error: unknown): EngineError {
   if (error instanceof EngineError) return error;
+  return new EngineError('STORAGE_FAILED', failureMessage(action, path, error), error);
+}
+
+function failureMessage(action: string, path: string, error: unknown): string {
   const code = errnoCode(error);
   const hints: { readonly [code: string]: string } = {
     ENOSPC: 'the disk is full',
@@ -80,7 +87,7 @@ function failure(action: string, path: string, error: unknown): EngineError {
     EACCES: 'permission is denied',
   };
   const why = (code === undefined ? undefined : hints[code]) ?? errorMessage(error);
-  return new EngineError('STORAGE_FAILED', `Cannot ${action} ${path} in the repository: ${why}`, error);
+  return `Cannot ${action} ${path} in the repository: ${why}`;
 }
 
 export class LocalBackend implements Backend {
@@ -198,7 +205,7 @@ export class LocalBackend implements Backend {
     } catch (error) {
       if (errnoCode(error) === 'ENOENT')
         throw new EngineError('OBJECT_MISSING', `${relative} is missing in the repository`, error);
-      throw failure('read', relative, error);
+      throw await this.#readFailure(relative, error);
     }
     try {
       const { size } = await handle.stat();
@@ -219,10 +226,33 @@ export class LocalBackend implements Backend {
       }
       return bytes;
     } catch (error) {
-      throw failure('read', relative, error);
+      throw await this.#readFailure(relative, error);
     } finally {
       await handle.close();
     }
+  }
+
+  /** One file that cannot be read is damage of that file, unless nothing else can be read either. */
+  async #readFailure(relative: string, error: unknown): Promise<EngineError> {
+    if (!OF_ONE_FILE.has(errnoCode(error) ?? '') || !(await this.#answers())) return failure('read', relative, error);
+    return new EngineError('OBJECT_UNREADABLE', failureMessage('read', relative, error), error);
+  }
+
+  /** True where one of the files that every repository has can be read. */
+  async #answers(): Promise<boolean> {
+    for (const name of CONFIG_NAMES) {
+      try {
+        const handle = await open(join(this.#root, name), 'r');
+        try {
+          if ((await handle.read(Buffer.alloc(1), 0, 1, 0)).bytesRead === 1) return true;
+        } finally {
+          await handle.close();
+        }
+      } catch {
+        // The other one may answer.
+      }
+    }
+    return false;
   }
 
   async size(kind: FileKind, name: string): Promise<number | undefined> {

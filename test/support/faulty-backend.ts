@@ -238,3 +238,24 @@ export class FailingReads extends WrappedBackend {
     return super.read(kind, name, range);
   }
 }
+
+/** One file lies there and cannot be read: a bad sector, or somebody else's. */
+export class UnreadableFile extends WrappedBackend {
+  readonly #kind: FileKind;
+  readonly #name: string;
+
+  constructor(inner: Backend, file: { readonly kind: FileKind; readonly name: string }) {
+    super(inner);
+    this.#kind = file.kind;
+    this.#name = file.name;
+  }
+
+  override async read(
+    kind: FileKind,
+    name: string,
+    range?: { readonly offset: number; readonly length: number },
+  ): Promise<Buffer> {
+    if (kind !== this.#kind || name !== this.#name) return super.read(kind, name, range);
+    throw new EngineError('OBJECT_UNREADABLE', `Cannot read ${kind}/${name} in the repository: input/output error`);
+  }
+}
