@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { openRepository } from '../../engine/index.ts';
+import { findPath } from '../../engine/repository/find-node.ts';
 import { CHEAP_PASSWORD, CliFixture, PASSWORD } from '../support/cli.ts';
 
 test('a password comes from a file, a command, or the environment, and a flag beats the environment', async (t) => {
@@ -118,9 +120,19 @@ test('repositories made with --copy-chunker-params name and cut content alike, a
   const stranger = join(cli.folder, 'stranger');
   await cli.ok(['init', ...CHEAP_PASSWORD, '--repo', stranger]);
   const trees: string[] = [];
-  for (const place of [[], ['--repo', copy, '--password-file', password], ['--repo', stranger]]) {
-    await cli.ok(['backup', cli.source, ...place]);
-    trees.push((await cli.json(['snapshots', ...place]))[0].tree);
+  for (const [location, text] of [
+    [cli.repository, PASSWORD],
+    [copy, 'another one'],
+    [stranger, PASSWORD],
+  ] as const) {
+    await cli.ok(['backup', cli.source, '--repo', location], { env: { SNAP_PASSWORD: text } });
+    const credential = { type: 'password', password: Buffer.from(text) } as const;
+    const repository = await openRepository({ location, credential, cacheDirectory: cli.cache });
+    await repository.loadIndex();
+    const found = await findPath(repository.blobs, await repository.snapshots.find('latest'), Buffer.from(cli.source));
+    assert.ok(found.kind === 'node' && found.node.content.kind === 'tree');
+    trees.push(found.node.content.treeId.toString('hex'));
+    await repository.close();
   }
   const [tree, copied, strange] = trees;
   assert.equal(copied, tree);
