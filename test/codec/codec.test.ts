@@ -27,6 +27,20 @@ function cuts(chunker: Chunker, bytes: Buffer, parameters = SMALL): number[] {
   return lengths;
 }
 
+test('whatever came before it, a piece comes back as it was, and noise is kept as it is', () => {
+  const random = new Random(16);
+  const compressor = new Compressor(3);
+  const pieces = ['text', 'noise', 'noise', 'text', 'text', 'noise', 'text'].flatMap((what) =>
+    [1000, 100_000, 300_000, 2_000_000].map((length) => ({ what, length })),
+  );
+  for (const { what, length } of pieces) {
+    const bytes = what === 'noise' ? random.bytes(length) : Buffer.alloc(length, `${length} of text and more text `);
+    const packed = compressor.compress(bytes);
+    assert.equal(packed === undefined, what === 'noise', `${length} bytes of ${what}`);
+    if (packed !== undefined) assert.deepEqual(decompress(packed, length), bytes);
+  }
+});
+
 test('the chunker cuts as its plain twin does, whatever the bytes', () => {
   const chunker = new Chunker(GEAR, 1 << 20);
   fc.assert(
