@@ -1,9 +1,11 @@
 /**
  * Collects blobs into frames and frames into packs. Every frame is opened again and compared with what went in before
- * its pack is written (trap 16); a pack is written once, whole, and is durable when its promise settles.
+ * any of it is written (trap 16). A pack goes to the store piece by piece where that takes pieces; it has no name before
+ * its header was compared, too, and is durable when its promise settles.
  */
 
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { EngineError } from '../base/errors.ts';
 import { BLOB_ID_BYTES, type BlobId, type PackId } from '../base/ids.ts';
@@ -43,6 +45,7 @@ import {
   type FrameEntry,
   readPackHeader,
 } from '../format/pack-header.ts';
+import type { FileWriter } from '../storage/backend.ts';
 import type { Store } from './sealed-files.ts';
 
 /** A pack that is durable: what an index segment needs of it. */
@@ -65,14 +68,13 @@ const PACK_PAD_UNIT = 4096;
 /** Packs being written at the same time by one writer. */
 export const PACKS_IN_FLIGHT_MAX = 2;
 
-/**
- * Packs are put together in pieces of memory that are used again. Several to a pack, so that the next pack grows into
- * the pieces that the last one has just left, and a writer needs little more than one pack's memory on a fast disk.
- */
+/** Packs are put together in pieces of memory that are used again, and written as soon as they are full. */
 const PIECE_BYTES = 4 * MIB + 64 * KIB;
 
-/** Pieces that one writer holds before settle() makes it wait: a pack that is being written, and half of the next. */
-const PIECES_MAX = Math.ceil((1.5 * PACK_BYTES_TARGET) / PIECE_BYTES);
+/** Pieces that one writer holds before settle() makes it wait: one that grows, one that is written, one that waits. */
+const PIECES_MAX = 3;
+/** The same for a store that takes whole packs only: a pack that is being written, and half of the next. */
+const PIECES_WHOLE_MAX = Math.ceil((1.5 * PACK_BYTES_TARGET) / PIECE_BYTES);
 
 /** Blobs of a sealed frame. A pack of small files has tens of thousands: as objects they took more than their pack. */
 class PackedBlobs implements BlobList {
@@ -96,14 +98,29 @@ class PackedBlobs implements BlobList {
   }
 }
 
+interface Piece {
+  readonly memory: Buffer;
+  filled: number;
+}
+
 interface OpenPack {
   readonly packId: PackId;
   readonly sealer: Sealer;
-  /** Prologue and frames, as they will be written: pieces of memory, and how far each is filled. */
-  readonly pieces: { readonly memory: Buffer; filled: number }[];
+  /** Prologue and frames, as they will be written, as far as nobody writes them yet. */
+  readonly pieces: Piece[];
+  /** Where the pieces before those go. It settles when they are written. */
+  file: Promise<FileWriter> | undefined;
   readonly frames: FrameEntry[];
   bytes: number;
   blobs: number;
+}
+
+function unlike(what: string): EngineError {
+  return new EngineError('INTERNAL', `Sealing ${what} did not give back what went in; its pack was given up`);
+}
+
+function written(pieces: readonly Piece[]): Buffer[] {
+  return pieces.map(({ memory, filled }) => memory.subarray(0, filled));
 }
 
 export class BlobWriter {
@@ -116,16 +133,19 @@ export class BlobWriter {
   #pack: OpenPack | undefined;
   #sequence = 0;
   readonly #inFlight = new Set<Promise<void>>();
+  #packsInFlight = 0;
   /** Memory of packs that are written: taken again by the next ones, and touched by nobody else. */
   readonly #spare: Buffer[] = [];
   #piecesInUse = 0;
   readonly #opened = Buffer.allocUnsafeSlow(2 * FRAME_BYTES_MAX);
   readonly #inflated = Buffer.allocUnsafeSlow(FRAME_BYTES_MAX);
+  readonly #piecesMax: number;
   #failure: unknown;
 
   constructor(store: Store, options: BlobWriterOptions) {
     this.#store = store;
     this.#options = options;
+    this.#piecesMax = store.backend.begin === undefined ? PIECES_WHOLE_MAX : PIECES_MAX;
   }
 
   /** Number of the pack that the next blob goes to; all before it are finished or under way. */
@@ -135,11 +155,25 @@ export class BlobWriter {
 
   /** Adds a blob; the bytes are copied or sealed before this returns. */
   add(blobId: BlobId, bytes: Buffer): void {
+    this.#sealing(() => this.#add(blobId, bytes));
+  }
+
+  /** What could not be sealed must not come to lie in a pack, nor anything behind it. */
+  #sealing(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#failure ??= error;
+      throw error;
+    }
+  }
+
+  #add(blobId: BlobId, bytes: Buffer): void {
     if (bytes.length >= FRAME_ALONE_BYTES_MIN) {
       this.#sealFrame(bytes, new PackedBlobs(Buffer.from(blobId), [bytes.length]));
       return;
     }
-    bytes.copy(this.#frame, this.#frameLength);
+    this.#frame.set(bytes, this.#frameLength);
     this.#frameLength += bytes.length;
     this.#frameIds.raw(blobId);
     this.#frameLengths.push(bytes.length);
@@ -163,6 +197,7 @@ export class BlobWriter {
       packId: salt.toString('hex') as PackId,
       sealer: this.#store.keys.sealer('pack', salt),
       pieces: [],
+      file: undefined,
       frames: [],
       bytes: PROLOGUE_BYTES,
       blobs: 0,
@@ -175,6 +210,7 @@ export class BlobWriter {
   #room(pack: OpenPack, bytes: number): Buffer {
     let piece = pack.pieces.at(-1);
     if (piece === undefined || piece.memory.length - piece.filled < bytes) {
+      this.#writePieces(pack);
       const memory = bytes > PIECE_BYTES ? undefined : this.#spare.pop();
       piece = { memory: memory ?? Buffer.allocUnsafeSlow(Math.max(bytes, PIECE_BYTES)), filled: 0 };
       pack.pieces.push(piece);
@@ -184,12 +220,41 @@ export class BlobWriter {
     return piece.memory.subarray(piece.filled - bytes, piece.filled);
   }
 
-  /** Keeps memory of ordinary size for the next packs. */
-  #giveBack(pack: OpenPack): void {
-    this.#piecesInUse -= pack.pieces.length;
-    for (const { memory } of pack.pieces) {
-      if (memory.length === PIECE_BYTES && this.#spare.length < PIECES_MAX) this.#spare.push(memory);
+  /** Keeps memory of ordinary size for the next pieces. */
+  #giveBack(pieces: readonly Piece[]): void {
+    this.#piecesInUse -= pieces.length;
+    for (const { memory } of pieces) {
+      if (memory.length === PIECE_BYTES && this.#spare.length < this.#piecesMax) this.#spare.push(memory);
     }
+  }
+
+  /** Begins to write the pieces that are full, where the store takes pieces. */
+  #writePieces(pack: OpenPack): void {
+    const { backend } = this.#store;
+    if (backend.begin === undefined || pack.pieces.length === 0) return;
+    const pieces = pack.pieces.splice(0);
+    const begun = pack.file ?? backend.begin('pack', pack.packId);
+    pack.file = begun.then(async (file) => {
+      await file.append(written(pieces));
+      return file;
+    });
+    this.#track(pack.file, pieces);
+  }
+
+  /** Notes what is being written, and gives the memory back when it is. */
+  #track(writing: Promise<unknown>, pieces: readonly Piece[]): void {
+    const tracked = writing.then(
+      () => {
+        this.#inFlight.delete(tracked);
+        this.#giveBack(pieces);
+      },
+      (error: unknown) => {
+        this.#inFlight.delete(tracked);
+        this.#piecesInUse -= pieces.length;
+        this.#failure ??= error;
+      },
+    );
+    this.#inFlight.add(tracked);
   }
 
   #sealFrame(plain: Buffer, blobs: BlobList): void {
@@ -229,18 +294,12 @@ export class BlobWriter {
     const opened = pack.sealer.openInto({ part: PART_BODY, counter: pack.frames.length }, sealed, this.#opened);
     const coded = opened.subarray(0, expected.coded);
     const plain = expected.compressed ? decompress(coded, expected.plain.length, this.#inflated) : coded;
-    if (!plain.equals(expected.plain)) {
-      throw new EngineError(
-        'INTERNAL',
-        `Sealing frame ${pack.frames.length} did not give back what went in; nothing was written`,
-      );
-    }
+    if (!plain.equals(expected.plain)) throw unlike(`frame ${pack.frames.length}`);
   }
 
   #finishPack(): void {
     const pack = this.#pack;
     if (pack === undefined) return;
-    this.#pack = undefined;
     const headerRecord = encodePackHeader({ kind: this.#options.kind, frames: pack.frames });
     const headerOffset = pack.bytes;
     const least = headerOffset + headerRecord.length + SEAL_TAG_BYTES + TRAILER_BYTES;
@@ -257,22 +316,25 @@ export class BlobWriter {
       headerRecord,
       trailerRecord: { headerOffset, headerLength, packLength },
     });
+    this.#pack = undefined;
     const sequence = this.#sequence++;
     const stored = { packId: pack.packId, packLength, headerRecord, sequence };
-    const parts = [...pack.pieces.map(({ memory, filled }) => memory.subarray(0, filled)), ...header, ...trailer];
-    const written = this.#store.backend.write('pack', pack.packId, parts).then(
-      () => {
-        this.#inFlight.delete(written);
-        this.#giveBack(pack);
-        this.#options.onStored(stored);
-      },
-      (error: unknown) => {
-        this.#inFlight.delete(written);
-        this.#piecesInUse -= pack.pieces.length;
-        this.#failure ??= error;
-      },
-    );
-    this.#inFlight.add(written);
+    const parts = [...written(pack.pieces), ...header, ...trailer];
+    const { file } = pack;
+    const finish = async (): Promise<void> => {
+      if (file === undefined) await this.#store.backend.write('pack', pack.packId, parts);
+      else {
+        const writer = await file;
+        await writer.append(parts);
+        await writer.finish();
+      }
+      this.#options.onStored(stored);
+    };
+    this.#packsInFlight++;
+    const finished = finish().finally(() => {
+      this.#packsInFlight--;
+    });
+    this.#track(finished, pack.pieces);
   }
 
   /** Opens header and trailer as a reader would, before they are written. */
@@ -298,34 +360,48 @@ export class BlobWriter {
       found.headerOffset === trailerRecord.headerOffset &&
       found.headerLength === trailerRecord.headerLength &&
       found.packLength === trailerRecord.packLength;
-    if (same) return;
-    throw new EngineError('INTERNAL', 'Sealing a pack header did not give back what went in; nothing was written');
+    if (!same) throw unlike('a pack header');
   }
 
   /** True where settle() would wait. */
   get crowded(): boolean {
-    const { size } = this.#inFlight;
-    return size >= PACKS_IN_FLIGHT_MAX || (size > 0 && this.#piecesInUse >= PIECES_MAX);
+    if (this.#packsInFlight >= PACKS_IN_FLIGHT_MAX) return true;
+    return this.#inFlight.size > 0 && this.#piecesInUse >= this.#piecesMax;
   }
 
   /** To be awaited between tasks: bounds what is in memory, and throws what a write threw. */
   async settle(): Promise<void> {
+    // A write is a row of short calls, and each begins only when the thread pauses.
+    if (this.#inFlight.size > 0) await nextTurn();
     while (this.crowded) await Promise.race(this.#inFlight);
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Waits until nothing is being written any more, and begins nothing. Never throws. */
-  async idle(): Promise<void> {
+  async #written(): Promise<void> {
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
+  }
+
+  /** Waits until nothing is being written any more, and gives up what is not finished. Never throws. The end of a writer. */
+  async idle(): Promise<void> {
+    await this.#written();
+    const file = this.#pack?.file;
+    this.#pack = undefined;
+    this.#failure ??= new EngineError('INTERNAL', 'A writer was used after its end');
+    await file?.then(
+      (writer) => writer.abandon(),
+      () => undefined,
+    );
   }
 
   /** Finishes frame and pack and waits until all is durable. The writer can be used further, unless this throws. */
   async flush(): Promise<void> {
     if (this.#failure === undefined) {
-      this.#flushFrame();
-      this.#finishPack();
+      this.#sealing(() => {
+        this.#flushFrame();
+        this.#finishPack();
+      });
     }
-    await this.idle();
+    await this.#written();
     if (this.#failure !== undefined) throw this.#failure;
   }
 }

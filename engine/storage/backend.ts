@@ -23,6 +23,19 @@ export interface ReadRange {
 }
 
 /**
+ * A file that is written piece by piece. It has no name before finish() settles; after a failure nothing is left of it.
+ * One call at a time.
+ */
+export interface FileWriter {
+  /** The parts must not change until the promise settles. */
+  append(parts: readonly Uint8Array[]): Promise<void>;
+  /** The rest of what write() promises: length check, fsync, the name, fsync of the directory. */
+  finish(): Promise<void>;
+  /** Gives it up. Never throws, and may come after a failure. */
+  abandon(): Promise<void>;
+}
+
+/**
  * All failures are EngineErrors: OBJECT_MISSING (no such file), OBJECT_EXISTS (write of a name that is taken),
  * OBJECT_CORRUPT (fewer bytes than were asked for), OBJECT_UNREADABLE (this one file cannot be read, while the store
  * answers), STORAGE_FAILED (everything else: full, read-only, unreachable), with the system's error as `cause`. A failed write leaves nothing under the name.
@@ -37,6 +50,8 @@ export interface Backend {
    * replacing, fsync of the directory. The parts must not change until the promise settles.
    */
   write(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void>;
+  /** A new file that needs not be in memory as a whole; undefined where a store takes whole files only. */
+  readonly begin?: ((kind: FileKind, name: string) => Promise<FileWriter>) | undefined;
   /**
    * The whole file, or exactly `range.length` bytes at `range.offset`. The caller owns the result. Where `range.into` has
    * room, the result may be a view of its start.

@@ -4,69 +4,19 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { constants, type Dirent } from 'node:fs';
-import {
-  type FileHandle,
-  link,
-  lstat,
-  mkdir,
-  open,
-  opendir,
-  readdir,
-  rename,
-  rm,
-  stat,
-  statfs,
-  unlink,
-} from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { type FileHandle, lstat, open, opendir, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { EngineError, errnoCode, errorMessage } from '../base/errors.ts';
 import { makeDirectories } from '../base/make-directories.ts';
-import type { Backend, BackendAddress, FileKind, ReadRange, StoredFile } from './backend.ts';
+import type { Backend, BackendAddress, FileKind, FileWriter, ReadRange, StoredFile } from './backend.ts';
+import { type FileOperations, systemFileOperations } from './file-operations.ts';
 import { CONFIG_NAMES, isFileName, KIND_FOLDERS, relativePath, TEMPORARY_FOLDER } from './layout.ts';
+import { LocalFileWriter } from './local-file-writer.ts';
 
-/** The system calls that durability rests on. */
-export interface FileOperations {
-  makeFolder(path: string): Promise<void>;
-  openNew(path: string): Promise<FileHandle>;
-  writev(handle: FileHandle, parts: readonly Uint8Array[], position: number): Promise<number>;
-  size(handle: FileHandle): Promise<number>;
-  fsync(handle: FileHandle): Promise<void>;
-  link(from: string, to: string): Promise<void>;
-  rename(from: string, to: string): Promise<void>;
-  unlink(path: string): Promise<void>;
-  fsyncDirectory(path: string): Promise<void>;
-}
-
-/** Some network shares cannot sync a folder, and some folders may be written but not opened: nothing more can be done. */
-const CANNOT_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES']);
-
-export const systemFileOperations: FileOperations = {
-  makeFolder: (path) => mkdir(path, { mode: 0o700 }),
-  openNew: (path) =>
-    open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600),
-  writev: async (handle, parts, position) => (await handle.writev(parts, position)).bytesWritten,
-  size: async (handle) => (await handle.stat()).size,
-  fsync: (handle) => handle.sync(),
-  link,
-  rename,
-  unlink,
-  fsyncDirectory: async (path) => {
-    let handle: FileHandle | undefined;
-    try {
-      handle = await open(path, 'r');
-      await handle.sync();
-    } catch (error) {
-      if (!CANNOT_SYNC.has(errnoCode(error) ?? '')) throw error;
-    } finally {
-      await handle?.close();
-    }
-  },
-};
+export { type FileOperations, systemFileOperations } from './file-operations.ts';
 
 const STALE_TEMPORARY_MS = 24 * 3600_000;
-/** Parts for one writev: below every system's IOV_MAX. */
-const PARTS_PER_WRITE = 512;
 /** File systems without hard links answer one of these. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL']);
 
@@ -105,42 +55,26 @@ export class LocalBackend implements Backend {
   }
 
   async write(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    const file = await this.begin(kind, name);
+    await file.append(parts);
+    await file.finish();
+  }
+
+  async begin(kind: FileKind, name: string): Promise<FileWriter> {
     const relative = relativePath(kind, name);
     const path = join(this.#root, relative);
     const temporary = join(this.#root, TEMPORARY_FOLDER, randomBytes(12).toString('hex'));
     try {
       await this.#ensureFolder(dirname(path));
       await this.#ensureFolder(dirname(temporary));
-      try {
-        await this.#writeTemporary(temporary, parts);
-        await this.#publish(temporary, path, relative);
-      } finally {
-        await this.#operations.unlink(temporary).catch(() => undefined);
-      }
-      await this.#settle(path);
+      return await LocalFileWriter.begin(temporary, {
+        operations: this.#operations,
+        publish: () => this.#publish(temporary, path, relative),
+        settle: () => this.#settle(path),
+        failure: (error) => failure('write', relative, error),
+      });
     } catch (error) {
       throw failure('write', relative, error);
-    }
-  }
-
-  async #writeTemporary(temporary: string, parts: readonly Uint8Array[]): Promise<void> {
-    const length = parts.reduce((sum, part) => sum + part.length, 0);
-    const handle = await this.#operations.openNew(temporary);
-    try {
-      let position = 0;
-      let rest = parts.filter((part) => part.length > 0);
-      while (rest.length > 0) {
-        const group = rest.slice(0, PARTS_PER_WRITE);
-        const written = await this.#operations.writev(handle, group, position);
-        if (written <= 0) throw new Error(`no byte was taken after ${position} of ${length}`);
-        position += written;
-        rest = [...dropWritten(group, written), ...rest.slice(PARTS_PER_WRITE)];
-      }
-      const size = await this.#operations.size(handle);
-      if (size !== length) throw new Error(`${size} bytes were kept of ${length}`);
-      await this.#operations.fsync(handle);
-    } finally {
-      await handle.close();
     }
   }
 
@@ -335,19 +269,6 @@ export class LocalBackend implements Backend {
   }
 
   async close(): Promise<void> {}
-}
-
-function dropWritten(parts: readonly Uint8Array[], written: number): Uint8Array[] {
-  let skip = written;
-  const rest: Uint8Array[] = [];
-  for (const part of parts) {
-    if (skip >= part.length) skip -= part.length;
-    else {
-      rest.push(skip === 0 ? part : part.subarray(skip));
-      skip = 0;
-    }
-  }
-  return rest;
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

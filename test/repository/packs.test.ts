@@ -2,10 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { isEngineError } from '../../engine/base/errors.ts';
 import { BLOB_ID_BYTES, type BlobId } from '../../engine/base/ids.ts';
-import { FRAME_ALONE_BYTES_MIN, KIB, PACK_BYTES_TARGET } from '../../engine/base/limits.ts';
+import { FRAME_ALONE_BYTES_MIN, KIB, MIB, PACK_BYTES_TARGET } from '../../engine/base/limits.ts';
 import { Compressor } from '../../engine/codec/compression.ts';
 import { PROLOGUE_BYTES } from '../../engine/format/envelope.ts';
 import { BlobReader } from '../../engine/repository/blob-reader.ts';
@@ -14,6 +17,7 @@ import { ChunkIndex } from '../../engine/repository/chunk-index.ts';
 import { loadPackHeader } from '../../engine/repository/pack-headers.ts';
 import type { Store } from '../../engine/repository/sealed-files.ts';
 import type { Backend } from '../../engine/storage/backend.ts';
+import { createLocalBackend } from '../../engine/storage/local.ts';
 import { MemoryBackend } from '../../engine/storage/memory.ts';
 import { testFolder } from '../support/build-repository.ts';
 import { MissingFile, RecordingBackend, ReplacedFile } from '../support/faulty-backend.ts';
@@ -262,6 +266,69 @@ for (const [what, make] of [
     for await (const file of backend.list('pack')) assert.fail(`pack ${file.name} was written`);
   });
 }
+
+test('a pack goes to a store that takes pieces before it is whole, and has no name until it is', async (t) => {
+  const root = join(testFolder(t), 'repository');
+  const store = await testStore(await createLocalBackend(root));
+  const random = randomFor(t);
+  const packs: StoredPack[] = [];
+  const onStored = (pack: StoredPack): void => void packs.push(pack);
+  const writer = new BlobWriter(store, { kind: 'data', compressor: new Compressor(3), onStored });
+  const blobs = Array.from({ length: 20 }, () => blobOf(store, random.bytes(MIB)));
+  for (const { id, bytes } of blobs) {
+    writer.add(id, bytes);
+    await writer.settle();
+  }
+  const temporaries = (): string[] => readdirSync(join(root, 'tmp'));
+  for (let turn = 0; turn < 500 && temporaries().length === 0; turn++) await setTimeout(10);
+  const [temporary = ''] = temporaries();
+  for (let turn = 0; turn < 500 && statSync(join(root, 'tmp', temporary)).size < 4 * MIB; turn++) await setTimeout(10);
+  assert.ok(statSync(join(root, 'tmp', temporary)).size >= 4 * MIB);
+  for await (const file of store.backend.list('pack')) assert.fail(`pack ${file.name} has its name too early`);
+  await writer.flush();
+  assert.equal(packs.length, 1);
+  assert.deepEqual(temporaries(), []);
+  const index = await openIndex(t, store);
+  await index.save(named(packs));
+  await index.refresh();
+  const reader = new BlobReader(store, index);
+  for (const { id, bytes } of blobs) assert.deepEqual(await reader.read('data', id), bytes);
+});
+
+test('a writer that is given up leaves nothing of its open pack, and takes no more', async (t) => {
+  const root = join(testFolder(t), 'repository');
+  const store = await testStore(await createLocalBackend(root));
+  const random = randomFor(t);
+  const onStored = (): void => assert.fail('no pack is whole');
+  const writer = new BlobWriter(store, { kind: 'data', compressor: new Compressor(3), onStored });
+  for (let number = 0; number < 12; number++) {
+    const { id, bytes } = blobOf(store, random.bytes(MIB));
+    writer.add(id, bytes);
+  }
+  await writer.idle();
+  assert.deepEqual(readdirSync(join(root, 'tmp')), []);
+  for await (const file of store.backend.list('pack')) assert.fail(`pack ${file.name} was written`);
+  await assert.rejects(writer.flush(), (error) => isEngineError(error, 'INTERNAL'));
+});
+
+test('trap 16: garbage behind pieces that were written keeps their pack from getting a name', async (t) => {
+  const root = join(testFolder(t), 'repository');
+  const store = await testStore(await createLocalBackend(root));
+  const random = randomFor(t);
+  const onStored = (): void => assert.fail('no pack is whole');
+  const writer = new BlobWriter(store, { kind: 'data', compressor: new GarbageCompressor(3), onStored });
+  for (let number = 0; number < 12; number++) {
+    const { id, bytes } = blobOf(store, random.bytes(MIB));
+    writer.add(id, bytes);
+    await writer.settle();
+  }
+  const text = blobOf(store, Buffer.alloc(200 * KIB, 'text '));
+  assert.throws(() => writer.add(text.id, text.bytes));
+  await assert.rejects(writer.flush());
+  await writer.idle();
+  assert.deepEqual(readdirSync(join(root, 'tmp')), []);
+  for await (const file of store.backend.list('pack')) assert.fail(`pack ${file.name} was written`);
+});
 
 test('packs end near their target, and no blob is in two of them', async (t) => {
   const store = await testStore(new MemoryBackend());

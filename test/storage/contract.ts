@@ -87,6 +87,36 @@ export function contractTests(backendName: string, make: MakeBackend): void {
     }
   });
 
+  test(`${backendName}: a file that is written piece by piece has no name before it is whole, and none when given up`, async (t) => {
+    const backend = await make(t);
+    if (backend.begin === undefined) return t.skip('takes whole files only');
+    const [name, other] = [nameOf('pack', 1), nameOf('pack', 2)];
+    const file = await backend.begin('pack', name);
+    await file.append([Buffer.from('some '), Buffer.alloc(0)]);
+    await file.append([]);
+    await file.append([Buffer.from('by'), Buffer.from('tes')]);
+    assert.deepEqual(await listed(backend, 'pack'), []);
+    assert.equal(await backend.size('pack', name), undefined);
+    await file.finish();
+    assert.equal((await backend.read('pack', name)).toString(), 'some bytes');
+    await file.abandon();
+    assert.equal((await backend.read('pack', name)).toString(), 'some bytes', 'what is finished is not given up');
+    await throwsCode(() => file.append([Buffer.from('more')]), 'STORAGE_FAILED');
+    assert.equal((await backend.read('pack', name)).toString(), 'some bytes');
+
+    const given = await backend.begin('pack', other);
+    await given.append([Buffer.from('half')]);
+    await given.abandon();
+    await given.abandon();
+    await throwsCode(() => given.finish(), 'STORAGE_FAILED');
+    assert.equal(await backend.size('pack', other), undefined);
+
+    const late = await backend.begin('pack', name);
+    await late.append([Buffer.from('others')]);
+    await throwsCode(() => late.finish(), 'OBJECT_EXISTS');
+    assert.equal((await backend.read('pack', name)).toString(), 'some bytes');
+  });
+
   test(`${backendName}: what is missing is OBJECT_MISSING, a range past the end OBJECT_CORRUPT`, async (t) => {
     const backend = await make(t);
     const name = nameOf('pack', 1);

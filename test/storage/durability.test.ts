@@ -117,6 +117,41 @@ test('a write that fails at any call leaves nothing under the name, and no tempo
   }
 });
 
+test('a file that is given up, or fails in a later piece, leaves no temporary file; one under way is touched now and then', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const root = join(testFolder(t), 'repository');
+  await createLocalBackend(root);
+  let writes = 0;
+  const backend = new LocalBackend(
+    root,
+    withOperations({
+      writev: async (handle, parts, position) => {
+        if (++writes === 3) throw systemError('ENOSPC');
+        return (await handle.writev(parts, position)).bytesWritten;
+      },
+    }),
+  );
+  const name = nameOf('pack', 1);
+  const given = await backend.begin('pack', name);
+  await given.append(PARTS);
+  const [temporary = ''] = readdirSync(join(root, 'tmp'));
+  utimesSync(join(root, 'tmp', temporary), 1, 1);
+  t.mock.timers.tick(3600_000);
+  for (let turn = 0; turn < 100 && statSync(join(root, 'tmp', temporary)).mtimeMs < 2000; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.ok(statSync(join(root, 'tmp', temporary)).mtimeMs > 2000, 'so that nobody takes it for one left behind');
+  await given.abandon();
+  assert.deepEqual(readdirSync(join(root, 'tmp')), []);
+
+  const failing = await backend.begin('pack', name);
+  await failing.append(PARTS);
+  await throwsCode(() => failing.append(PARTS), 'STORAGE_FAILED');
+  assert.deepEqual(readdirSync(join(root, 'tmp')), []);
+  await throwsCode(() => failing.finish(), 'STORAGE_FAILED');
+  assert.equal(await backend.size('pack', name), undefined);
+});
+
 test('trap 31: a share that keeps fewer bytes than it took is found out before the file gets its name', async (t) => {
   for (const size of [9, 0, 11]) {
     const backend = await localBackend(t, withOperations({ size: async () => size }));

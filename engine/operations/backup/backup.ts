@@ -63,9 +63,6 @@ function nowNs(): bigint {
   return BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
 }
 
-/** How long an interrupted run waits for its workers to make durable what they hold. */
-const DRAIN_MS_MAX = 600;
-
 class BackupRun {
   readonly #repository: Repository;
   readonly #options: BackupOptions;
@@ -79,6 +76,7 @@ class BackupRun {
   readonly #startedMs = performance.now();
   readonly #pool: WorkerPool;
   readonly #treePacks: BlobWriter;
+  #streamPacks: BlobWriter | undefined;
   readonly #trees: TreeWriter;
   readonly #dispatcher: FileDispatcher;
   readonly #databases: DatabaseCapture | undefined;
@@ -244,6 +242,7 @@ class BackupRun {
       context: this.#context,
       dryRun,
     });
+    this.#streamPacks = writer;
     const root = await store.save(source);
     await writer.flush();
     return this.#commit(root);
@@ -374,7 +373,8 @@ class BackupRun {
   async #keepWhatIsStored(): Promise<void> {
     if (this.#options.dryRun === true) return;
     try {
-      await Promise.all([this.#pool.drain(DRAIN_MS_MAX), this.#treePacks.idle()]);
+      const drained = this.#pool.drain(this.#options.signal?.aborted === true);
+      await Promise.all([drained, this.#treePacks.idle(), this.#streamPacks?.idle()]);
       await this.#segments.flush();
     } catch {
       // The next run finds them through the journal.

@@ -18,6 +18,11 @@ const TASKS_PER_WORKER = 2;
 /** Tasks that may wait for a worker, for each of them, before submit() makes the scan wait. */
 const TASKS_WAITING_PER_WORKER = 2;
 
+/** How long a run that failed waits for its workers; one that is cut off leaves half a pack behind for a day. */
+const DRAIN_MS_MAX = 10_000;
+/** How long an interrupted run waits for them: somebody is waiting, too. */
+const DRAIN_INTERRUPTED_MS_MAX = 600;
+
 /** A worker makes short-lived objects only; the default lets 48 MiB of them lie about. */
 const WORKER_YOUNG_MIB = 6;
 
@@ -53,6 +58,8 @@ interface Seat {
   readonly send: (request: WorkerRequest) => void;
   readonly stop: () => Promise<void>;
   readonly flushes: Map<number, () => void>;
+  /** True once its thread is over: it answers nothing any more. */
+  isOver: boolean;
 }
 
 export class WorkerPool {
@@ -107,6 +114,7 @@ export class WorkerPool {
       number,
       jobs: new Map(),
       flushes: new Map(),
+      isOver: false,
       send: (request) => {
         // The bytes of a batch change hands instead of being copied.
         const batch = request.type === 'task' && request.task.type === 'batch' ? request.task.files : undefined;
@@ -125,6 +133,8 @@ export class WorkerPool {
     });
     worker.on('error', (error) => this.fail(error));
     worker.on('exit', () => {
+      seat.isOver = true;
+      for (const done of seat.flushes.values()) done();
       if (!this.#closing) this.fail(new EngineError('INTERNAL', 'A backup worker ended before its work was done'));
     });
     return seat;
@@ -158,6 +168,7 @@ export class WorkerPool {
       number: 0,
       jobs: new Map(),
       flushes: new Map(),
+      isOver: false,
       send: (request) => {
         last = last.then(() => run(request)).catch((error: unknown) => this.fail(error));
       },
@@ -288,9 +299,10 @@ export class WorkerPool {
 
   /**
    * After a failure or an interruption: what workers have stored becomes durable where that is possible, and nothing is
-   * being written any more, as far as that takes no longer than `ms`.
+   * being written any more, as far as that does not take too long.
    */
-  async drain(ms: number): Promise<void> {
+  async drain(isInterrupted: boolean): Promise<void> {
+    const ms = isInterrupted ? DRAIN_INTERRUPTED_MS_MAX : DRAIN_MS_MAX;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, ms);
@@ -304,6 +316,7 @@ export class WorkerPool {
       (seat) =>
         new Promise<void>((resolve) => {
           const id = this.#nextId++;
+          if (seat.isOver) return resolve();
           seat.flushes.set(id, resolve);
           seat.send({ type: 'flush', id });
         }),
