@@ -97,13 +97,14 @@ export function locationOf(options: GlobalOptions): { location: string; cacheDir
   return { location, cacheDirectory };
 }
 
-/** Opens the repository, runs `action`, closes it. */
+/** Opens the repository, runs `action`, closes it. `meanwhile` is called while the password's key is derived. */
 export async function withRepository<T>(
   options: GlobalOptions,
   action: (repository: Repository) => Promise<T>,
+  meanwhile?: () => Promise<unknown>,
 ): Promise<T> {
   const place = locationOf(options);
-  const repository = await openRepository({ ...place, credential: await findCredential(options) });
+  const repository = await openRepository({ ...place, credential: await findCredential(options), meanwhile });
   try {
     return await action(repository);
   } finally {

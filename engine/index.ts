@@ -6,7 +6,10 @@
  * in the result.
  */
 
+import type { backup as Backup } from './operations/backup/backup.ts';
+import type { check as Check } from './operations/check/check.ts';
 import { recoverKey } from './operations/keys.ts';
+import type { restore as Restore } from './operations/restore/restore.ts';
 import type { Credential, KeyDescription } from './repository/keys.ts';
 import { type NewKeyOptions, type NewRepositoryOptions, Repository } from './repository/repository.ts';
 import { createLocation, openLocation } from './storage/open.ts';
@@ -18,11 +21,10 @@ export type { Damage, Monitor, Progress } from './base/monitor.ts';
 export type { NodeType, Time } from './base/stat.ts';
 export type { Node } from './format/row.ts';
 export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';
-export { backup } from './operations/backup/backup.ts';
 export type { BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
 export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
-export { type CheckError, type CheckOptions, type CheckResult, check } from './operations/check/check.ts';
+export type { CheckError, CheckOptions, CheckResult } from './operations/check/check.ts';
 export {
   addKey,
   changePassword,
@@ -39,7 +41,6 @@ export {
   type RestorePlan,
   type RestoreResult,
 } from './operations/restore/options.ts';
-export { restore } from './operations/restore/restore.ts';
 export { type Stats, type StatsOptions, stats } from './operations/stats.ts';
 export { type UnlockResult, unlock } from './operations/unlock.ts';
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
@@ -52,6 +53,35 @@ export interface LocationOptions {
   readonly credential: Credential;
   /** Where derived data and this client's memory lie; made when it is needed. */
   readonly cacheDirectory: string;
+  /** Called while a password's key is being derived, which takes a while: see preload(). */
+  readonly meanwhile?: (() => Promise<unknown>) | undefined;
+}
+
+/** The verbs that are much to load: each is loaded when it is first called, so that no other one waits for it. */
+const LOADERS = {
+  backup: () => import('./operations/backup/backup.ts'),
+  restore: () => import('./operations/restore/restore.ts'),
+  check: () => import('./operations/check/check.ts'),
+} as const;
+
+/** Loads a verb ahead of its call, so that `openRepository({ meanwhile: () => preload('backup') })` costs no time. */
+export async function preload(verb: keyof typeof LOADERS): Promise<void> {
+  await LOADERS[verb]();
+}
+
+/** operations/backup/backup.ts says what it does. */
+export async function backup(...parameters: Parameters<typeof Backup>): ReturnType<typeof Backup> {
+  return (await LOADERS.backup()).backup(...parameters);
+}
+
+/** operations/restore/restore.ts says what it does. */
+export async function restore(...parameters: Parameters<typeof Restore>): ReturnType<typeof Restore> {
+  return (await LOADERS.restore()).restore(...parameters);
+}
+
+/** operations/check/check.ts says what it does. */
+export async function check(...parameters: Parameters<typeof Check>): ReturnType<typeof Check> {
+  return (await LOADERS.check()).check(...parameters);
 }
 
 /** Opens a repository. REPOSITORY_NOT_FOUND, PASSWORD_WRONG, REPOSITORY_UNSUPPORTED, REPOSITORY_CHANGED, OBJECT_CORRUPT. */

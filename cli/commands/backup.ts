@@ -2,7 +2,14 @@
 
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type BackupOptions, type BackupResult, backup, EngineError, type StreamSource } from '../../engine/index.ts';
+import {
+  type BackupOptions,
+  type BackupResult,
+  backup,
+  EngineError,
+  preload,
+  type StreamSource,
+} from '../../engine/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
 import { environment } from '../environment.ts';
 import { EXIT_DAMAGE, EXIT_OK, EXIT_PROBLEMS } from '../exit-codes.ts';
@@ -107,15 +114,18 @@ async function execute(options: Options, interruption: Interruption, parameters:
     ...(options.stdinFromCommand === true ? [] : parameters.map(absolutePath)),
     ...(options.filesFrom ?? []).flatMap(readPaths),
   ];
-  const result = await withRepository(options, (repository) =>
-    backup(repository, {
-      ...engineOptions(options),
-      paths,
-      ...(stdin === undefined ? {} : { stdin }),
-      countSources: view.wantsTotals,
-      monitor: view,
-      signal: interruption.signal,
-    }),
+  const result = await withRepository(
+    options,
+    (repository) =>
+      backup(repository, {
+        ...engineOptions(options),
+        paths,
+        ...(stdin === undefined ? {} : { stdin }),
+        countSources: view.wantsTotals,
+        monitor: view,
+        signal: interruption.signal,
+      }),
+    () => preload('backup'),
   );
   view.done();
   if (output.json) printSummaryLine(result);

@@ -11,8 +11,7 @@ import {
   type RepositoryConfig,
 } from '../format/config.ts';
 import { FORMAT_VERSION } from '../format/envelope.ts';
-import type { Backend, BackendAddress } from '../storage/backend.ts';
-import { openBackend } from '../storage/open.ts';
+import type { Backend } from '../storage/backend.ts';
 import { probeBackend } from '../storage/probe.ts';
 import { BlobReader } from './blob-reader.ts';
 import { ChunkIndex, type IndexLimits, type RefreshOptions } from './chunk-index.ts';
@@ -29,7 +28,7 @@ import {
   writeKeyFile,
 } from './keys.ts';
 import { recogniseRepository, rememberRepository } from './known-repositories.ts';
-import type { Store } from './sealed-files.ts';
+import type { RepositoryAddress } from './open-store.ts';
 import { SnapshotStore } from './snapshots.ts';
 
 const CONFIG_NAMES = ['config', 'config.copy'] as const;
@@ -41,6 +40,8 @@ export interface RepositoryOptions {
   readonly cacheDirectory: string;
   /** When the chunk index moves to LevelDB; tests set small ones. */
   readonly indexLimits?: Partial<IndexLimits> | undefined;
+  /** Called while a password's key is being derived, which another thread does: time to load what comes next. */
+  readonly meanwhile?: (() => Promise<unknown>) | undefined;
 }
 
 export interface NewRepositoryOptions extends RepositoryOptions {
@@ -56,19 +57,6 @@ export interface NewKeyOptions {
   readonly credential: Credential;
   readonly label?: string | undefined;
   readonly cost?: PasswordCost | undefined;
-}
-
-/** What a worker thread needs to open the same repository. Structured-cloneable. */
-export interface RepositoryAddress {
-  readonly backend: BackendAddress;
-  readonly repositoryId: RepositoryId;
-  readonly secrets: Secrets;
-}
-
-/** Store and keys of a repository in a worker thread. */
-export async function openStore(address: RepositoryAddress): Promise<Store> {
-  const keys = await KeyMaterial.create(address.repositoryId, address.secrets);
-  return { backend: await openBackend(address.backend), keys };
 }
 
 /** The config from whichever copy is whole; what is wrong with the other is returned beside it. */
@@ -176,10 +164,10 @@ export class Repository {
 
   /** REPOSITORY_NOT_FOUND, REPOSITORY_UNSUPPORTED, REPOSITORY_CHANGED, PASSWORD_WRONG, OBJECT_CORRUPT. */
   static async open(options: RepositoryOptions): Promise<Repository> {
-    const { backend, cacheDirectory, credential, indexLimits } = options;
+    const { backend, cacheDirectory, credential, indexLimits, meanwhile } = options;
     const { config } = await loadConfig(backend);
     const { keys: files, damage } = await loadKeyFiles(backend);
-    const opened = await openAnyKey(files, { config, credential });
+    const opened = await openAnyKey(files, { config, credential, meanwhile });
     if (opened === undefined) throw keyError(files, { damaged: damage.length, credential });
     const keys = await KeyMaterial.create(config.id, opened.secrets);
     if (!opensConfig(keys, config)) {
@@ -280,11 +268,19 @@ function opensConfig(keys: KeyMaterial, config: RepositoryConfig): boolean {
 
 async function openAnyKey(
   files: readonly KeyFile[],
-  options: { readonly config: RepositoryConfig; readonly credential: Credential },
+  options: { readonly config: RepositoryConfig; readonly credential: Credential } & Pick<
+    RepositoryOptions,
+    'meanwhile'
+  >,
 ): Promise<{ secrets: Secrets; key: KeyFile } | undefined> {
+  let { meanwhile } = options;
   for (const key of files) {
     if (key.repository !== options.config.id) continue;
-    const secrets = await openKeyFile(key, options.credential);
+    const opening = openKeyFile(key, options.credential);
+    // What fails here fails again where it is needed.
+    meanwhile?.().catch(() => undefined);
+    meanwhile = undefined;
+    const secrets = await opening;
     if (secrets !== undefined) return { secrets, key };
   }
   return undefined;

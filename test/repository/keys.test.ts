@@ -49,6 +49,25 @@ function opening(backend: Backend, cacheDirectory: string, credential: Credentia
   return Repository.open({ backend, credential, cacheDirectory });
 }
 
+test('what comes next is loaded while a key is derived: once, before the key is there, and its failure is no matter', async (t) => {
+  const { backend, repository, cacheDirectory } = await made(t, password('first'));
+  await repository.addKey({ credential: password('second'), cost: CHEAP });
+  let calls = 0;
+  let isOpen = false;
+  const meanwhile = async (): Promise<void> => {
+    calls++;
+    assert.equal(isOpen, false);
+    throw new Error('it cannot be loaded');
+  };
+  for (const text of ['first', 'second']) {
+    isOpen = false;
+    calls = 0;
+    await Repository.open({ backend, credential: password(text), cacheDirectory, meanwhile });
+    isOpen = true;
+    assert.equal(calls, 1, text);
+  }
+});
+
 test('every password opens the same repository, a wrong one none', async (t) => {
   const { backend, repository, cacheDirectory } = await made(t);
   const { secrets } = repository.keys;

@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { EngineError, errorMessage } from '../../base/errors.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
-import { openStore, type RepositoryAddress } from '../../repository/repository.ts';
+import { openStore, type RepositoryAddress } from '../../repository/open-store.ts';
 import { RunClaims, type SharedClaims } from '../../repository/run-claims.ts';
 import { FileStore } from './file-store.ts';
 import type { WorkerReply, WorkerRequest } from './messages.ts';

@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { createFileSystem } from '../../filesystem/create.ts';
 import type { LoadedBatch } from '../../repository/batch-reader.ts';
-import { openStore, type RepositoryAddress } from '../../repository/repository.ts';
+import { openStore, type RepositoryAddress } from '../../repository/open-store.ts';
 import type { WorkerReply, WorkerRequest } from './messages.ts';
 import { portableError, TaskRunner } from './task-runner.ts';
 
