@@ -47,6 +47,7 @@ function extensionOf(name: Buffer): string {
 export function isSqliteHead(head: Buffer): boolean {
   return (
     head.length >= SQLITE_MAGIC.length &&
+    head[0] === SQLITE_MAGIC[0] &&
     head.compare(SQLITE_MAGIC, 0, SQLITE_MAGIC.length, 0, SQLITE_MAGIC.length) === 0
   );
 }

@@ -191,7 +191,7 @@ export class PosixFileSystem implements FileSystem {
   }
 
   read(file: FileHandle, into: Uint8Array, range: { offset: number; length: number; position: number }): number {
-    const target = into.subarray(range.offset, range.offset + range.length);
+    const target = range.offset === 0 ? into : into.subarray(range.offset);
     for (;;) {
       const count =
         range.position < 0

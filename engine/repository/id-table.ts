@@ -54,12 +54,17 @@ export class IdTable {
     );
   }
 
+  /** A slot's first word never changes once it is set, so that only an empty one has to be looked at in step with others. */
+  #first(at: number): number {
+    return this.#words[at] || Atomics.load(this.#words, at);
+  }
+
   has(id: BlobId): boolean {
     const first = id.readInt32LE(0) || 1;
     let slot = id.readUInt32LE(0) & this.#mask;
     for (let probes = 0; probes <= this.#mask; probes++) {
       const at = HEADER_WORDS + slot * ID_WORDS;
-      const word = Atomics.load(this.#words, at);
+      const word = this.#first(at);
       if (word === 0) return false;
       if (word === first && this.#matches(at, id)) return true;
       slot = (slot + 1) & this.#mask;
@@ -77,7 +82,7 @@ export class IdTable {
     let slot = id.readUInt32LE(0) & this.#mask;
     for (let probes = 0; probes <= this.#mask; probes++) {
       const at = HEADER_WORDS + slot * ID_WORDS;
-      let word = Atomics.load(words, at);
+      let word = this.#first(at);
       if (word === 0) {
         if (this.count >= this.#capacity * LOAD_LIMIT) return true;
         word = Atomics.compareExchange(words, at, 0, first);

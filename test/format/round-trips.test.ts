@@ -17,7 +17,7 @@ import {
   encodePackHeader,
   readPackHeader,
 } from '../../engine/format/pack-header.ts';
-import { type Content, decodeRow, encodeRow, type RowFields } from '../../engine/format/row.ts';
+import { type Content, compareRowToName, decodeRow, encodeRow, type RowFields } from '../../engine/format/row.ts';
 import {
   decodeContentList,
   decodeTreePart,
@@ -252,6 +252,17 @@ test('canonical JSON has one encoding, and refuses every other one of the same v
   fc.assert(
     fc.property(buffer({ maxLength: 40 }), (bytes) => {
       assert.ok(bytesFromJson(bytesToJson(bytes), 'bytes').equals(bytes));
+    }),
+  );
+});
+
+test('the order of a row and a name is that of their bytes', () => {
+  const name = fc.uint8Array({ minLength: 1, maxLength: 6, max: 3 }).map((bytes) => Buffer.from(bytes));
+  fc.assert(
+    fc.property(name, name, (own, other) => {
+      const row = encodeRow({ name: own, stat: Buffer.alloc(STAT_BYTES), content: { kind: 'none' } });
+      const moved = Buffer.concat([Buffer.alloc(5, 1), row]);
+      assert.equal(Math.sign(compareRowToName(moved, 5, other)), Buffer.compare(own, other));
     }),
   );
 });

@@ -158,16 +158,17 @@ export class FileStore {
         stable = length === readSize(this.#target.block, 0) && sameStat(stat, this.#target.block);
         if (!stable) stat = Buffer.from(this.#target.block);
       }
-      if (this.#options.sniffDatabases && isSqliteHead(memory.subarray(0, Math.min(length, HEAD_BYTES)))) {
+      const bytes = memory.subarray(0, length);
+      if (this.#options.sniffDatabases && isSqliteHead(bytes)) {
         rows.u8(FILE_DATABASE);
         return;
       }
       if (!stable) setSize(stat, length);
       this.#bytesRead += length;
       const attributes = this.#fileSystem.fileAttributes(handle);
-      const content = this.#storeBytes(file.name, length);
+      const content = this.#storeBytes(file.name, bytes);
       rows.u8(stable ? FILE_STORED : FILE_UNSTABLE);
-      const checksum = length === 0 ? undefined : crc32(memory.subarray(0, length));
+      const checksum = length === 0 ? undefined : crc32(bytes);
       writeRow(rows, { name: file.name, stat, content, crc32: checksum, attributes, unstable: !stable });
     } finally {
       this.#fileSystem.close(handle);
@@ -187,17 +188,16 @@ export class FileStore {
     return length;
   }
 
-  /** Cuts and stores the first `length` bytes of the chunker's memory as a whole file. */
-  #storeBytes(name: Buffer, length: number): Content {
+  /** Cuts and stores a whole file, which lies at the start of the chunker's memory. */
+  #storeBytes(name: Buffer, bytes: Buffer): Content {
+    const { length } = bytes;
     if (length === 0) return NO_CONTENT;
-    const { memory } = this.#chunker;
-    const cls = fileClass(name, length, memory.subarray(0, Math.min(length, HEAD_BYTES)));
-    const parameters = chunkerParameters(cls);
-    if (length <= parameters.min) return { kind: 'single', blobId: this.#storeChunk(0, length) };
+    const parameters = chunkerParameters(fileClass(name, length, bytes));
+    if (length <= parameters.min) return { kind: 'single', blobId: this.#storeChunk(bytes) };
     const entries: ContentEntry[] = [];
     for (let start = 0; start < length; ) {
       const chunk = this.#chunker.cut(parameters, start, length);
-      entries.push({ length: chunk, blobId: this.#storeChunk(start, chunk) });
+      entries.push({ length: chunk, blobId: this.#storeChunk(bytes.subarray(start, start + chunk)) });
       start += chunk;
     }
     const [only] = entries;
@@ -205,11 +205,10 @@ export class FileStore {
     return { kind: 'list', entries };
   }
 
-  #storeChunk(start: number, length: number): BlobId {
-    const bytes = this.#chunker.memory.subarray(start, start + length);
+  #storeChunk(bytes: Buffer): BlobId {
     const id = this.#store.keys.hashers.data.digest(bytes, BLOB_ID_BYTES) as BlobId;
     if (this.#claims.claim(id)) {
-      this.#bytesNew += length;
+      this.#bytesNew += bytes.length;
       if (!this.#options.dryRun) this.#writer.add(id, bytes);
     }
     return id;
@@ -261,7 +260,7 @@ export class FileStore {
       if (position >= stepEnd && position < size) onBaton({ position, fileClass: cls });
       let start = 0;
       for (const length of run.cuts) {
-        pushEntry(entries, length, this.#storeChunk(start, length));
+        pushEntry(entries, length, this.#storeChunk(this.#chunker.memory.subarray(start, start + length)));
         start += length;
         await this.#writer.settle();
       }
