@@ -1,8 +1,7 @@
 /** Files of a repository that lie there and cannot be read: a bad sector, a wrong owner. */
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { chmodSync, lchownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isEngineError } from '../../engine/base/errors.ts';
@@ -13,48 +12,12 @@ import { HeldLease } from '../../engine/repository/leases.ts';
 import { Repository } from '../../engine/repository/repository.ts';
 import { LocalBackend } from '../../engine/storage/local.ts';
 import { file, SnapshotBuilder, testFolder } from '../support/build-repository.ts';
-import { CliFixture, type Json, lastJson, PASSWORD, PROGRAM } from '../support/cli.ts';
+import { CliFixture, type Json, lastJson } from '../support/cli.ts';
+import { filesBelow, give, runAsNobody } from '../support/cli-as-nobody.ts';
 import { UnreadableFile } from '../support/faulty-backend.ts';
 import { Library } from '../support/library.ts';
 import { Random } from '../support/random.ts';
 import { treeState } from '../support/tree-state.ts';
-
-const NOBODY = 65_534;
-const isRoot = process.geteuid?.() === 0;
-
-/** Files below, relative. */
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-}
-
-/** `snap` as somebody whom modes concern. */
-function runAsNobody(
-  cli: CliFixture,
-  parameters: readonly string[],
-): { code: number | null; json: Json; text: string } {
-  const env = { SNAP_REPOSITORY: cli.repository, SNAP_PASSWORD: PASSWORD, SNAP_CACHE_DIR: join(cli.folder, 'nobody') };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...parameters, '--json'], {
-    env: { PATH: process.env['PATH'] ?? '', HOME: cli.folder, ...env },
-    encoding: 'utf8',
-    ...(isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
-  });
-  return { code: status, json: stdout === '' ? undefined : lastJson(stdout), text: stderr };
-}
-
-/** Lets nobody have all of the repository but what is taken from him. */
-function give(cli: CliFixture, unreadable: string): void {
-  chmodSync(cli.folder, 0o777);
-  if (isRoot) {
-    for (const path of readdirSync(cli.repository, { recursive: true, encoding: 'utf8' })) {
-      lchownSync(join(cli.repository, path), NOBODY, NOBODY);
-    }
-    lchownSync(cli.repository, NOBODY, NOBODY);
-    lchownSync(unreadable, 0, 0);
-  }
-  chmodSync(unreadable, isRoot ? 0o600 : 0);
-}
 
 async function twoNights(cli: CliFixture): Promise<{ packs: string[]; snapshots: string[] }> {
   const at = (name: string): string => join(cli.source, name);
@@ -78,19 +41,19 @@ test('a pack that cannot be read costs the files in it, and nothing else', async
   const target = join(cli.folder, 'target');
   mkdirSync(target);
   chmodSync(target, 0o777);
-  const run = runAsNobody(cli, ['restore', `latest:${cli.source}`, '--target', join(target, 'in')]);
-  assert.equal(run.code, 20, run.text);
+  const run = runAsNobody(cli, ['restore', `latest:${cli.source}`, '--target', join(target, 'in'), '--json']);
+  assert.equal(run.code, 20, run.stderr);
   assert.deepEqual(readdirSync(join(target, 'in')), ['second']);
-  const problems: Json[] = run.json.problems.filter((problem: Json) => problem.during === 'read');
+  const problems: Json[] = lastJson(run.stdout).problems.filter((problem: Json) => problem.during === 'read');
   assert.deepEqual(
     problems.map((problem) => problem.path),
     [join(target, 'in', 'first')],
   );
   assert.match(problems[0].message, /permission is denied/);
-  const checked = runAsNobody(cli, ['check']);
-  assert.equal(checked.code, 20, checked.text);
-  assert.ok(checked.json.errors.some((error: Json) => error.code === 'OBJECT_UNREADABLE'));
-  assert.equal(checked.json.snapshots_checked, 2);
+  const checked = runAsNobody(cli, ['check', '--json']);
+  assert.equal(checked.code, 20, checked.stderr);
+  assert.ok(lastJson(checked.stdout).errors.some((error: Json) => error.code === 'OBJECT_UNREADABLE'));
+  assert.equal(lastJson(checked.stdout).snapshots_checked, 2);
 });
 
 test('a snapshot that cannot be read is named by check, and the others are checked', async (t) => {
@@ -98,8 +61,9 @@ test('a snapshot that cannot be read is named by check, and the others are check
   const { snapshots } = await twoNights(cli);
   const [first = ''] = snapshots;
   give(cli, first);
-  const { code, json, text } = runAsNobody(cli, ['check']);
-  assert.equal(code, 20, text);
+  const { code, stdout, stderr } = runAsNobody(cli, ['check', '--json']);
+  const json = lastJson(stdout);
+  assert.equal(code, 20, stderr);
   assert.equal(json.snapshots_checked, 1);
   assert.deepEqual(
     json.errors.map((error: Json) => [error.code, error.object]),
@@ -112,26 +76,27 @@ test('what an unreadable pack holds is read from another one that has it', async
   mkdirSync(library.source);
   const bytes = new Random(3).bytes(3000);
   writeFileSync(join(library.source, 'twice'), bytes);
-  const { snapshot } = await library.backup();
+  await library.backup();
   const first = filesBelow(join(library.repository.backend.location, 'packs'));
   const { backend } = library.repository;
-  await library.reopen();
-  await library.repository.loadIndex();
-  const name = [...library.repository.index.packs()].find(({ kind }) => kind === 'data')?.packId ?? '';
   // By somebody who had not read the index: the same blobs once more.
 
   const cacheDirectory = join(library.folder, 'other cache');
   const other = await Repository.open({ backend, credential: { type: 'none' }, cacheDirectory });
   await new SnapshotBuilder(other).save([['twice', file(bytes)]]);
   for (const path of first) {
-    const one = path.slice(path.lastIndexOf('/') + 1);
-    await library.reopen(new UnreadableFile(backend, { kind: 'pack', name: one }));
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    await library.reopen(new UnreadableFile(backend, { kind: 'pack', name }));
     const errors = (await check(library.repository, { readData: true })).errors;
     assert.ok(errors.some(({ code }) => code === 'OBJECT_UNREADABLE'));
   }
+  await library.repository.loadIndex();
+  const packs = [...library.repository.index.packs()];
+  const isFirst = (packId: string): boolean => first.some((path) => path.endsWith(packId));
+  const name = packs.find(({ kind, packId }) => kind === 'data' && isFirst(packId))?.packId ?? '';
   await library.reopen(new UnreadableFile(backend, { kind: 'pack', name }));
-
   const target = join(library.folder, 'target');
+  const [snapshot] = await library.repository.snapshots.list();
   const result = await restore(library.repository, {
     snapshot: snapshot?.id ?? '',
     path: Buffer.from(library.source),
