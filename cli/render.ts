@@ -60,7 +60,7 @@ const REDRAW_MS = 100;
 const PLAIN_MS = 10_000;
 const JSON_STATUS_MS = 1000;
 
-/** Shows how a long verb goes: a line that is redrawn on a terminal, plain lines in a pipe, JSON Lines, or nothing. */
+/** Shows how a long verb goes: a line that is redrawn on a terminal, plain lines in a pipe, JSON Lines, or (quiet) only its problems. */
 export class ProgressView implements Monitor {
   readonly #options: OutputOptions;
   readonly #verb: string;
@@ -134,8 +134,7 @@ export class ProgressView implements Monitor {
         error: { message },
       };
       process.stdout.write(`${JSON.stringify(line)}\n`);
-    } else if (!this.#options.quiet)
-      process.stderr.write(`${this.#paint('yellow', 'problem:')} ${printable(problem.message)}\n`);
+    } else process.stderr.write(`${this.#paint('yellow', 'problem:')} ${printable(problemText(problem))}\n`);
   }
 
   damage({ object, code, message }: Damage): void {
@@ -159,6 +158,11 @@ export class ProgressView implements Monitor {
   #paint(color: 'yellow', text: string): string {
     return this.#options.color && process.stderr.isTTY ? styleText(color, text) : text;
   }
+}
+
+/** With the path that it is about, which some messages name themselves. */
+export function problemText({ path, message }: Problem): string {
+  return path === '' || message.includes(path) ? message : `${path}: ${message}`;
 }
 
 function shareOf(progress: Progress): number | undefined {

@@ -127,7 +127,8 @@ export class RestoreContext {
       return this.guard(entry.directory, act);
     } catch (error) {
       if (!(error instanceof FileSystemError)) throw error;
-      this.problem(entry, error.code, `Cannot ${entry.during} it: ${error.code}`);
+      const what = entry.during.startsWith('make ') ? entry.during : `${entry.during} it`;
+      this.problem(entry, error.code, `Cannot ${what}: ${error.code}`);
       return undefined;
     }
   }

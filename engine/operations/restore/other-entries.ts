@@ -41,7 +41,8 @@ export class OtherEntries {
   ): boolean {
     const { node } = facts;
     const place = { directory: walk.target, row };
-    const entry = { directory: walk.target, name: node.name, during: 'write' };
+    const during = node.device === undefined ? 'write' : 'make the device';
+    const entry = { directory: walk.target, name: node.name, during };
     const done = this.#context.attempt(entry, () => {
       if (facts.decision === 'compare' && facts.existing !== undefined && this.#isSame(walk, node, facts.existing)) {
         this.#mend(place, node, facts.existing);

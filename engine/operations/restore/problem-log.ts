@@ -10,12 +10,12 @@ export interface ProblemSeed {
   readonly during: string;
   readonly code: string;
   readonly message: string;
-  /** How many files met the same, this one included. Only problems of metadata are counted together. */
+  /** How many files met the same, this one included. Only problems of metadata and devices are counted together. */
   readonly sameKind?: number;
 }
 
 /** What is being done when a problem is one of many that a system forbids alike. */
-const AGGREGATED = new Set(['owner', 'mode', 'times', 'attributes']);
+const AGGREGATED = new Set(['owner', 'mode', 'times', 'attributes', 'make the device']);
 
 export function isAggregated(during: string): boolean {
   return AGGREGATED.has(during);
