@@ -48,6 +48,8 @@ const DECLARATIONS = {
   lgetxattr: 'int64 lgetxattr(void*, void*, void*, uint64)',
   fsetxattr: 'int fsetxattr(int, void*, void*, uint64, int)',
   lsetxattr: 'int lsetxattr(void*, void*, void*, uint64, int)',
+  fremovexattr: 'int fremovexattr(int, void*)',
+  lremovexattr: 'int lremovexattr(void*, void*)',
   ftruncate: 'int ftruncate64(int, int64)',
   mkdirat: 'int mkdirat(int, void*, uint32)',
   symlinkat: 'int symlinkat(void*, int, void*)',

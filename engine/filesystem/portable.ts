@@ -297,6 +297,10 @@ export class PortableFileSystem implements FileSystem {
     unsupported('setxattr');
   }
 
+  removeFileAttribute(): void {
+    unsupported('removexattr');
+  }
+
   setDirectoryOwner(directory: DirectoryHandle, uid: number, gid: number): void {
     this.setFileOwner(directory, uid, gid);
   }
@@ -311,6 +315,10 @@ export class PortableFileSystem implements FileSystem {
 
   setDirectoryAttribute(): void {
     unsupported('setxattr');
+  }
+
+  removeDirectoryAttribute(): void {
+    unsupported('removexattr');
   }
 
   setOwnerAt(directory: DirectoryHandle, name: Buffer, uid: number, gid: number): void {
@@ -332,6 +340,10 @@ export class PortableFileSystem implements FileSystem {
 
   setAttributeAt(): void {
     unsupported('setxattr');
+  }
+
+  removeAttributeAt(): void {
+    unsupported('removexattr');
   }
 
   // ---- whole file system

@@ -364,6 +364,14 @@ export class PosixFileSystem implements FileSystem {
     this.#must(this.#calls.fsetxattr(file.fd, this.#z(name), value, value.length, 0), 'setxattr');
   }
 
+  removeFileAttribute(file: FileHandle, attributeName: Buffer): void {
+    this.#mustBeGone(this.#calls.fremovexattr(file.fd, this.#z(attributeName)));
+  }
+
+  #mustBeGone(result: number): void {
+    if (result < 0 && this.#libc.errno() !== 'ENODATA') this.#libc.fail('removexattr');
+  }
+
   setDirectoryOwner(directory: DirectoryHandle, uid: number, gid: number): void {
     this.setFileOwner(directory, uid, gid);
   }
@@ -378,6 +386,10 @@ export class PosixFileSystem implements FileSystem {
 
   setDirectoryAttribute(directory: DirectoryHandle, attribute: ExtendedAttribute): void {
     this.setFileAttribute(directory, attribute);
+  }
+
+  removeDirectoryAttribute(directory: DirectoryHandle, attributeName: Buffer): void {
+    this.removeFileAttribute(directory, attributeName);
   }
 
   setOwnerAt(directory: DirectoryHandle, name: Buffer, uid: number, gid: number): void {
@@ -402,6 +414,10 @@ export class PosixFileSystem implements FileSystem {
     const { value } = attribute;
     const path = procPath(directory, name);
     this.#must(this.#calls.lsetxattr(path, this.#z2(attribute.name), value, value.length, 0), 'setxattr');
+  }
+
+  removeAttributeAt(directory: DirectoryHandle, name: Buffer, attributeName: Buffer): void {
+    this.#mustBeGone(this.#calls.lremovexattr(procPath(directory, name), this.#z2(attributeName)));
   }
 
   // ---- whole file system

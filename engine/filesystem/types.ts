@@ -120,16 +120,20 @@ export interface FileSystem {
   setFileMode(file: FileHandle, mode: number): void;
   setFileTimes(file: FileHandle, mtime: Time): void;
   setFileAttribute(file: FileHandle, attribute: ExtendedAttribute): void;
+  /** Removing what is not there is no error. */
+  removeFileAttribute(file: FileHandle, attributeName: Buffer): void;
   /** The same for a directory that is open. */
   setDirectoryOwner(directory: DirectoryHandle, uid: number, gid: number): void;
   setDirectoryMode(directory: DirectoryHandle, mode: number): void;
   setDirectoryTimes(directory: DirectoryHandle, mtime: Time): void;
   setDirectoryAttribute(directory: DirectoryHandle, attribute: ExtendedAttribute): void;
+  removeDirectoryAttribute(directory: DirectoryHandle, attributeName: Buffer): void;
   /** The same for anything by name: symbolic links, fifos, devices, sockets. setModeAt is a no-op for symbolic links. */
   setOwnerAt(directory: DirectoryHandle, name: Buffer, uid: number, gid: number): void;
   setModeAt(directory: DirectoryHandle, name: Buffer, mode: number): void;
   setTimesAt(directory: DirectoryHandle, name: Buffer, mtime: Time): void;
   setAttributeAt(directory: DirectoryHandle, name: Buffer, attribute: ExtendedAttribute): void;
+  removeAttributeAt(directory: DirectoryHandle, name: Buffer, attributeName: Buffer): void;
 
   // ---- whole file system
   /** syncfs: everything written to the file system of this directory is on disk afterwards. */

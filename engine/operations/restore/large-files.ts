@@ -92,7 +92,7 @@ export class LargeFiles {
       gid: block.readUInt32LE(STAT_OFFSET.gid),
       mode: readMode(block, 0),
       mtime: undefined,
-      attributes: [],
+      attributes: fileSystem.fileAttributes(handle),
     };
     setMetadata(fileTarget(fileSystem, handle), node, made, (during, code) =>
       this.#context.problem({ ...file, during }, code, metadataMessage(during, code)),

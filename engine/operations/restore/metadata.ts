@@ -14,6 +14,9 @@ const PERMISSIONS = 0o7777;
 /** Set-user-id and set-group-id make no sense, and are dangerous, under another owner. */
 const PERMISSIONS_UNDER_OTHER_OWNER = 0o1777;
 const ACL_PREFIX = Buffer.from('system.posix_acl_');
+const DEFAULT_ACL = Buffer.from('system.posix_acl_default');
+/** What an entry is not to have unless the snapshot says so. Others, such as security labels, are the system's own. */
+const REMOVED_PREFIXES = [ACL_PREFIX, Buffer.from('user.'), Buffer.from('security.capability')];
 
 /** What the metadata are set on: an open file, an open directory, or a name. */
 export interface MetadataTarget {
@@ -21,6 +24,7 @@ export interface MetadataTarget {
   setMode(mode: number): void;
   setTimes(mtime: Time): void;
   setAttribute(attribute: ExtendedAttribute): void;
+  removeAttribute(name: Buffer): void;
 }
 
 /** What the entry has now. */
@@ -43,6 +47,11 @@ export function setMetadata(
 ): void {
   const wrongOwner = node.uid !== current.uid || node.gid !== current.gid;
   const ownerKept = !wrongOwner || setOwner(target, node, current, report);
+  // Before the mode: what an access list lets others do is bounded by the mode's bits for the group.
+  for (const { name } of current.attributes) {
+    if (!isRemoved(name) || node.attributes.some((wanted) => wanted.name.equals(name))) continue;
+    attempt(() => target.removeAttribute(name), 'attributes', report);
+  }
   for (const attribute of node.attributes) {
     if (!isAcl(attribute)) setAttribute(target, attribute, current, report);
   }
@@ -75,6 +84,15 @@ function isAcl(attribute: ExtendedAttribute): boolean {
   return attribute.name.subarray(0, ACL_PREFIX.length).equals(ACL_PREFIX);
 }
 
+function isRemoved(name: Buffer): boolean {
+  return REMOVED_PREFIXES.some((prefix) => name.subarray(0, prefix.length).equals(prefix));
+}
+
+/** What a new entry in this directory is given without being asked for: its access list comes from the directory's. */
+export function inheritsAcl(fileSystem: FileSystem, directory: DirectoryHandle): boolean {
+  return fileSystem.directoryAttributes(directory).some(({ name }) => name.equals(DEFAULT_ACL));
+}
+
 function setAttribute(
   target: MetadataTarget,
   attribute: ExtendedAttribute,
@@ -103,6 +121,7 @@ export function fileTarget(fileSystem: FileSystem, file: FileHandle): MetadataTa
     setMode: (mode) => fileSystem.setFileMode(file, mode),
     setTimes: (mtime) => fileSystem.setFileTimes(file, mtime),
     setAttribute: (attribute) => fileSystem.setFileAttribute(file, attribute),
+    removeAttribute: (name) => fileSystem.removeFileAttribute(file, name),
   };
 }
 
@@ -112,6 +131,7 @@ export function directoryTarget(fileSystem: FileSystem, directory: DirectoryHand
     setMode: (mode) => fileSystem.setDirectoryMode(directory, mode),
     setTimes: (mtime) => fileSystem.setDirectoryTimes(directory, mtime),
     setAttribute: (attribute) => fileSystem.setDirectoryAttribute(directory, attribute),
+    removeAttribute: (name) => fileSystem.removeDirectoryAttribute(directory, name),
   };
 }
 
@@ -121,6 +141,7 @@ export function nameTarget(fileSystem: FileSystem, directory: DirectoryHandle, n
     setMode: (mode) => fileSystem.setModeAt(directory, name, mode),
     setTimes: (mtime) => fileSystem.setTimesAt(directory, name, mtime),
     setAttribute: (attribute) => fileSystem.setAttributeAt(directory, name, attribute),
+    removeAttribute: (attributeName) => fileSystem.removeAttributeAt(directory, name, attributeName),
   };
 }
 

@@ -1,7 +1,12 @@
 /** Entries without content: symbolic links, fifos, sockets, devices; and further names of a file. Few, so made in this thread. */
 
 import { readMode, readMtime, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
-import { FileSystemError, LISTING_EXTRA_WORDS, type StatTarget } from '../../filesystem/types.ts';
+import {
+  type ExtendedAttribute,
+  FileSystemError,
+  LISTING_EXTRA_WORDS,
+  type StatTarget,
+} from '../../filesystem/types.ts';
 import type { Node } from '../../format/row.ts';
 import type { RestoreContext } from './context.ts';
 import type { Decision, ExistingEntry } from './decisions.ts';
@@ -75,7 +80,7 @@ export class OtherEntries {
       gid: stats.readUInt32LE(at + STAT_OFFSET.gid),
       mode: node.type === 'symlink' ? node.mode : readMode(stats, at),
       mtime: readMtime(stats, at),
-      attributes: [],
+      attributes: this.#attributes(place, node, node.name),
     });
   }
 
@@ -91,7 +96,12 @@ export class OtherEntries {
     }
     try {
       const mode = node.type === 'symlink' ? node.mode : -1;
-      this.#setMetadata(place, node, name, { ...this.#identity, mode, mtime: undefined, attributes: [] });
+      this.#setMetadata(place, node, name, {
+        ...this.#identity,
+        mode,
+        mtime: undefined,
+        attributes: this.#attributes(place, node, name),
+      });
       if (replaces) fileSystem.renameAt(handle, name, handle, node.name);
     } catch (error) {
       if (replaces) this.#remove(place.directory, name);
@@ -106,6 +116,13 @@ export class OtherEntries {
     } catch (error) {
       if (!(error instanceof FileSystemError)) throw error;
     }
+  }
+
+  /** Symbolic links inherit none, and few file systems let them have any. */
+  #attributes(place: EntryPlace, node: Node, name: Buffer): readonly ExtendedAttribute[] {
+    if (node.type === 'symlink' && node.attributes.length === 0) return [];
+    const { fileSystem, directories } = this.#context.parts;
+    return fileSystem.attributesAt(directories.use(place.directory), name);
   }
 
   #setMetadata(place: EntryPlace, node: Node, name: Buffer, current: CurrentMetadata): void {

@@ -171,13 +171,12 @@ export class TargetTree {
     const handle = directories.use(target);
     fileSystem.statDirectory(handle, this.#stat);
     const { block } = this.#stat;
-    const hasAttributes = !directory.created && node.attributes.length > 0;
     const current = {
       uid: block.readUInt32LE(STAT_OFFSET.uid),
       gid: block.readUInt32LE(STAT_OFFSET.gid),
       mode: readMode(block, 0),
       mtime: readMtime(block, 0),
-      attributes: hasAttributes ? fileSystem.directoryAttributes(handle) : [],
+      attributes: fileSystem.directoryAttributes(handle),
     };
     setMetadata(directoryTarget(fileSystem, handle), node, current, (during, code) =>
       this.#context.problem({ directory: target, during }, code, metadataMessage(during, code)),

@@ -8,6 +8,7 @@ import { BLOB_ID_BYTES } from '../../base/ids.ts';
 import { FRAME_BYTES_MAX } from '../../base/limits.ts';
 import { readMode, readMtime, readSize, S_IFMT, S_IFREG, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import {
+  type DirectoryHandle,
   type FileHandle,
   type FileSystem,
   FileSystemError,
@@ -31,7 +32,7 @@ import {
   STATUS_FAILED,
   STATUS_LEFT,
 } from './messages.ts';
-import { type CurrentMetadata, fileTarget, metadataMessage, setMetadata } from './metadata.ts';
+import { type CurrentMetadata, fileTarget, inheritsAcl, metadataMessage, setMetadata } from './metadata.ts';
 import { DIGEST_BYTES, StateDigester } from './state-digest.ts';
 import { targetFailure } from './target-failure.ts';
 import { type TaskFile, TaskView } from './task-view.ts';
@@ -73,6 +74,7 @@ export class TaskRunner {
     extras: new Uint32Array(LISTING_EXTRA_WORDS),
   };
   #scratch: Buffer | undefined;
+  readonly #inheriting = new WeakMap<DirectoryHandle, boolean>();
   #temporaries = 0;
 
   constructor(store: Store, fileSystem: FileSystem, options: RunnerOptions) {
@@ -159,13 +161,15 @@ export class TaskRunner {
       // Everything is verified before anything is made, so that damage leaves no trace in the target.
       const pieces = this.#pieces(view, file, work.opened);
       const name = replaces ? this.#temporaryName() : node.name;
-      const prompt = this.#isPrompt(node);
+      const inherits = this.#inheritsAcl(file.directory);
+      // With a mode of its own at once, a file would be open to whomever the inherited list names.
+      const prompt = !inherits && this.#isPrompt(node);
       const mode = prompt ? node.mode & PROMPT_MODE : NEW_FILE_MODE;
       const handle = this.#fileSystem.createFileAt(file.directory, name, mode);
       made = { handle, name };
       this.#fill(handle, pieces, node.size);
       if (prompt) this.#finishPrompt(handle, node, work.issues);
-      else this.#finishNew(handle, node, work.issues);
+      else this.#finishNew(handle, node, { inherits, issues: work.issues });
       if (replaces) this.#fileSystem.renameAt(file.directory, name, file.directory, node.name);
       if (replaces || !prompt) this.#fileSystem.statFile(handle, this.#stat);
       this.#fileSystem.close(handle);
@@ -232,14 +236,15 @@ export class TaskRunner {
   }
 
   /** Metadata of any other file that was just made. */
-  #finishNew(handle: FileHandle, node: Node, issues: IssueLog): void {
+  #finishNew(handle: FileHandle, node: Node, how: { readonly inherits: boolean; readonly issues: IssueLog }): void {
     let made = { ...this.#identity, mode: NEW_FILE_MODE };
     if (node.uid === made.uid && node.gid === made.gid) {
       // The directory may hand its own group down.
       this.#fileSystem.statFile(handle, this.#stat);
       made = this.#ownerAndMode();
     }
-    this.#setMetadata(handle, node, { ...made, mtime: undefined, attributes: [] }, issues);
+    const attributes = how.inherits ? this.#fileSystem.fileAttributes(handle) : [];
+    this.#setMetadata(handle, node, { ...made, mtime: undefined, attributes }, how.issues);
   }
 
   /** Of the stat that was taken last. */
@@ -256,6 +261,15 @@ export class TaskRunner {
     setMetadata(fileTarget(this.#fileSystem, handle), node, current, (during, code) =>
       issues.add(during, code, metadataMessage(during, code)),
     );
+  }
+
+  /** Looked up once for each directory of a task. */
+  #inheritsAcl(directory: DirectoryHandle): boolean {
+    const known = this.#inheriting.get(directory);
+    if (known !== undefined) return known;
+    const inherits = inheritsAcl(this.#fileSystem, directory);
+    this.#inheriting.set(directory, inherits);
+    return inherits;
   }
 
   #digest(file: TaskFile): Buffer {
@@ -313,7 +327,7 @@ export class TaskRunner {
     const current = {
       ...this.#ownerAndMode(),
       mtime: readMtime(block, 0),
-      attributes: node.attributes.length === 0 ? [] : this.#fileSystem.fileAttributes(handle),
+      attributes: this.#fileSystem.fileAttributes(handle),
     };
     this.#setMetadata(handle, node, current, issues);
   }
