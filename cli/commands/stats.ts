@@ -2,8 +2,8 @@
 
 import type { Command } from 'commander';
 import { stats } from '../../engine/index.ts';
-import { EXIT_OK } from '../exit-codes.ts';
-import { formatBytes, formatCount, formatTable } from '../render.ts';
+import { EXIT_DAMAGE, EXIT_OK } from '../exit-codes.ts';
+import { formatBytes, formatCount, formatTable, printable } from '../render.ts';
 import {
   addFilterOptions,
   type FilterOptions,
@@ -32,6 +32,8 @@ async function execute(options: Options, _interruption: Interruption, [snapshot]
   const result = await withRepository(options, (repository) =>
     stats(repository, { snapshot, filter: filterOf(options) }),
   );
+  for (const { message } of result.damaged) process.stderr.write(`snap: ${printable(message)}\n`);
+  const exitCode = result.damaged.length > 0 ? EXIT_DAMAGE : EXIT_OK;
   if (outputOf(options).json) {
     printJson({
       snapshots: result.snapshots,
@@ -42,8 +44,9 @@ async function execute(options: Options, _interruption: Interruption, [snapshot]
       compression_ratio: result.compressionRatio,
       dedup_ratio: result.dedupRatio,
       repository_bytes: result.repositoryBytes,
+      damaged_snapshots: result.damaged.map(({ id }) => id),
     });
-    return EXIT_OK;
+    return exitCode;
   }
   print(
     formatTable([
@@ -58,5 +61,5 @@ async function execute(options: Options, _interruption: Interruption, [snapshot]
       ['repository', formatBytes(result.repositoryBytes)],
     ]),
   );
-  return EXIT_OK;
+  return exitCode;
 }

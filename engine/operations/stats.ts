@@ -1,6 +1,6 @@
 /** Sizes: what snapshots would restore to, what is stored for them, and what one of them alone holds. */
 
-import type { BlobId } from '../base/ids.ts';
+import type { BlobId, SnapshotId } from '../base/ids.ts';
 import { decodeRow, rowLengthAt } from '../format/row.ts';
 import { IdTable } from '../repository/id-table.ts';
 import type { Repository } from '../repository/repository.ts';
@@ -28,6 +28,8 @@ export interface Stats {
   readonly dedupRatio: number;
   /** All files of the repository. */
   readonly repositoryBytes: number;
+  /** Snapshots that cannot be read: nothing of them is in the sums. */
+  readonly damaged: readonly { readonly id: SnapshotId; readonly message: string }[];
 }
 
 /** A set of ids that grows in tables of shared memory instead of JavaScript objects: 16 bytes a slot. */
@@ -47,9 +49,10 @@ class IdSet {
 }
 
 export async function stats(repository: Repository, options: StatsOptions = {}): Promise<Stats> {
+  const damaged: { readonly id: SnapshotId; readonly message: string }[] = [];
   const snapshots =
     options.snapshot === undefined
-      ? await repository.snapshots.list(options.filter, () => undefined)
+      ? await repository.snapshots.list(options.filter, (id, { message }) => damaged.push({ id, message }))
       : [await repository.snapshots.find(options.snapshot, options.filter)];
   await repository.loadIndex();
   const sums = { totalFileCount: 0, restoreSize: 0, uniqueSize: 0, storedSize: 0 };
@@ -96,6 +99,7 @@ export async function stats(repository: Repository, options: StatsOptions = {}):
     compressionRatio: ratio(sums.uniqueSize, sums.storedSize),
     dedupRatio: ratio(sums.restoreSize, sums.uniqueSize),
     repositoryBytes,
+    damaged,
   };
 }
 

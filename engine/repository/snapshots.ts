@@ -150,8 +150,20 @@ export class SnapshotStore {
     return this.load(only, annotations);
   }
 
+  /** All that fit; a damaged one is an error, since it may be the one that is meant. */
+  #listWhole(name: string, filter: SnapshotFilter): Promise<Snapshot[]> {
+    return this.list(filter, (id, error) => {
+      throw new EngineError(
+        error.code,
+        `Snapshot ${id.slice(0, SHORT_ID_LENGTH)} is damaged, and may be the one that "${name}" means: ${error.message}. ` +
+          'Give the id of another one; "snap snapshots" lists them',
+        error,
+      );
+    });
+  }
+
   async #latest(name: string, back: number, filter: SnapshotFilter): Promise<Snapshot> {
-    const snapshots = await this.list(filter, () => undefined);
+    const snapshots = await this.#listWhole(name, filter);
     const snapshot = snapshots.at(-1 - back);
     if (snapshot !== undefined) return snapshot;
     if (filter.until !== undefined && snapshots.length === 0) return this.#noneUntil(filter.until, filter);
@@ -162,7 +174,7 @@ export class SnapshotStore {
   async #at(name: string, filter: SnapshotFilter): Promise<Snapshot> {
     const asked = parseMoment(name.slice(1), new Date());
     const until = new Date(Math.min(asked, filter.until?.getTime() ?? asked));
-    const found = (await this.list({ ...filter, until }, () => undefined)).at(-1);
+    const found = (await this.#listWhole(name, { ...filter, until })).at(-1);
     return found ?? this.#noneUntil(until, filter);
   }
 

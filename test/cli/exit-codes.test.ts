@@ -144,6 +144,28 @@ test('20: damage, found by a check or on the way', async (t) => {
   assert.equal(restore.code, 20, restore.stderr);
 });
 
+test('20: a damaged snapshot is never passed over as if it were not there', async (t) => {
+  const cli = await withSnapshot(t);
+  const [older] = await cli.json(['snapshots']);
+  await cli.ok(['backup', cli.source, '--force']);
+  const newest = (await cli.json(['snapshots']))[1];
+  const path = join(cli.repository, 'snapshots', newest.id);
+  chmodSync(path, 0o600);
+  writeFileSync(path, 'damaged');
+  for (const name of ['latest', '@2999-01-01']) {
+    const run = await cli.run(['restore', name, '--target', join(cli.folder, 'out')]);
+    assert.equal(run.code, 20, run.stderr);
+    assert.ok(run.stderr.includes(newest.short_id), run.stderr);
+    assert.match(run.stderr, /Give the id of another one/);
+  }
+  await cli.ok(['restore', older.short_id, '--target', join(cli.folder, 'out')]);
+  const stats = await cli.run(['stats']);
+  assert.equal(stats.code, 20);
+  assert.match(stats.stdout, /snapshots +1/);
+  assert.ok(stats.stderr.includes(newest.short_id), stats.stderr);
+  await cli.ok(['backup', cli.source]);
+});
+
 test('20: a backup that meets missing packs names them, quiet or not, and its snapshot is whole', async (t) => {
   const cli = await withSnapshot(t);
   for (const folder of readdirSync(join(cli.repository, 'packs'))) {

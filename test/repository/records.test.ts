@@ -164,6 +164,14 @@ test('a damaged snapshot is named and left out; a listing that fails is an error
   assert.deepEqual(damaged, [bad.id]);
   await assert.rejects(snapshots.list(), fails('OBJECT_CORRUPT'));
   await assert.rejects(snapshots.find(bad.id), fails('OBJECT_CORRUPT'));
+  for (const name of ['latest', 'latest~1', '@2999-01-01']) {
+    await assert.rejects(snapshots.find(name), (error: unknown) => {
+      assert.ok(fails('OBJECT_CORRUPT')(error));
+      assert.ok(error instanceof Error && error.message.includes(bad.id.slice(0, 8)), String(error));
+      return true;
+    });
+  }
+  assert.equal((await snapshots.find(good.id.slice(0, 10))).id, good.id, 'an id needs no other snapshot');
   const unlisted = new SnapshotStore({ ...store, backend: new FailingListing(store.backend, 'snapshot') });
   await assert.rejects(
     unlisted.list({}, () => undefined),
