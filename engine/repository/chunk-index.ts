@@ -79,6 +79,7 @@ export class ChunkIndex {
   readonly #damage: IndexDamage[] = [];
   /** Other threads look at the tables: nothing is moved any more. */
   #pinned = false;
+  readonly #salvaged: PackId[] = [];
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(store: Store, options: ChunkIndexOptions) {
@@ -91,6 +92,11 @@ export class ChunkIndex {
   /** Segments (and pack headers read in their place) that could not be used. */
   get damage(): readonly IndexDamage[] {
     return this.#damage;
+  }
+
+  /** Packs that no segment named when their own headers were read. */
+  get salvaged(): readonly PackId[] {
+    return this.#salvaged;
   }
 
   /** Where the part in LevelDB lies. May be deleted at any time. */
@@ -234,10 +240,12 @@ export class ChunkIndex {
       const number = this.#packs.list.numberOf(packId);
       if (number !== undefined) {
         this.#packs.own(number);
+        this.#salvaged.push(packId);
         continue;
       }
       try {
         this.addPack(await loadPackHeader(this.#store, packId));
+        this.#salvaged.push(packId);
       } catch (error) {
         if (!(error instanceof EngineError) || error.code === 'STORAGE_FAILED') throw error;
         this.#damage.push({ object: `packs/${packId}`, error });

@@ -8,6 +8,7 @@ import type { LeaseId, SnapshotId } from '../base/ids.ts';
 import { isHex } from '../base/ids.ts';
 import { LEASE_REFRESH_MS, LEASE_STALE_MS } from '../base/limits.ts';
 import { decodeLease, encodeLease, type LeaseRecord } from '../format/snapshot.ts';
+import { isProbeName } from '../storage/layout.ts';
 import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
 
 export interface Lease extends LeaseRecord {
@@ -51,7 +52,7 @@ export async function listLeases(store: Store): Promise<{ leases: Lease[]; unrea
   const leases: Lease[] = [];
   const unreadable: string[] = [];
   for await (const file of store.backend.list('lock')) {
-    if (!isHex(file.name, 32)) continue;
+    if (!isHex(file.name, 32) || isProbeName(file.name)) continue;
     try {
       const record = decodeLease(await loadRecord(store, 'lock', file.name), `lease ${file.name}`);
       leases.push({ ...record, id: file.name as LeaseId });

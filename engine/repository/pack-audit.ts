@@ -12,8 +12,10 @@ export interface PacksAudited {
   readonly packsChecked: number;
   readonly blobsChecked: number;
   readonly bytesRead: number;
-  /** Damaged blobs by hexadecimal id: the object that they lie in. */
-  readonly damagedBlobs: ReadonlyMap<string, string>;
+  /** Damaged blobs by hexadecimal id: the objects in which they are damaged. */
+  readonly damagedBlobs: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Objects of which every blob was looked at: what is not among the damaged ones is whole there. */
+  readonly packsRead: ReadonlySet<string>;
 }
 
 export interface PackAuditOptions {
@@ -26,7 +28,7 @@ export interface PackAuditOptions {
     object: string,
     done: { readonly packs: number; readonly of: number; readonly bytes: number },
   ) => void;
-  /** A pack that no index segment names: an interrupted run left it. */
+  /** A pack that no index segment names: an interrupted run left it, or a segment was lost. */
   readonly onLeftOver: (object: string) => void;
 }
 
@@ -35,8 +37,8 @@ interface Audit extends PackAuditOptions {
   packsChecked: number;
   blobsChecked: number;
   bytesRead: number;
-  readonly damagedBlobs: Map<string, string>;
-  readonly goodBlobs: Set<string>;
+  readonly damagedBlobs: Map<string, Set<string>>;
+  readonly packsRead: Set<string>;
 }
 
 /** Never stops at damage; throws STORAGE_FAILED where packs cannot be listed, INTERRUPTED. */
@@ -48,7 +50,7 @@ export async function auditPacks(repository: Repository, options: PackAuditOptio
     blobsChecked: 0,
     bytesRead: 0,
     damagedBlobs: new Map(),
-    goodBlobs: new Set(),
+    packsRead: new Set(),
   };
   const present = new Map<PackId, number>();
   for await (const file of repository.backend.list('pack')) {
@@ -69,8 +71,6 @@ export async function auditPacks(repository: Repository, options: PackAuditOptio
     options.onPack(packObject(packId), { packs: audit.packsChecked, of: present.size, bytes: audit.bytesRead });
   }
   for (const packId of present.keys()) if (!indexed.has(packId)) options.onLeftOver(packObject(packId));
-  // A blob that is damaged in one pack and whole in another is not lost.
-  for (const id of audit.goodBlobs) audit.damagedBlobs.delete(id);
   return audit;
 }
 
@@ -101,11 +101,12 @@ async function auditPack(audit: Audit, packId: PackId, readsAll: boolean): Promi
   }
   try {
     const header = await loadPackHeader(repository, packId);
-    if (readsAll) await auditFrames(audit, header);
+    if (!readsAll) return;
+    await auditFrames(audit, header);
+    audit.packsRead.add(object);
   } catch (error) {
-    audit.onDamage(object, asEngineError(error));
     // Whatever the index says of this pack is still tried, frame by frame, when it is restored.
-    audit.damagedBlobs.set(`pack ${packId}`, object);
+    audit.onDamage(object, asEngineError(error));
   }
 }
 
@@ -137,17 +138,21 @@ async function auditFrames(audit: Audit, pack: ReadPackHeader): Promise<void> {
       const text = id.toString('hex');
       audit.blobsChecked++;
       if (plain === undefined) {
-        audit.damagedBlobs.set(text, object);
+        addDamaged(audit, text, object);
         continue;
       }
       const offset = table.blobOffset[blob] ?? 0;
       try {
         frames.verify(table.kind, id, plain.subarray(offset, offset + (table.blobLength[blob] ?? 0)));
-        if (audit.damagedBlobs.has(text)) audit.goodBlobs.add(text);
       } catch (error) {
         audit.onDamage(object, asEngineError(error));
-        audit.damagedBlobs.set(text, object);
+        addDamaged(audit, text, object);
       }
     }
   }
+}
+
+function addDamaged(audit: Audit, blobId: string, object: string): void {
+  const objects = audit.damagedBlobs.get(blobId) ?? new Set();
+  audit.damagedBlobs.set(blobId, objects.add(object));
 }

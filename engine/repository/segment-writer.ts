@@ -19,6 +19,7 @@ export class SegmentWriter {
   #writing: Promise<void> = Promise.resolve();
   #failure: unknown;
   #bytesWritten = 0;
+  #salvagedNamed = 0;
 
   constructor(repository: Repository) {
     this.#repository = repository;
@@ -42,15 +43,24 @@ export class SegmentWriter {
 
   /** Takes packs that an earlier run made durable, but did not name; what is gone or damaged is left to others. */
   async recover(packIds: Iterable<PackId>): Promise<void> {
-    for (const packId of packIds) {
-      if (this.#repository.index.hasPack(packId)) continue;
-      try {
-        const pack = await loadPackHeader(this.#repository, packId);
-        this.#repository.index.addPack(pack);
-        this.#wait({ ...pack, sequence: 0 }, pack.table.blobCount);
-      } catch (error) {
-        if (!(error instanceof EngineError) || error.code === 'STORAGE_FAILED') throw error;
-      }
+    for (const packId of packIds) if (!this.#repository.index.hasPack(packId)) await this.#recover(packId);
+  }
+
+  /** Names the packs whose segments were lost, since this run may refer to what they hold. */
+  async nameSalvaged(): Promise<void> {
+    const { salvaged } = this.#repository.index;
+    const packIds = salvaged.slice(this.#salvagedNamed);
+    this.#salvagedNamed = salvaged.length;
+    for (const packId of packIds) await this.#recover(packId);
+  }
+
+  async #recover(packId: PackId): Promise<void> {
+    try {
+      const pack = await loadPackHeader(this.#repository, packId);
+      this.#repository.index.addPack(pack);
+      this.#wait({ ...pack, sequence: 0 }, pack.table.blobCount);
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code === 'STORAGE_FAILED') throw error;
     }
   }
 

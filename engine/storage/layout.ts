@@ -18,6 +18,18 @@ export const KIND_FOLDERS = {
 export const TEMPORARY_FOLDER = 'tmp';
 export const CONFIG_NAMES: readonly string[] = ['config', 'config.copy'];
 
+/** Names of the files that a probe writes and removes again (probe.ts): no lease is ever called so, since those are hashes. */
+const PROBE_NAME_BEGINNING = '0'.repeat(32);
+
+export function probeName(random: Buffer): string {
+  return PROBE_NAME_BEGINNING + random.toString('hex', 0, 16);
+}
+
+/** Such a file under `locks/` says nothing of anybody: a probe is under way, or was killed. */
+export function isProbeName(name: string): boolean {
+  return name.startsWith(PROBE_NAME_BEGINNING);
+}
+
 export function isFileName(kind: FileKind, name: string): boolean {
   if (kind === 'config') return CONFIG_NAMES.includes(name);
   return isHex(name, kind === 'key' || kind === 'pack' ? 16 : 32);

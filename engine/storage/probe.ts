@@ -2,11 +2,14 @@
 
 import { randomBytes } from 'node:crypto';
 import { EngineError, isEngineError } from '../base/errors.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, StoredFile } from './backend.ts';
+import { isProbeName, probeName } from './layout.ts';
+
+const STALE_PROBE_MS = 3600_000;
 
 /** Throws STORAGE_FAILED naming what the store does wrong. Leaves nothing behind. */
 export async function probeBackend(backend: Backend): Promise<void> {
-  const name = randomBytes(32).toString('hex');
+  const name = probeName(randomBytes(16));
   const bytes = randomBytes(70_001);
   const refuse = (what: string): never => {
     throw new EngineError('STORAGE_FAILED', `The store at ${backend.location} cannot hold a repository: ${what}`);
@@ -25,9 +28,13 @@ export async function probeBackend(backend: Backend): Promise<void> {
       },
     );
     if (replaced) refuse('a file that exists was replaced');
-    let listed = false;
-    for await (const file of backend.list('lock')) listed ||= file.name === name && file.bytes === bytes.length;
-    if (!listed) refuse('a file that was written is not listed');
+    const probes: StoredFile[] = [];
+    for await (const file of backend.list('lock')) if (isProbeName(file.name)) probes.push(file);
+    const own = probes.find((file) => file.name === name && file.bytes === bytes.length);
+    if (own === undefined) return refuse('a file that was written is not listed');
+    // What a probe that was killed left, by the store's own clock.
+    const stale = probes.filter((file) => own.modifiedMs - file.modifiedMs > STALE_PROBE_MS);
+    for (const file of stale) await backend.remove('lock', file.name);
   } finally {
     await backend.remove('lock', name);
   }

@@ -366,6 +366,7 @@ class BackupRun {
   async #settleAll(): Promise<void> {
     await this.#pool.flush();
     await this.#treePacks.flush();
+    await this.#segments.nameSalvaged();
     await this.#segments.flush();
   }
 

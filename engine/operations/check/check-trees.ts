@@ -3,7 +3,7 @@
 import { EngineError, errorMessage, throwIfAborted } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { decodeRow, type Node, rowLengthAt } from '../../format/row.ts';
-import { packObject } from '../../repository/pack-audit.ts';
+import { type PacksAudited, packObject } from '../../repository/pack-audit.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { Findings } from './findings.ts';
@@ -11,7 +11,10 @@ import type { Findings } from './findings.ts';
 interface Walk {
   readonly repository: Repository;
   readonly findings: Findings;
-  readonly damagedBlobs: ReadonlyMap<string, string>;
+  readonly audited: Pick<PacksAudited, 'damagedBlobs' | 'packsRead'>;
+  /** Objects that no index segment names. */
+  readonly leftOver: ReadonlySet<string>;
+  readonly neededLeftOver: Set<string>;
   readonly missingPacks: ReadonlySet<string>;
   readonly signal: AbortSignal | undefined;
   /** Trees in which nothing was wrong: not walked again for another snapshot. */
@@ -19,23 +22,27 @@ interface Walk {
   snapshot: string;
 }
 
+/** Returns those of `leftOver` that snapshots need. */
 export async function checkTrees(
   repository: Repository,
   findings: Findings,
   options: {
     readonly snapshots: readonly Snapshot[];
-    readonly damagedBlobs: ReadonlyMap<string, string>;
+    readonly audited: Walk['audited'];
+    readonly leftOver: ReadonlySet<string>;
     readonly signal: AbortSignal | undefined;
   },
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const missingPacks = new Set(findings.errors().map((error) => error.object));
-  const { damagedBlobs, signal } = options;
-  const walk: Walk = { repository, findings, damagedBlobs, missingPacks, signal, sound: new Set(), snapshot: '' };
+  const { audited, leftOver, signal } = options;
+  const sets = { missingPacks, leftOver, neededLeftOver: new Set<string>(), sound: new Set<string>() };
+  const walk: Walk = { repository, findings, audited, ...sets, signal, snapshot: '' };
   for (const snapshot of options.snapshots) {
     walk.snapshot = snapshot.id;
     await walkTree(walk, snapshot.tree, Buffer.from('/'));
     for (const id of snapshot.leftOut.content) await readTreeBlob(walk, id, Buffer.from('/'));
   }
+  return walk.neededLeftOver;
 }
 
 /** True where everything below is sound. */
@@ -97,25 +104,34 @@ async function checkNode(walk: Walk, node: Node, path: Buffer): Promise<boolean>
   return sound;
 }
 
-/** True where the index has the blob, and what it lies in is not known to be damaged. */
+/** True where a pack that is not known to be damaged holds the blob: one whole copy is enough (trap 3). */
 function needBlob(walk: Walk, id: BlobId, path: Buffer): boolean {
   const text = id.toString('hex');
-  const damaged = walk.damagedBlobs.get(text);
-  if (damaged !== undefined) {
-    walk.findings.need(damaged, walk.snapshot, path);
-    return false;
-  }
-  const location = walk.repository.index.find(id);
-  if (location === undefined) {
+  const { index } = walk.repository;
+  const objects = index.findAll(id).map(({ pack }) => {
+    const facts = index.pack(pack);
+    return facts === undefined ? '' : packObject(facts.packId);
+  });
+  const whole = objects.filter((object) => !isDamagedIn(walk, text, object));
+  const [first] = objects;
+  if (first === undefined) {
     const error = new EngineError('OBJECT_MISSING', `Blob ${text} is in no pack that the index names`);
     note(walk, { object: `blob ${text}`, error, path });
     return false;
   }
-  const pack = walk.repository.index.pack(location.pack);
-  const object = pack === undefined ? '' : packObject(pack.packId);
-  if (!walk.missingPacks.has(object)) return true;
-  walk.findings.need(object, walk.snapshot, path);
-  return false;
+  if (whole.length === 0) {
+    walk.findings.need(first, walk.snapshot, path);
+    return false;
+  }
+  const [named = ''] = whole;
+  if (whole.every((object) => walk.leftOver.has(object))) walk.neededLeftOver.add(named);
+  return true;
+}
+
+function isDamagedIn(walk: Walk, blobId: string, object: string): boolean {
+  const { damagedBlobs, packsRead } = walk.audited;
+  if (packsRead.has(object)) return damagedBlobs.get(blobId)?.has(object) === true;
+  return walk.missingPacks.has(object);
 }
 
 async function readTreeBlob(walk: Walk, id: BlobId, path: Buffer): Promise<void> {

@@ -11,6 +11,7 @@ import { auditPacks, type PackAuditOptions } from '../../repository/pack-audit.t
 import { loadConfig, type Repository } from '../../repository/repository.ts';
 import { loadRecord } from '../../repository/sealed-files.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
+import { isProbeName } from '../../storage/layout.ts';
 import { checkTrees } from './check-trees.ts';
 import { type CheckError, Findings } from './findings.ts';
 
@@ -44,6 +45,7 @@ export async function check(repository: Repository, options: CheckOptions = {}):
   await repository.loadIndex({ readsAll: true });
   for (const { object, error } of repository.index.damage) findings.add(object, error);
   const { signal, monitor } = options;
+  const leftOver = new Set<string>();
   const packs = await auditPacks(repository, {
     readsAll: subset ?? (() => false),
     signal,
@@ -58,10 +60,12 @@ export async function check(repository: Repository, options: CheckOptions = {}):
         problems: findings.count,
         currentPath: object,
       }),
-    onLeftOver: (object) =>
-      monitor?.note?.(`${object} is in no index segment: an interrupted run left it; prune removes it`),
+    onLeftOver: (object) => leftOver.add(object),
   });
-  await checkTrees(repository, findings, { snapshots, damagedBlobs: packs.damagedBlobs, signal: options.signal });
+  // Where segments were lost, snapshots may need what is in no other one.
+  if (leftOver.size > 0) await repository.index.salvage();
+  const needed = await checkTrees(repository, findings, { snapshots, audited: packs, leftOver, signal });
+  tellLeftOver({ leftOver, needed, findings, monitor });
   return {
     snapshotsChecked: snapshots.length,
     packsChecked: packs.packsChecked,
@@ -69,6 +73,20 @@ export async function check(repository: Repository, options: CheckOptions = {}):
     bytesRead: packs.bytesRead,
     errors: findings.errors(),
   };
+}
+
+function tellLeftOver(found: {
+  readonly leftOver: ReadonlySet<string>;
+  readonly needed: ReadonlySet<string>;
+  readonly findings: Findings;
+  readonly monitor: Monitor | undefined;
+}): void {
+  for (const object of found.leftOver) {
+    if (found.needed.has(object)) {
+      const message = 'Snapshots need this pack, and no index segment names it: one was lost. A backup names it again';
+      found.findings.add(object, new EngineError('OBJECT_MISSING', message));
+    } else found.monitor?.note?.(`${object} is in no index segment: an interrupted run left it; prune removes it`);
+  }
 }
 
 /** Which packs are read whole: undefined for none. */
@@ -117,7 +135,7 @@ async function loadSnapshots(repository: Repository, findings: Findings): Promis
 async function checkSmallFiles(repository: Repository, findings: Findings): Promise<void> {
   for (const kind of ['annotation', 'mark', 'lock'] as const) {
     for await (const file of repository.backend.list(kind)) {
-      if (!isHex(file.name, 32)) continue;
+      if (!isHex(file.name, 32) || (kind === 'lock' && isProbeName(file.name))) continue;
       try {
         await loadRecord(repository, kind, file.name);
       } catch (error) {
