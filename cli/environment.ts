@@ -14,16 +14,29 @@ export type VariableName =
   | 'SNAP_COMPRESSION';
 
 export function environment(name: VariableName): string | undefined {
+  return environmentBytes(name)?.toString('utf8');
+}
+
+/** The value as bytes: a file of NAME_FILE need not be text. One closing line break is not part of it. */
+export function environmentBytes(name: VariableName): Buffer | undefined {
   const value = process.env[name];
-  if (value !== undefined && value !== '') return value;
+  if (value !== undefined && value !== '') return Buffer.from(value, 'utf8');
   const file = process.env[`${name}_FILE`];
   if (file === undefined || file === '') return undefined;
   try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    return firstLine(readFileSync(file));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new EngineError('INVALID_ARGUMENT', `${name}_FILE cannot be read: ${why}`, error);
   }
+}
+
+/** One closing line break is not part of a password, nor of any other value that a file holds. */
+export function firstLine(bytes: Buffer): Buffer {
+  let end = bytes.length;
+  if (bytes[end - 1] === 0x0a) end--;
+  if (end > 0 && bytes[end - 1] === 0x0d) end--;
+  return bytes.subarray(0, end);
 }
 
 export function defaultCacheDirectory(): string {

@@ -5,20 +5,12 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { type Credential, EngineError } from '../engine/index.ts';
-import { environment } from './environment.ts';
+import { environment, environmentBytes, firstLine } from './environment.ts';
 
 export interface PasswordOptions {
   readonly passwordFile?: string | undefined;
   readonly passwordCommand?: string | undefined;
   readonly insecureNoPassword?: boolean | undefined;
-}
-
-/** One closing line break is not part of a password. */
-function firstLine(bytes: Buffer): Buffer {
-  let end = bytes.length;
-  if (bytes[end - 1] === 0x0a) end--;
-  if (end > 0 && bytes[end - 1] === 0x0d) end--;
-  return bytes.subarray(0, end);
 }
 
 function readPasswordFile(path: string): Buffer {
@@ -102,8 +94,8 @@ async function promptTwice(): Promise<Buffer> {
 function findPassword(options: PasswordOptions): Buffer | undefined {
   if (options.passwordFile !== undefined) return readPasswordFile(options.passwordFile);
   if (options.passwordCommand !== undefined) return runPasswordCommand(options.passwordCommand);
-  const direct = environment('SNAP_PASSWORD');
-  if (direct !== undefined) return Buffer.from(direct, 'utf8');
+  const direct = environmentBytes('SNAP_PASSWORD');
+  if (direct !== undefined) return direct;
   const command = environment('SNAP_PASSWORD_COMMAND');
   return command === undefined ? undefined : runPasswordCommand(command);
 }

@@ -28,6 +28,16 @@ test('a password comes from a file, a command, or the environment, and a flag be
   }
 });
 
+test('a password that is no text opens by file, by command and by SNAP_PASSWORD_FILE alike', async (t) => {
+  const cli = new CliFixture(t);
+  const file = join(cli.folder, 'password');
+  writeFileSync(file, Buffer.from('70e973730a', 'hex'));
+  const none = { SNAP_PASSWORD: undefined };
+  await cli.ok(['init', ...CHEAP_PASSWORD, '--password-file', file], { env: none });
+  await cli.ok(['snapshots'], { env: { ...none, SNAP_PASSWORD_FILE: file } });
+  await cli.ok(['snapshots', '--password-command', `cat ${file}`], { env: none });
+});
+
 test('several passwords open a repository; one that was removed or replaced does not', async (t) => {
   const cli = new CliFixture(t);
   await cli.init();
