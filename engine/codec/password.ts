@@ -13,9 +13,10 @@ const PARALLELISM_MAX = 16;
 /** Memory times iterations: below this, deriving takes less than starting a thread. */
 const INLINE_KIB_MAX = 1024;
 
-function requireBounds(parameters: PasswordParameters): void {
+/** True for parameters that this program derives keys with. */
+export function isWithinBounds(parameters: PasswordParameters): boolean {
   const { memoryKiB, iterations, parallelism, salt } = parameters;
-  const fits =
+  return (
     [memoryKiB, iterations, parallelism].every(Number.isInteger) &&
     parallelism >= 1 &&
     parallelism <= PARALLELISM_MAX &&
@@ -24,8 +25,13 @@ function requireBounds(parameters: PasswordParameters): void {
     memoryKiB >= 8 * parallelism &&
     memoryKiB <= MEMORY_KIB_MAX &&
     salt.length >= 8 &&
-    salt.length <= 64;
-  if (fits) return;
+    salt.length <= 64
+  );
+}
+
+function requireBounds(parameters: PasswordParameters): void {
+  if (isWithinBounds(parameters)) return;
+  const { memoryKiB, iterations, parallelism } = parameters;
   throw new EngineError(
     'INVALID_ARGUMENT',
     `Argon2id with ${memoryKiB} KiB, ${iterations} iterations and parallelism ${parallelism} is beyond the bounds (8 KiB to ${MEMORY_KIB_MAX} KiB, at most ${ITERATIONS_MAX} iterations)`,

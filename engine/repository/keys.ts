@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { EngineError, isEngineError } from '../base/errors.ts';
 import { isHex, type KeyId, type RepositoryId } from '../base/ids.ts';
 import { CONFIG_BYTES_MAX, KEY_FILES_MAX, KIB, MIB } from '../base/limits.ts';
-import { derivePasswordKey } from '../codec/password.ts';
+import { derivePasswordKey, isWithinBounds } from '../codec/password.ts';
 import { decodeKeyFile, encodeKeyFile, type KeyDerivation, type KeyFile, keyCopyName } from '../format/config.ts';
 import type { Backend } from '../storage/backend.ts';
 import { SECRET_BYTES, type Secrets } from './key-material.ts';
@@ -124,6 +124,10 @@ export async function loadKeyFiles(backend: Backend): Promise<{ keys: KeyFile[];
       const key = decodeKeyFile(await backend.read('key', file.name), `key ${file.name}`);
       if (file.name !== key.id && file.name !== keyCopyName(key.id)) {
         throw new EngineError('OBJECT_CORRUPT', `Key file ${file.name} holds key ${key.id}: it was renamed`);
+      }
+      // One key that nobody can derive must not lock out those who know another.
+      if (key.kdf.type !== 'none' && !isWithinBounds(key.kdf)) {
+        throw new EngineError('OBJECT_CORRUPT', `Key ${file.name} asks for more than any password is derived with`);
       }
       keys.set(key.id, key);
     } catch (error) {

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { type ErrorCode, isEngineError } from '../../engine/base/errors.ts';
 import { keyCopyName } from '../../engine/format/config.ts';
 import { backup } from '../../engine/operations/backup/backup.ts';
-import { type Credential, loadKeyFiles } from '../../engine/repository/keys.ts';
+import { type Credential, loadKeyFiles, removeKeyFile, writeKeyFile } from '../../engine/repository/keys.ts';
 import { Repository } from '../../engine/repository/repository.ts';
 import type { Backend } from '../../engine/storage/backend.ts';
 import { MemoryBackend } from '../../engine/storage/memory.ts';
@@ -85,6 +85,23 @@ test('every password opens the same repository, a wrong one none', async (t) => 
   assert.deepEqual(keys.map(({ label }) => label).sort(), ['', '', 'for the server']);
   assert.equal(keys.find(({ id }) => id === second.id)?.protection, 'password');
   assert.equal((await opening(backend, cacheDirectory, password('second'))).keyId, second.id);
+});
+
+test('a key that asks for more than any password is derived with is damage, and others open', async (t) => {
+  const { backend, repository, cacheDirectory } = await made(t);
+  const [first] = (await loadKeyFiles(backend)).keys;
+  assert.ok(first !== undefined && first.kdf.type === 'argon2id');
+  await removeKeyFile(backend, first.id);
+  await writeKeyFile(backend, { ...first, kdf: { ...first.kdf, memoryKiB: 9_000_000 } });
+  await repository.addKey({ credential: password('second'), cost: CHEAP });
+  await opening(backend, cacheDirectory, password('second'));
+  await assert.rejects(opening(backend, cacheDirectory, password('first')), fails('PASSWORD_WRONG'));
+  const { keys, damage } = await loadKeyFiles(backend);
+  assert.equal(keys.length, 1);
+  assert.deepEqual(
+    damage.map(({ error }) => error.code),
+    ['OBJECT_CORRUPT', 'OBJECT_CORRUPT'],
+  );
 });
 
 test('a removed key opens nothing any more; the last one stays', async (t) => {
