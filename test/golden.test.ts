@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -59,7 +59,9 @@ for (const version of readdirSync(GOLDEN)) {
 
   test(`a repository of format ${version} opens with each of its passwords, and takes new snapshots`, async (t) => {
     const { repository, folder } = await opened(t, version, 'a second password');
-    await backup(repository, { paths: [Buffer.from(join(folder, 'repository', 'keys'))] });
+    const source = join(folder, 'a book');
+    writeFileSync(source, 'a book');
+    await backup(repository, { paths: [Buffer.from(source)] });
     assert.equal((await repository.snapshots.list()).length, 3);
     assert.deepEqual((await check(repository, { readData: true })).errors, []);
   });
