@@ -11,14 +11,17 @@ import { BLOB_ID_BYTES, type BlobId } from '../../engine/base/ids.ts';
 import { FRAME_ALONE_BYTES_MIN, KIB, MIB, PACK_BYTES_TARGET } from '../../engine/base/limits.ts';
 import { Compressor } from '../../engine/codec/compression.ts';
 import { PROLOGUE_BYTES } from '../../engine/format/envelope.ts';
+import { BatchReader, type LoadedBatch } from '../../engine/repository/batch-reader.ts';
 import { BlobReader } from '../../engine/repository/blob-reader.ts';
 import { BlobWriter, type StoredPack } from '../../engine/repository/blob-writer.ts';
 import { ChunkIndex } from '../../engine/repository/chunk-index.ts';
 import { loadPackHeader } from '../../engine/repository/pack-headers.ts';
+import { type PlannedBatch, ReadPlan } from '../../engine/repository/read-plan.ts';
 import type { Store } from '../../engine/repository/sealed-files.ts';
 import type { Backend } from '../../engine/storage/backend.ts';
 import { createLocalBackend } from '../../engine/storage/local.ts';
 import { MemoryBackend } from '../../engine/storage/memory.ts';
+import { createLocation } from '../../engine/storage/open.ts';
 import { testFolder } from '../support/build-repository.ts';
 import { MissingFile, RecordingBackend, ReplacedFile } from '../support/faulty-backend.ts';
 import { testStore } from '../support/index-segments.ts';
@@ -341,4 +344,39 @@ test('packs end near their target, and no blob is in two of them', async (t) => 
   await index.save(named(packs));
   await index.refresh();
   for (const { id } of blobs) assert.equal(index.findAll(id).length, 1);
+});
+
+test('trap 16: memory that a reader of batches uses again is not used while a batch is in it', async (t) => {
+  const random = randomFor(t);
+  const store = await testStore(await createLocation(join(testFolder(t), 'repository')));
+  const blobs = randomBlobs(store, random, 1500);
+  const packs = await writePacks(store, blobs);
+  const index = await openIndex(t, store);
+  await index.save(named(packs));
+  await index.refresh();
+  const plan = new ReadPlan(index);
+  for (const { id, bytes } of blobs) assert.ok(plan.add(id, bytes.length) !== undefined);
+  const reader = new BatchReader(store);
+  const limits = { bytes: 256 * KIB, wishes: 200, accepts: () => true };
+  const next = (): { wishes: PlannedBatch; loading: Promise<LoadedBatch> } | undefined => {
+    const batch = plan.next(limits);
+    return batch && { wishes: batch, loading: reader.load(batch.frames) };
+  };
+  let seen = 0;
+  // As in a worker: while one batch is at work, the next one is being read.
+  for (let [batch, ahead] = [next(), next()]; batch !== undefined; [batch, ahead] = [ahead, next()]) {
+    const loaded = await batch.loading;
+    await ahead?.loading;
+    const opened = reader.open(loaded);
+    for (const [at, wish] of batch.wishes.wishes.entries()) {
+      const blob = blobs[wish];
+      assert.ok(blob !== undefined);
+      const frame = batch.wishes.frameOfWish[at] ?? 0;
+      const bytes = reader.blob(opened, { frame, offset: plan.offset(wish), length: plan.length(wish) }, blob.id);
+      assert.ok(bytes.equals(blob.bytes));
+      seen++;
+    }
+    reader.release(loaded);
+  }
+  assert.equal(seen, blobs.length);
 });
