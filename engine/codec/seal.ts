@@ -1,15 +1,19 @@
 /** AES-256-GCM with counter nonces under a key that belongs to one file. FORMAT.md, "Seal". */
 
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { EngineError } from '../base/errors.ts';
 import { NativeGcm } from './gcm.ts';
 
-const KEY_BYTES = 32;
 const TAG_BYTES = 16;
+const FIRST_BLOCK = Buffer.from([1]);
 
-/** HKDF-SHA256, 32 bytes. */
+/**
+ * HKDF-SHA256 (RFC 5869), 32 bytes: one block. Two plain calls take two thirds of the time of Node's own, which counts
+ * where ten thousand small files are opened.
+ */
 export function deriveKey(secret: Buffer, salt: Buffer, info: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', secret, salt, info, KEY_BYTES));
+  const extracted = createHmac('sha256', salt).update(secret).digest();
+  return createHmac('sha256', extracted).update(info, 'utf8').update(FIRST_BLOCK).digest();
 }
 
 /** Which part of a file: together the nonce, which must never come twice under one key. */
@@ -102,6 +106,7 @@ export class Sealer {
   open(number: PartNumber, sealed: Buffer): Buffer {
     if (sealed.length < TAG_BYTES) throw new EngineError('OBJECT_CORRUPT', 'Cannot unseal: too few bytes');
     const split = sealed.length - TAG_BYTES;
+    if (native !== undefined) return this.openInto(number, sealed, Buffer.allocUnsafeSlow(split));
     return this.openPieces(number, [sealed.subarray(0, split), sealed.subarray(split)])[0] ?? Buffer.alloc(0);
   }
 }

@@ -1,8 +1,10 @@
 /** Facts that were added to snapshots later. Files never change, so an edit is a new file, and the newest wins. */
 
 import { hostname } from 'node:os';
+import { mapBounded } from '../base/concurrency.ts';
 import { type EngineError, isEngineError } from '../base/errors.ts';
 import { isHex, type SnapshotId } from '../base/ids.ts';
+import { SEALED_FILES_AT_ONCE_MAX } from '../base/limits.ts';
 import {
   type AnnotationKind,
   type AnnotationRecord,
@@ -54,20 +56,28 @@ export class Annotations {
   }
 
   static async load(store: Store): Promise<Annotations> {
-    const all: StoredAnnotation[] = [];
+    const names: string[] = [];
+    for await (const { name } of store.backend.list('annotation')) if (isHex(name, 32)) names.push(name);
     const damage: AnnotationDamage[] = [];
-    for await (const { name } of store.backend.list('annotation')) {
-      if (!isHex(name, 32)) continue;
-      try {
-        const record = await loadRecord(store, 'annotation', name);
-        all.push({ ...decodeAnnotation(record, `annotation ${name}`), id: name });
-      } catch (error) {
-        if (isEngineError(error, 'OBJECT_MISSING')) continue;
-        if (!isDamagedThere(error)) throw error;
-        damage.push({ object: `annotations/${name}`, error });
-      }
-    }
-    return new Annotations(all, damage);
+    const all = await mapBounded(
+      names,
+      SEALED_FILES_AT_ONCE_MAX,
+      async (name): Promise<StoredAnnotation | undefined> => {
+        try {
+          const record = await loadRecord(store, 'annotation', name);
+          return { ...decodeAnnotation(record, `annotation ${name}`), id: name };
+        } catch (error) {
+          if (isEngineError(error, 'OBJECT_MISSING')) return undefined;
+          if (!isDamagedThere(error)) throw error;
+          damage.push({ object: `annotations/${name}`, error });
+          return undefined;
+        }
+      },
+    );
+    return new Annotations(
+      all.filter((one) => one !== undefined),
+      damage,
+    );
   }
 
   factsOf(snapshot: SnapshotId): SnapshotFacts {

@@ -4,8 +4,8 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import type { Dirent } from 'node:fs';
-import { type FileHandle, lstat, open, opendir, readdir, rm, stat, statfs } from 'node:fs/promises';
+import { close, type Dirent, fstat, open as openFile, read as readFile } from 'node:fs';
+import { lstat, open, opendir, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { EngineError, errnoCode, errorMessage } from '../base/errors.ts';
 import { makeDirectories } from '../base/make-directories.ts';
@@ -17,11 +17,41 @@ import { LocalFileWriter } from './local-file-writer.ts';
 export { type FileOperations, systemFileOperations } from './file-operations.ts';
 
 const STALE_TEMPORARY_MS = 24 * 3600_000;
+/** Files of a listing that are looked at together: waiting for each alone costs more than the call itself. */
+const LOOKS_AT_ONCE = 32;
 /** File systems without hard links answer one of these. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL']);
 
 /** A read that ends so may concern this one file only. */
 const OF_ONE_FILE = new Set(['EIO', 'EACCES', 'EPERM', 'EISDIR']);
+
+// Reading goes by plain descriptors: FileHandle's promises take twice the time of a small file's whole reading.
+
+function openForReading(path: string): Promise<number> {
+  return new Promise((done, fail) => {
+    openFile(path, 'r', (error, descriptor) => (error === null ? done(descriptor) : fail(error)));
+  });
+}
+
+function lengthOf(descriptor: number): Promise<number> {
+  return new Promise((done, fail) => {
+    fstat(descriptor, (error, stats) => (error === null ? done(stats.size) : fail(error)));
+  });
+}
+
+function readInto(descriptor: number, bytes: Buffer, position: number): Promise<number> {
+  return new Promise((done, fail) => {
+    readFile(descriptor, bytes, 0, bytes.length, position, (error, count) =>
+      error === null ? done(count) : fail(error),
+    );
+  });
+}
+
+function closeDescriptor(descriptor: number): Promise<void> {
+  return new Promise((done, fail) => {
+    close(descriptor, (error) => (error === null || error === undefined ? done() : fail(error)));
+  });
+}
 
 function failure(action: string, path: string, error: unknown): EngineError {
   if (error instanceof EngineError) return error;
@@ -133,16 +163,16 @@ export class LocalBackend implements Backend {
 
   async read(kind: FileKind, name: string, range?: ReadRange): Promise<Buffer> {
     const relative = relativePath(kind, name);
-    let handle: FileHandle;
+    let descriptor: number;
     try {
-      handle = await open(join(this.#root, relative), 'r');
+      descriptor = await openForReading(join(this.#root, relative));
     } catch (error) {
       if (errnoCode(error) === 'ENOENT')
         throw new EngineError('OBJECT_MISSING', `${relative} is missing in the repository`, error);
       throw await this.#readFailure(relative, error);
     }
     try {
-      const { size } = await handle.stat();
+      const size = await lengthOf(descriptor);
       const { offset, length, into }: ReadRange = range ?? { offset: 0, length: size };
       if (offset + length > size) {
         throw new EngineError(
@@ -154,7 +184,7 @@ export class LocalBackend implements Backend {
       const bytes = hasRoom ? into.subarray(0, length) : Buffer.allocUnsafeSlow(length);
       let done = 0;
       while (done < length) {
-        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+        const bytesRead = await readInto(descriptor, bytes.subarray(done), offset + done);
         if (bytesRead === 0) throw new EngineError('OBJECT_CORRUPT', `${relative} ended while it was read`);
         done += bytesRead;
       }
@@ -162,7 +192,7 @@ export class LocalBackend implements Backend {
     } catch (error) {
       throw await this.#readFailure(relative, error);
     } finally {
-      await handle.close();
+      await closeDescriptor(descriptor);
     }
   }
 
@@ -211,16 +241,23 @@ export class LocalBackend implements Backend {
   }
 
   async *#listFolder(kind: FileKind, folder: string): AsyncGenerator<StoredFile> {
-    for (const { name } of await this.#readFolder(folder)) {
-      if (!isFileName(kind, name)) continue;
-      if (kind === 'pack' && !folder.endsWith(`/${name.slice(0, 2)}`)) continue;
-      try {
-        const found = await lstat(join(this.#root, folder, name));
-        if (found.isFile()) yield { name, bytes: found.size, modifiedMs: found.mtimeMs };
-      } catch (error) {
-        // Removed between listing and look: as if it had been removed before.
-        if (errnoCode(error) !== 'ENOENT') throw failure('look at', `${folder}/${name}`, error);
-      }
+    const names = (await this.#readFolder(folder))
+      .map(({ name }) => name)
+      .filter((name) => isFileName(kind, name) && (kind !== 'pack' || folder.endsWith(`/${name.slice(0, 2)}`)));
+    for (let at = 0; at < names.length; at += LOOKS_AT_ONCE) {
+      const looks = names.slice(at, at + LOOKS_AT_ONCE).map((name) => this.#look(folder, name));
+      for (const found of await Promise.all(looks)) if (found !== undefined) yield found;
+    }
+  }
+
+  async #look(folder: string, name: string): Promise<StoredFile | undefined> {
+    try {
+      const found = await lstat(join(this.#root, folder, name));
+      return found.isFile() ? { name, bytes: found.size, modifiedMs: found.mtimeMs } : undefined;
+    } catch (error) {
+      // Removed between listing and look: as if it had been removed before.
+      if (errnoCode(error) === 'ENOENT') return undefined;
+      throw failure('look at', `${folder}/${name}`, error);
     }
   }
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { isEngineError } from '../../engine/base/errors.ts';
 import { Compressor, decompress } from '../../engine/codec/compression.ts';
 import { NativeGcm } from '../../engine/codec/gcm.ts';
-import { Sealer } from '../../engine/codec/seal.ts';
+import { deriveKey, Sealer } from '../../engine/codec/seal.ts';
 
 const TAG_BYTES = 16;
 
@@ -26,8 +26,20 @@ for (const pieces of [[], [0], [1], [1000], [16, 0, 31], [1 << 20, 4096]]) {
     const opened = Buffer.alloc(expected.length);
     assert.deepEqual(one.openInto(number, sealed, opened), Buffer.concat(plain));
     assert.deepEqual(one.open(number, sealed), Buffer.concat(plain));
+    assert.deepEqual(Buffer.concat(one.openPieces(number, one.seal(number, plain))), Buffer.concat(plain));
   });
 }
+
+test("a derived key is HKDF's, as Node makes it", () => {
+  for (const [salt, info] of [
+    [randomBytes(16), 'snap 1 pack'],
+    [Buffer.alloc(0), ''],
+    [randomBytes(64), 'ü'],
+  ] as const) {
+    const secret = randomBytes(32);
+    assert.deepEqual(deriveKey(secret, salt, info), Buffer.from(hkdfSync('sha256', secret, salt, info, 32)));
+  }
+});
 
 test('openInto() refuses any bit that was flipped, another number, and memory that is too small', () => {
   const one = sealer();

@@ -246,9 +246,15 @@ test('canonical JSON has one encoding, and refuses every other one of the same v
     '',
     'null',
     '{"a":"\\u0041"}',
+    '{"a":{"c":1,"b":2}}',
+    '{"a":[{"c":1,"b":2}]}',
+    // Keys that look like numbers are sorted as texts.
+    '{"9":1,"10":2}',
   ]) {
     assert.throws(() => decodeCanonicalJson(Buffer.from(text), 'json'), EngineError, text);
   }
+  assert.deepEqual(decodeCanonicalJson(Buffer.from('{"10":2,"9":1,"a":{"1000":1,"33":2}}'), 'json')['9'], 1);
+  assert.throws(() => decodeCanonicalJson(Buffer.from('{"a":"\xff"}', 'latin1'), 'json'), EngineError, 'not UTF-8');
   fc.assert(
     fc.property(buffer({ maxLength: 40 }), (bytes) => {
       assert.ok(bytesFromJson(bytesToJson(bytes), 'bytes').equals(bytes));

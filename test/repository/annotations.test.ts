@@ -9,7 +9,7 @@ import { Annotations } from '../../engine/repository/annotations.ts';
 import { saveRecord } from '../../engine/repository/sealed-files.ts';
 import { SnapshotStore } from '../../engine/repository/snapshots.ts';
 import { MemoryBackend } from '../../engine/storage/memory.ts';
-import { FlippedBytes } from '../support/faulty-backend.ts';
+import { FailingListing, FlippedBytes } from '../support/faulty-backend.ts';
 import { testStore } from '../support/index-segments.ts';
 import { snapshotRecord } from '../support/snapshot-record.ts';
 
@@ -118,4 +118,31 @@ test('@moments take the newest snapshot at or before them; before the first one 
     });
   }
   await assert.rejects(snapshots.find('@soon'), { code: 'INVALID_ARGUMENT' });
+});
+
+test('trap 12: listSound() answers with all, or not at all where one file cannot be read', async () => {
+  const store = await testStore(new MemoryBackend());
+  const snapshots = new SnapshotStore(store);
+  const first = await snapshots.save(snapshotRecord({ time: '2026-01-02T00:00:00Z' }));
+  const second = await snapshots.save(snapshotRecord({ time: '2026-01-01T00:00:00Z' }));
+  await (await snapshots.annotations()).add(store, { kind: 'forgotten', snapshot: second.id, value: true });
+  const sound = await snapshots.listSound();
+  assert.deepEqual(
+    sound.snapshots.map(({ id, forgotten }) => [id, forgotten]),
+    [
+      [second.id, true],
+      [first.id, false],
+    ],
+  );
+  assert.equal(sound.annotations.factsOf(second.id).forgotten, true);
+  for (const kind of ['snapshot', 'annotation'] as const) {
+    const damaged = new SnapshotStore({ ...store, backend: new FlippedBytes(store.backend, kind) });
+    await assert.rejects(damaged.listSound(), (error) => {
+      assert.ok(isEngineError(error, 'OBJECT_CORRUPT'));
+      assert.match(error.message, new RegExp(`Nothing was removed.*${kind}s/`));
+      return true;
+    });
+    const unreachable = new SnapshotStore({ ...store, backend: new FailingListing(store.backend, kind) });
+    await assert.rejects(unreachable.listSound(), { code: 'STORAGE_FAILED' });
+  }
 });

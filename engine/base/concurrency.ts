@@ -1,0 +1,29 @@
+/** Work on many items at a time, but never on more than so many. */
+
+/**
+ * What `work` makes of each item, in the items' order, with at most `atOnceMax` under way. After a failure nothing more
+ * is begun; what is under way ends first, and then the first error is thrown.
+ */
+export async function mapBounded<Item, Result>(
+  items: readonly Item[],
+  atOnceMax: number,
+  work: (item: Item, index: number) => Promise<Result>,
+): Promise<Result[]> {
+  const results = new Array<Result>(items.length);
+  const entries = items.entries();
+  let failed = false;
+  const runner = async (): Promise<void> => {
+    for (const [index, item] of entries) {
+      if (failed) return;
+      try {
+        results[index] = await work(item, index);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const settled = await Promise.allSettled(Array.from({ length: Math.min(atOnceMax, items.length) }, runner));
+  for (const one of settled) if (one.status === 'rejected') throw one.reason;
+  return results;
+}
