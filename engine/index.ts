@@ -25,6 +25,16 @@ export type { BackupOptions, BackupResult } from './operations/backup/options.ts
 export type { StreamSource } from './operations/backup/stream-store.ts';
 export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
 export type { CheckError, CheckOptions, CheckResult } from './operations/check/check.ts';
+export { type ForgetOptions, type ForgetResult, forget } from './operations/forget/forget.ts';
+export { GROUP_FIELDS, type GroupBy, type GroupField, type GroupKey } from './operations/forget/groups.ts';
+export type {
+  KeepReason,
+  RetentionDecision,
+  RetentionGroup,
+  RetentionRule,
+  SnapshotFlaw,
+} from './operations/forget/plan-retention.ts';
+export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
 export {
   addKey,
   changePassword,

@@ -27,6 +27,8 @@ export const ERROR_CODES = [
   'SNAPSHOT_NOT_FOUND',
   /** A prefix that fits more than one snapshot. */
   'SNAPSHOT_AMBIGUOUS',
+  /** Retention that would lose what must stay: nothing is kept, a tag that no snapshot has, a pinned one, all of them. */
+  'RETENTION_REFUSED',
   'PATH_NOT_FOUND',
   /** No source path exists, or nothing is left of them after the exclusions. */
   'SOURCE_MISSING',

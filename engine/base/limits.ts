@@ -79,6 +79,12 @@ export const SNAPSHOT_PROBLEMS_MAX = 1000;
 export const CONFIG_BYTES_MAX = 64 * KIB;
 export const KEY_FILES_MAX = 256;
 
+// ---- retention
+/** No rule keeps more than this, but for one that keeps all. */
+export const RETENTION_COUNT_MAX = 1_000_000;
+/** Clocks may differ by this much before a snapshot counts as one of the future. */
+export const CLOCK_AHEAD_MS_MAX = 60 * 60_000;
+
 // ---- run
 export const WORKERS_DEFAULT_MAX = 4;
 export const WORKERS_MAX = 64;

@@ -89,7 +89,8 @@ export class Annotations {
       label: typeof label === 'string' ? label : undefined,
       pinned: value('pinned') === true,
       trusted: value('trusted') === true,
-      forgotten: value('forgotten') === true,
+      // Who pins while another one forgets has the last word.
+      forgotten: value('forgotten') === true && value('pinned') !== true,
     };
   }
 
