@@ -42,6 +42,26 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/cat.ts')).catCommand(),
   },
   {
+    name: 'forget',
+    description: 'let old snapshots go, by a policy or by name',
+    load: async () => (await import('./commands/forget.ts')).forgetCommand(),
+  },
+  {
+    name: 'undelete',
+    description: 'bring back forgotten snapshots that are not pruned yet',
+    load: async () => (await import('./commands/undelete.ts')).undeleteCommand(),
+  },
+  {
+    name: 'tag',
+    description: 'edit tags and labels, trust a suspect snapshot',
+    load: async () => (await import('./commands/tag.ts')).tagCommand(),
+  },
+  {
+    name: 'pin',
+    description: 'protect snapshots from retention',
+    load: async () => (await import('./commands/pin.ts')).pinCommand(),
+  },
+  {
     name: 'check',
     description: 'audit the repository',
     load: async () => (await import('./commands/check.ts')).checkCommand(),

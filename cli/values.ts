@@ -1,7 +1,7 @@
 /** Parsers of option values; what does not fit is a usage error (exit 2). */
 
 import { InvalidArgumentError } from 'commander';
-import { isEngineError, parseMoment } from '../engine/index.ts';
+import { GROUP_FIELDS, type GroupBy, isEngineError, parseMoment, type RetentionCount } from '../engine/index.ts';
 
 const UNITS: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
@@ -46,6 +46,30 @@ export function parseWhen(text: string): number {
     if (isEngineError(error, 'INVALID_ARGUMENT')) throw new InvalidArgumentError(error.message);
     throw error;
   }
+}
+
+/** `host,label`; an empty text means that all are one group. */
+export function parseGroupBy(text: string): GroupBy {
+  if (text === '') return [];
+  return text.split(',').map((word) => {
+    const field = GROUP_FIELDS.find((known) => known === word.trim());
+    if (field === undefined) throw new InvalidArgumentError(`Give some of ${GROUP_FIELDS.join(', ')}.`);
+    return field;
+  });
+}
+
+/** How many a rule keeps. -1 is restic's word for all. */
+export function parseRetentionCount(text: string): RetentionCount {
+  if (text === 'unlimited' || text === '-1') return 'unlimited';
+  if (!/^\d{1,7}$/.test(text)) throw new InvalidArgumentError('Give a whole number or "unlimited".');
+  return Number(text);
+}
+
+export function parsePercent(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*%?$/.exec(text);
+  const percent = Number(match?.[1] ?? Number.NaN);
+  if (!(percent >= 0 && percent <= 100)) throw new InvalidArgumentError('Give a percentage from 0 to 100.');
+  return percent;
 }
 
 /** For options that may be given several times. */

@@ -21,6 +21,8 @@ export type { Damage, Monitor, Progress } from './base/monitor.ts';
 export type { NodeType, Time } from './base/stat.ts';
 export type { Node } from './format/row.ts';
 export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';
+export { type AnnotateOptions, type AnnotateResult, annotate } from './operations/annotate.ts';
+export { backup } from './operations/backup/backup.ts';
 export type { BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
 export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
@@ -52,6 +54,13 @@ export {
   type RestoreResult,
 } from './operations/restore/options.ts';
 export { type Stats, type StatsOptions, stats } from './operations/stats.ts';
+export {
+  type ForgottenSnapshot,
+  listForgotten,
+  type UndeleteOptions,
+  type UndeleteResult,
+  undelete,
+} from './operations/undelete.ts';
 export { type UnlockResult, unlock } from './operations/unlock.ts';
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
 export { type NewKeyOptions, Repository } from './repository/repository.ts';

@@ -1,9 +1,9 @@
 /** `snap snapshots` */
 
-import { type Command, InvalidArgumentError } from 'commander';
-import { SHORT_ID_LENGTH, type Snapshot } from '../../engine/index.ts';
+import type { Command } from 'commander';
+import { GROUP_FIELDS, type GroupBy, type GroupField, SHORT_ID_LENGTH, type Snapshot } from '../../engine/index.ts';
 import { EXIT_DAMAGE, EXIT_OK } from '../exit-codes.ts';
-import { formatBytes, formatCount, formatTable, jsonDatabase, printable, snakeCase } from '../render.ts';
+import { formatBytes, formatCount, formatTable, printable } from '../render.ts';
 import {
   addFilterOptions,
   type FilterOptions,
@@ -16,28 +16,19 @@ import {
   run,
   withRepository,
 } from '../session.ts';
-
-const GROUP_KEYS = ['host', 'label', 'tags', 'paths'] as const;
-type GroupKey = (typeof GROUP_KEYS)[number];
+import { jsonSnapshot, localTime, marksOf } from '../snapshot-view.ts';
+import { parseGroupBy } from '../values.ts';
 
 interface Options extends GlobalOptions, FilterOptions {
-  readonly groupBy?: readonly GroupKey[];
+  readonly groupBy?: GroupBy;
 }
 
 export function snapshotsCommand(): Command {
   const command = newVerb('snapshots', 'List snapshots, newest last.', [
     'snap snapshots --tag nightly',
     'snap snapshots --group-by label,paths --json',
-  ]).option('--group-by <keys>', `groups by ${GROUP_KEYS.join(', ')}, separated by commas`, parseGroupBy);
+  ]).option('--group-by <keys>', `groups by ${GROUP_FIELDS.join(', ')}, separated by commas`, parseGroupBy);
   return addFilterOptions(command).action(run<Options>(list));
-}
-
-function parseGroupBy(text: string): readonly GroupKey[] {
-  return text.split(',').map((word) => {
-    const key = GROUP_KEYS.find((known) => known === word.trim());
-    if (key === undefined) throw new InvalidArgumentError(`Give some of ${GROUP_KEYS.join(', ')}.`);
-    return key;
-  });
 }
 
 async function list(options: Options): Promise<number> {
@@ -75,7 +66,7 @@ interface Group {
   readonly members: Snapshot[];
 }
 
-function groupsOf(snapshots: readonly Snapshot[], keys: readonly GroupKey[]): Group[] {
+function groupsOf(snapshots: readonly Snapshot[], keys: GroupBy): Group[] {
   const groups = new Map<string, Group>();
   for (const snapshot of snapshots) {
     const key = Object.fromEntries(keys.map((name) => [name, groupValue(snapshot, name)]));
@@ -87,40 +78,9 @@ function groupsOf(snapshots: readonly Snapshot[], keys: readonly GroupKey[]): Gr
   return [...groups.values()];
 }
 
-function groupValue(snapshot: Snapshot, key: GroupKey): string | readonly string[] {
+function groupValue(snapshot: Snapshot, key: GroupField): string | readonly string[] {
   if (key === 'paths') return snapshot.paths.map((path) => path.toString('utf8')).sort();
   return key === 'tags' ? [...snapshot.tags].sort() : snapshot[key];
-}
-
-function jsonSnapshot(snapshot: Snapshot): object {
-  const isText = (path: Buffer): boolean => Buffer.from(path.toString('utf8')).equals(path);
-  return {
-    id: snapshot.id,
-    short_id: snapshot.id.slice(0, SHORT_ID_LENGTH),
-    time: snapshot.time,
-    host: snapshot.host,
-    user: snapshot.user,
-    label: snapshot.label,
-    tags: snapshot.tags,
-    paths: snapshot.paths.map((path) => path.toString('utf8')),
-    ...(snapshot.paths.every(isText) ? {} : { paths_base64: snapshot.paths.map((path) => path.toString('base64')) }),
-    parent: snapshot.parent ?? null,
-    tree: snapshot.tree.toString('hex'),
-    pinned: snapshot.pinned,
-    suspect: snapshot.suspect,
-    ...(snapshot.suspicion === undefined ? {} : { suspicion: snapshot.suspicion }),
-    databases: snapshot.databases.map(jsonDatabase),
-    problem_count: snapshot.problemCount,
-    program: snapshot.program,
-    summary: snakeCase(snapshot.summary),
-  };
-}
-
-function localTime(time: string): string {
-  const date = new Date(time);
-  const two = (value: number): string => String(value).padStart(2, '0');
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
 function printTable(snapshots: readonly Snapshot[]): void {
@@ -132,8 +92,7 @@ function printTable(snapshots: readonly Snapshot[]): void {
     formatCount(snapshot.summary.totalFilesProcessed),
     formatBytes(snapshot.summary.totalBytesProcessed),
     formatBytes(snapshot.summary.dataAddedPacked),
-    printable(snapshot.paths.map((path) => path.toString('utf8')).join(' ')) +
-      (snapshot.problemCount > 0 ? `  (${formatCount(snapshot.problemCount)} problems)` : ''),
+    printable(snapshot.paths.map((path) => path.toString('utf8')).join(' ')) + marksOf(snapshot),
   ]);
   print(formatTable([['ID', 'Time', 'Host', 'Label, tags', 'Files', 'Size', 'Added', 'Paths'], ...rows]));
   print(snapshots.length === 1 ? '1 snapshot' : `${formatCount(snapshots.length)} snapshots`);

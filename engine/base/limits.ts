@@ -84,6 +84,8 @@ export const KEY_FILES_MAX = 256;
 export const RETENTION_COUNT_MAX = 1_000_000;
 /** Clocks may differ by this much before a snapshot counts as one of the future. */
 export const CLOCK_AHEAD_MS_MAX = 60 * 60_000;
+/** Trees that undelete remembers as whole, some 100 bytes each. */
+export const WHOLE_TREES_MAX = 100_000;
 
 // ---- run
 export const WORKERS_DEFAULT_MAX = 4;
