@@ -22,7 +22,6 @@ export type { NodeType, Time } from './base/stat.ts';
 export type { Node } from './format/row.ts';
 export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';
 export { type AnnotateOptions, type AnnotateResult, annotate } from './operations/annotate.ts';
-export { backup } from './operations/backup/backup.ts';
 export type { BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
 export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
