@@ -8,6 +8,8 @@ import {
   backup,
   EngineError,
   preload,
+  SHORT_ID_LENGTH,
+  type Snapshot,
   type StreamSource,
 } from '../../engine/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
@@ -34,7 +36,15 @@ import {
   withRepository,
 } from '../session.ts';
 import { commandSource, standardInput } from '../stdin-source.ts';
-import { collect, parseCompression, parseDate, parsePositive, parsePositiveSize, parseSize } from '../values.ts';
+import {
+  collect,
+  parseCompression,
+  parseDate,
+  parsePercent,
+  parsePositive,
+  parsePositiveSize,
+  parseSize,
+} from '../values.ts';
 
 interface Options extends GlobalOptions {
   readonly tag?: readonly string[];
@@ -61,6 +71,7 @@ interface Options extends GlobalOptions {
   readonly parent?: string;
   readonly force?: boolean;
   readonly databases?: boolean;
+  readonly maxShrink?: number;
   readonly strict?: boolean;
   readonly dryRun?: boolean;
 }
@@ -89,7 +100,8 @@ export function backupCommand(): Command {
     .option('--parent <snapshot>', 'compare with this snapshot (default: the newest of the same paths)')
     .option('--force', 'read every file again')
     .option('--no-databases', 'store SQLite databases as plain files')
-    .option('--strict', 'no snapshot when a file could not be read (exit code 1)')
+    .option('--max-shrink <percent>', 'suspect a run that lost more of its files or bytes (default: 50)', parsePercent)
+    .option('--strict', 'no snapshot when a file could not be read or the run is suspect (exit code 1)')
     .option('-n, --dry-run', 'count what would be stored, write nothing')
     .action(run<Options>(execute));
 }
@@ -130,8 +142,9 @@ async function execute(options: Options, interruption: Interruption, parameters:
   view.done();
   if (output.json) printSummaryLine(result);
   else if (!output.quiet) printAccount(result, options.dryRun === true);
+  if (result.suspicion !== undefined && !output.json) showSuspicion(result.suspicion, result.snapshot);
   if (result.damage.length > 0) return EXIT_DAMAGE;
-  return result.problemCount > 0 ? EXIT_PROBLEMS : EXIT_OK;
+  return result.problemCount > 0 || result.suspicion !== undefined ? EXIT_PROBLEMS : EXIT_OK;
 }
 
 function engineOptions(options: Options): Omit<BackupOptions, 'paths'> {
@@ -155,6 +168,7 @@ function engineOptions(options: Options): Omit<BackupOptions, 'paths'> {
     parent: options.parent,
     force: options.force,
     skipIfUnchanged: options.skipIfUnchanged,
+    maxShrink: options.maxShrink,
     strict: options.strict,
     dryRun: options.dryRun,
   };
@@ -201,6 +215,13 @@ function readPatterns(file: string): string[] {
   return lines.filter((line) => line.trim() !== '' && !line.startsWith('#'));
 }
 
+function showSuspicion(suspicion: string, snapshot: Snapshot | undefined): void {
+  const id = snapshot?.id.slice(0, SHORT_ID_LENGTH) ?? '';
+  process.stderr.write(
+    `snap: The snapshot is suspect: ${printable(suspicion)}.\nIt is kept, but retention does not count it. If all is as it should be: snap tag --trust ${id}\n`,
+  );
+}
+
 function printSummaryLine(result: BackupResult): void {
   printJson({
     message_type: 'summary',
@@ -211,6 +232,8 @@ function printSummaryLine(result: BackupResult): void {
     problems: result.problems.map(jsonProblem),
     problem_count: result.problemCount,
     damage: result.damage,
+    suspect: result.suspicion !== undefined,
+    ...(result.suspicion === undefined ? {} : { suspicion: result.suspicion }),
     skipped: result.skipped,
   });
 }

@@ -104,6 +104,12 @@ export const CLOCK_TICK_MS_MAX = 20;
 export const COARSE_NANOSECONDS = 10_000_000;
 export const COARSE_TICK_SECONDS_MAX = 2;
 
+// ---- shrink guard
+/** A backup whose sources lost more than this share of their files or bytes is suspect. */
+export const SHRINK_PERCENT_DEFAULT = 50;
+/** Folders that a suspicion names. */
+export const SHRINK_EXAMPLES_MAX = 5;
+
 // ---- leases
 export const LEASE_REFRESH_MS = 5 * 60_000;
 export const LEASE_STALE_MS = 30 * 60_000;

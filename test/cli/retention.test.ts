@@ -1,7 +1,7 @@
 /** forget, undelete, tag and pin as somebody at a terminal meets them. */
 
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CliFixture, lastJson } from '../support/cli.ts';
@@ -127,4 +127,31 @@ test('trap 23: containers with random host names are one series, and a warning s
   assert.match(run.stderr, /3 host names look random.*SNAP_HOST/);
   const groups = lastJson(run.stdout);
   assert.deepEqual([groups.length, groups[0].keep.length, groups[0].remove.length], [1, 1, 2]);
+});
+
+test('trap 22: a backup of an emptied source is kept as suspect, 3; --strict makes it 1, --trust good', async (t) => {
+  const cli = await nights(t);
+  rmSync(join(cli.source, 'book'));
+  const strict = await cli.run(['backup', cli.source, '--strict']);
+  assert.equal(strict.code, 1, strict.stderr);
+  assert.match(strict.stderr, /source is empty.*no snapshot was saved/);
+  assert.equal((await cli.json(['snapshots'])).length, 3);
+  const kept = await cli.run(['backup', cli.source, '--host', 'shelf']);
+  assert.equal(kept.code, 3, kept.stderr);
+  assert.match(kept.stdout, /Snapshot [0-9a-f]{8} saved/);
+  assert.match(kept.stderr, /suspect: .*source is empty \(lost 1 of 1 files.*\n.*snap tag --trust [0-9a-f]{8}/);
+  const again = await cli.run(['backup', cli.source, '--host', 'shelf', '--json']);
+  assert.equal(again.code, 3);
+  const summary = lastJson(again.stdout);
+  assert.equal(summary.suspect, true);
+  assert.match(summary.suspicion, /is empty/);
+  const last = (await cli.json(['snapshots'])).at(-1);
+  assert.deepEqual([last.id, last.suspect, last.suspicion], [summary.snapshot_id, true, summary.suspicion]);
+  assert.match((await cli.ok(['snapshots'])).stdout, /\(suspect\)/);
+  const [group] = await cli.json(['forget', '--keep-last', '1', '-n']);
+  const flaws = group.reasons.map((one: { flaws: string[] }) => one.flaws);
+  assert.deepEqual(flaws, [['suspect'], []], 'the newest good one stays beside the newest suspect one');
+  await cli.ok(['tag', '--trust', 'latest']);
+  assert.equal((await cli.run(['backup', cli.source, '--host', 'shelf'])).code, 0);
+  assert.equal((await cli.run(['backup', cli.source, '--max-shrink', '120'])).code, 2);
 });

@@ -38,6 +38,7 @@ import { RunContext } from './run-context.ts';
 import type { DirectoryResult } from './scan-types.ts';
 import { Scanner } from './scanner.ts';
 import { sweepScratchFolders } from './scratch-folders.ts';
+import { findSuspicion } from './shrink-guard.ts';
 import { isoWithZone, journalKey, ownerNames, rulesJson, userName } from './snapshot-facts.ts';
 import { expectTotals, type SourceCount } from './source-count.ts';
 import { findSources, type Sources } from './sources.ts';
@@ -390,8 +391,10 @@ class BackupRun {
     context.throwIfAborted();
     const databases = this.#databases?.records ?? [];
     const { damage } = context;
-    const maySkip = options.skipIfUnchanged === true && context.problemCount === 0 && damage.length === 0;
-    const skipped = maySkip && (await this.#isAsParent(root.treeId));
+    const found = { tree: root.treeId, mounts: [...this.#mounts.values()], parent };
+    const suspicion = await findSuspicion(this.#repository, options, found);
+    const isFlawed = context.problemCount > 0 || damage.length > 0 || suspicion !== undefined;
+    const skipped = options.skipIfUnchanged === true && !isFlawed && (await this.#isAsParent(root.treeId));
     const result = {
       parent: parent?.id,
       databases,
@@ -399,6 +402,7 @@ class BackupRun {
       problems: context.problems,
       problemCount: context.problemCount,
       damage,
+      suspicion,
       skipped,
     };
     const counts = this.#counts();
@@ -423,13 +427,14 @@ class BackupRun {
       paths: [...sourcePaths(options)],
       parent: parent?.id,
       tree: root.treeId,
-      mounts: [...this.#mounts.values()],
+      mounts: found.mounts,
       ...ownerNames(parent, this.#trees.owners),
       rules: rulesJson(options),
       leftOut: { count: context.leftOut.count, content: leftOut },
       problems: context.problems,
       problemCount: context.problemCount,
       databases,
+      suspicion,
       summary: counts,
       program: options.program ?? 'snap',
     };

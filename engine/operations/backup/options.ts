@@ -39,7 +39,12 @@ export interface BackupOptions extends ExclusionOptions {
   readonly force?: boolean | undefined;
   /** Save no snapshot when nothing changed. */
   readonly skipIfUnchanged?: boolean | undefined;
-  /** Throw PROBLEMS_FOUND instead of saving a snapshot with problems. */
+  /**
+   * Percentage of files or bytes that the sources may lose since the last trusted snapshot of the same paths and rules;
+   * default: SHRINK_PERCENT_DEFAULT. A run that lost more, or found a source empty, is kept and marked suspect.
+   */
+  readonly maxShrink?: number | undefined;
+  /** Throw PROBLEMS_FOUND instead of saving a snapshot with problems or a suspicion. */
   readonly strict?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
   /** Count the sources beside the run where no parent tells how much there is, so that progress has its totals. */
@@ -62,6 +67,8 @@ export interface BackupResult {
   readonly problemCount: number;
   /** What the repository lacks, or has damaged; the snapshot refers to none of it, earlier ones may. */
   readonly damage: readonly Damage[];
+  /** Why the snapshot is suspect and does not count for retention until somebody trusts it. */
+  readonly suspicion: string | undefined;
   /** True where nothing changed and no snapshot was saved for that reason. */
   readonly skipped: boolean;
 }
@@ -81,6 +88,10 @@ export function requireOptions(options: BackupOptions): void {
   }
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1 && workers <= WORKERS_MAX)) {
     throw new EngineError('INVALID_ARGUMENT', `Workers are a number from 1 to ${WORKERS_MAX}, not ${workers}`);
+  }
+  const { maxShrink } = options;
+  if (maxShrink !== undefined && !(maxShrink >= 0 && maxShrink <= 100)) {
+    throw new EngineError('INVALID_ARGUMENT', `The largest shrinkage is a percentage, not ${maxShrink}`);
   }
   if (options.stdin !== undefined) {
     if (paths.length === 0) return;

@@ -19,7 +19,7 @@ export async function findParent(repository: Repository, options: BackupOptions)
 }
 
 /** The same for the same paths in any order. */
-function pathsKey(paths: readonly Buffer[]): string {
+export function pathsKey(paths: readonly Buffer[]): string {
   return [...new Set(paths.map((path) => path.toString('latin1')))].sort().join('\0');
 }
 
