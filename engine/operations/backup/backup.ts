@@ -1,6 +1,6 @@
 /** Takes a snapshot. The data's way is in ARCHITECTURE.md; this file puts the parts together and orders the writes. */
 
-import { availableParallelism, hostname } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../../base/errors.ts';
 import { BLOB_ID_BYTES, type BlobId } from '../../base/ids.ts';
@@ -14,9 +14,8 @@ import { STAT_BYTES } from '../../base/stat.ts';
 import { Compressor } from '../../codec/compression.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import { type FileSystem, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
-import type { BackupCounts, SnapshotRecord } from '../../format/snapshot.ts';
+import type { BackupCounts } from '../../format/snapshot.ts';
 import { BlobWriter, type StoredPack } from '../../repository/blob-writer.ts';
-import { findPath } from '../../repository/find-node.ts';
 import { HeldLease } from '../../repository/leases.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { RunClaims } from '../../repository/run-claims.ts';
@@ -32,14 +31,14 @@ import { Journal } from './journal.ts';
 import { MovedDirectories } from './moved-directories.ts';
 import { OpenDirectory } from './open-directory.ts';
 import { type BackupOptions, type BackupResult, requireOptions } from './options.ts';
-import { findParent, rulesSince, sourcePaths } from './parent.ts';
+import { findParent, rulesSince } from './parent.ts';
 import { type ChangeRules, NO_PARENT_ROWS, ParentRows } from './parent-rows.ts';
 import { RunContext } from './run-context.ts';
+import { saveSnapshot } from './save-snapshot.ts';
 import type { DirectoryResult } from './scan-types.ts';
 import { Scanner } from './scanner.ts';
 import { sweepScratchFolders } from './scratch-folders.ts';
-import { findSuspicion } from './shrink-guard.ts';
-import { isoWithZone, journalKey, ownerNames, rulesJson, userName } from './snapshot-facts.ts';
+import { journalKey } from './snapshot-facts.ts';
 import { expectTotals, type SourceCount } from './source-count.ts';
 import { findSources, type Sources } from './sources.ts';
 import { type StreamSource, StreamStore } from './stream-store.ts';
@@ -385,76 +384,25 @@ class BackupRun {
 
   async #commit(root: DirectoryResult): Promise<BackupResult> {
     const context = this.#context;
-    const { parent, options } = { parent: this.#parent, options: this.#options };
-    const leftOut = options.dryRun === true ? [] : this.#saveLeftOut();
-    if (options.dryRun !== true) await this.#settleAll();
+    const dryRun = this.#options.dryRun === true;
+    const leftOut = dryRun ? [] : this.#saveLeftOut();
+    if (!dryRun) await this.#settleAll();
     context.throwIfAborted();
-    const databases = this.#databases?.records ?? [];
-    const { damage } = context;
-    const found = { tree: root.treeId, mounts: [...this.#mounts.values()], parent };
-    const suspicion = await findSuspicion(this.#repository, options, found);
-    const isFlawed = context.problemCount > 0 || damage.length > 0 || suspicion !== undefined;
-    const skipped = options.skipIfUnchanged === true && !isFlawed && (await this.#isAsParent(root.treeId));
-    const result = {
-      parent: parent?.id,
-      databases,
-      bytesRead: context.counts.bytesRead,
-      problems: context.problems,
-      problemCount: context.problemCount,
-      damage,
-      suspicion,
-      skipped,
-    };
-    const counts = this.#counts();
-    if (options.strict === true && context.problemCount > 0) {
-      throw new EngineError(
-        'PROBLEMS_FOUND',
-        `${context.problemCount} problems were met and --strict was asked for: no snapshot was saved`,
-      );
-    }
-    if (options.dryRun === true || skipped) {
-      // What an interrupted run left is for the next real run.
-      if (skipped) this.#journal.finish();
-      return { ...result, snapshot: undefined, counts };
-    }
-    const record: SnapshotRecord = {
-      time: isoWithZone(options.time ?? new Date(Number(this.#startedNs / 1_000_000n))),
+    const result = await saveSnapshot(this.#repository, {
+      options: this.#options,
+      context,
+      parent: this.#parent,
       startedNs: this.#startedNs,
-      host: options.host ?? hostname(),
-      user: userName(),
-      label: options.label ?? '',
-      tags: [...new Set(options.tags ?? [])],
-      paths: [...sourcePaths(options)],
-      parent: parent?.id,
       tree: root.treeId,
-      mounts: found.mounts,
-      ...ownerNames(parent, this.#trees.owners),
-      rules: rulesJson(options),
+      mounts: [...this.#mounts.values()],
+      owners: this.#trees.owners,
       leftOut: { count: context.leftOut.count, content: leftOut },
-      problems: context.problems,
-      problemCount: context.problemCount,
-      databases,
-      suspicion,
-      summary: counts,
-      program: options.program ?? 'snap',
-    };
-    const snapshot = await this.#repository.snapshots.save(record);
-    this.#journal.finish();
-    return { ...result, snapshot, counts };
-  }
-
-  /** True where every source is what the parent has; directories above the sources do not count. */
-  async #isAsParent(tree: BlobId): Promise<boolean> {
-    const parent = this.#parent;
-    if (parent === undefined || parent.tree.equals(tree)) return parent !== undefined;
-    if (this.#options.dryRun === true || this.#options.stdin !== undefined) return false;
-    const { blobs } = this.#repository;
-    for (const path of this.#options.paths) {
-      const before = await findPath(blobs, parent, path);
-      const now = await findPath(blobs, { tree, id: 'now' }, path);
-      if (before.kind === 'root' || now.kind === 'root' || !before.node.row.equals(now.node.row)) return false;
-    }
-    return true;
+      databases: this.#databases?.records ?? [],
+      counts: this.#counts(),
+    });
+    // What an interrupted run left is for the next real run.
+    if (!dryRun) this.#journal.finish();
+    return result;
   }
 
   #saveLeftOut(): BlobId[] {

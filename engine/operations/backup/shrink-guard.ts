@@ -5,7 +5,7 @@
  */
 
 import { hostname } from 'node:os';
-import { EngineError } from '../../base/errors.ts';
+import { EngineError, isEngineError } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { SHRINK_EXAMPLES_MAX, SHRINK_PERCENT_DEFAULT } from '../../base/limits.ts';
 import { encodeCanonicalJson } from '../../format/canonical-json.ts';
