@@ -163,18 +163,27 @@ export function run<Options extends GlobalOptions>(
   };
 }
 
-/** A reader that has seen enough (`| head`) is no failure. */
+/** A reader that has seen enough (`| head`) is no failure; results that cannot be written are one. */
 export function endWithReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? EXIT_OK : EXIT_FAILED);
-  });
+  process.stdout.on('error', endAtOutput);
 }
 
-function flushOutput(): Promise<void> {
-  return new Promise((done) => {
-    if (process.stdout.writableLength === 0) done();
-    else process.stdout.once('drain', () => done());
+function endAtOutput(error: NodeJS.ErrnoException): never {
+  if (error.code === 'EPIPE') process.exit(EXIT_OK);
+  const message = `The results cannot be written to standard output: ${error.message}`;
+  const line = { message_type: 'exit_error', code: EXIT_FAILED, message };
+  const isJson = process.argv.includes('--json');
+  process.stderr.write(isJson ? `${JSON.stringify(line)}\n` : `snap: ${printable(message)}\n`);
+  process.exit(EXIT_FAILED);
+}
+
+/** Waits for all that was printed: a write that fails says so only afterwards. */
+async function flushOutput(): Promise<void> {
+  await new Promise<void>((done) => {
+    process.stdout.write('', () => done());
   });
+  const { errored } = process.stdout;
+  if (errored !== null) endAtOutput(errored);
 }
 
 function showError(error: unknown, options: GlobalOptions, interruption: Interruption): number {

@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { problemText } from '../../cli/render.ts';
-import { CliFixture } from '../support/cli.ts';
+import { CliFixture, PASSWORD, PROGRAM } from '../support/cli.ts';
 import { give, runAsNobody } from '../support/cli-as-nobody.ts';
 
 const isRoot = process.geteuid?.() === 0;
@@ -74,4 +74,21 @@ test('a path is put before a message that does not name it', () => {
   const problem = { path: '/a/b', during: 'write', code: 'EPERM' };
   assert.equal(problemText({ ...problem, message: 'Cannot write it: EPERM' }), '/a/b: Cannot write it: EPERM');
   assert.equal(problemText({ ...problem, message: 'Cannot open /a/b: EPERM' }), 'Cannot open /a/b: EPERM');
+});
+
+test('results that cannot be written are a failure, and a reader that has seen enough is none', async (t) => {
+  const cli = new CliFixture(t);
+  await cli.init();
+  const shell = (command: string): ReturnType<typeof spawnSync> =>
+    spawnSync('bash', ['-c', `set -o pipefail; "$0" "$1" ${command}`, process.execPath, PROGRAM], {
+      env: { ...process.env, SNAP_REPOSITORY: cli.repository, SNAP_PASSWORD: PASSWORD, SNAP_CACHE_DIR: cli.cache },
+      encoding: 'utf8',
+    });
+  for (const verb of ['key export', 'snapshots --json', 'stats']) {
+    const full = shell(`${verb} > /dev/full`);
+    assert.equal(full.status, 1, `${verb}: ${String(full.stderr)}`);
+    assert.match(String(full.stderr), /results cannot be written .*ENOSPC/);
+    assert.equal(shell(`${verb} | true`).status, 0, verb);
+    assert.equal(shell(`${verb} | cat > /dev/null`).status, 0, verb);
+  }
 });
