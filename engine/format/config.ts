@@ -86,7 +86,11 @@ export type KeyDerivation =
       readonly parallelism: number;
     };
 
+/** Of key files: since version 2 the wrapping authenticates every word of the file. Version 1 is still read. */
+export const KEY_FILE_VERSION = 2;
+
 export interface KeyFile {
+  readonly version: number;
   readonly id: KeyId;
   readonly repository: RepositoryId;
   readonly created: string;
@@ -97,16 +101,27 @@ export interface KeyFile {
   readonly wrapped: Buffer;
 }
 
-export function encodeKeyFile(key: KeyFile): Buffer {
+function keyObject(key: Omit<KeyFile, 'wrapped'>): JsonObject {
   const kdf: JsonObject =
     key.kdf.type === 'none' ? { type: 'none' } : { ...key.kdf, salt: key.kdf.salt.toString('base64') };
-  const { id, repository, created, host, label } = key;
-  return withCheck({ version: 1, id, repository, created, host, label, kdf, wrapped: key.wrapped.toString('base64') });
+  const { version, id, repository, created, host, label } = key;
+  return { version, id, repository, created, host, label, kdf };
+}
+
+/** The associated data of a key file's wrapping. */
+export function keyAuthenticated(key: Omit<KeyFile, 'wrapped'>): Buffer {
+  if (key.version === 1) return Buffer.from(`snap 1 key ${key.repository} ${key.id}`, 'utf8');
+  return Buffer.concat([Buffer.from('snap 2 key '), encodeCanonicalJson(keyObject(key))]);
+}
+
+export function encodeKeyFile(key: KeyFile): Buffer {
+  return withCheck({ ...keyObject(key), wrapped: key.wrapped.toString('base64') });
 }
 
 export function decodeKeyFile(bytes: Buffer, what: string): KeyFile {
   const fields = decodeChecked(bytes, what);
-  if (fields.number('version') !== 1) {
+  const version = fields.number('version');
+  if (version < 1 || version > KEY_FILE_VERSION) {
     throw new EngineError('REPOSITORY_UNSUPPORTED', `Cannot use ${what}: it is of a newer version. Use a newer snap`);
   }
   const kdfFields = new JsonFields(fields.object('kdf'), what);
@@ -125,6 +140,7 @@ export function decodeKeyFile(bytes: Buffer, what: string): KeyFile {
           parallelism: kdfFields.number('parallelism'),
         };
   return {
+    version,
     id: fields.text('id') as KeyId,
     repository: fields.text('repository') as RepositoryId,
     created: fields.text('created'),

@@ -6,7 +6,15 @@ import { EngineError, isEngineError } from '../base/errors.ts';
 import { isHex, type KeyId, type RepositoryId } from '../base/ids.ts';
 import { CONFIG_BYTES_MAX, KEY_FILES_MAX, KIB, MIB } from '../base/limits.ts';
 import { derivePasswordKey, isWithinBounds } from '../codec/password.ts';
-import { decodeKeyFile, encodeKeyFile, type KeyDerivation, type KeyFile, keyCopyName } from '../format/config.ts';
+import {
+  decodeKeyFile,
+  encodeKeyFile,
+  KEY_FILE_VERSION,
+  type KeyDerivation,
+  type KeyFile,
+  keyAuthenticated,
+  keyCopyName,
+} from '../format/config.ts';
 import type { Backend } from '../storage/backend.ts';
 import { SECRET_BYTES, type Secrets } from './key-material.ts';
 
@@ -37,10 +45,6 @@ export interface KeyDescription {
   readonly protection: 'password' | 'none';
 }
 
-function associated(key: { readonly repository: RepositoryId; readonly id: KeyId }): Buffer {
-  return Buffer.from(`snap 1 key ${key.repository} ${key.id}`, 'utf8');
-}
-
 async function wrappingKey(credential: Credential, kdf: KeyDerivation): Promise<Buffer | undefined> {
   if (kdf.type === 'none') return credential.type === 'none' ? Buffer.alloc(SECRET_BYTES) : undefined;
   // An empty password is never a key's: createKeyFile refuses it.
@@ -68,7 +72,10 @@ export async function createKeyFile(options: {
   const key = await wrappingKey(credential, kdf);
   if (key === undefined) throw new EngineError('INTERNAL', 'A credential does not fit the key made for it');
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(associated({ repository, id }));
+  const { label, now } = options;
+  const created = now.toISOString();
+  const words = { version: KEY_FILE_VERSION, id, repository, created, host: hostname(), label, kdf };
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(keyAuthenticated(words));
   const wrapped = Buffer.concat([
     nonce,
     cipher.update(options.secrets.content),
@@ -76,7 +83,7 @@ export async function createKeyFile(options: {
     cipher.final(),
     cipher.getAuthTag(),
   ]);
-  return { id, repository, created: options.now.toISOString(), host: hostname(), label: options.label, kdf, wrapped };
+  return { ...words, wrapped };
 }
 
 /** The secrets, or undefined where the credential does not open this key. */
@@ -84,7 +91,7 @@ export async function openKeyFile(file: KeyFile, credential: Credential): Promis
   const key = await wrappingKey(credential, file.kdf);
   if (key === undefined || file.wrapped.length !== NONCE_BYTES + 2 * SECRET_BYTES + TAG_BYTES) return undefined;
   const decipher = createDecipheriv('aes-256-gcm', key, file.wrapped.subarray(0, NONCE_BYTES))
-    .setAAD(associated(file))
+    .setAAD(keyAuthenticated(file))
     .setAuthTag(file.wrapped.subarray(-TAG_BYTES));
   try {
     const plain = Buffer.concat([decipher.update(file.wrapped.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
@@ -110,9 +117,12 @@ export interface KeyFileDamage {
   readonly error: EngineError;
 }
 
-/** Every key, from whichever copy is whole. What is damaged, or lacks its copy, is listed beside them. */
+/**
+ * Every key, from whichever copy is whole. What is damaged, or lacks its copy, is listed beside them. Copies that differ
+ * are both given out: the password tells which one nobody changed.
+ */
 export async function loadKeyFiles(backend: Backend): Promise<{ keys: KeyFile[]; damage: KeyFileDamage[] }> {
-  const keys = new Map<KeyId, KeyFile>();
+  const keys = new Map<KeyId, KeyFile[]>();
   const damage: KeyFileDamage[] = [];
   const names = new Set<string>();
   for await (const file of backend.list('key')) {
@@ -129,7 +139,12 @@ export async function loadKeyFiles(backend: Backend): Promise<{ keys: KeyFile[];
       if (key.kdf.type !== 'none' && !isWithinBounds(key.kdf)) {
         throw new EngineError('OBJECT_CORRUPT', `Key ${file.name} asks for more than any password is derived with`);
       }
-      keys.set(key.id, key);
+      const [copy] = keys.get(key.id) ?? [];
+      if (copy === undefined) keys.set(key.id, [key]);
+      else if (!encodeKeyFile(copy).equals(encodeKeyFile(key))) {
+        keys.get(key.id)?.push(key);
+        throw new EngineError('OBJECT_CORRUPT', `The two copies of key ${key.id} differ: one of them was changed`);
+      }
     } catch (error) {
       if (!isEngineError(error) || error.code === 'STORAGE_FAILED') throw error;
       if (error.code !== 'OBJECT_MISSING') damage.push({ name: file.name, error });
@@ -141,7 +156,7 @@ export async function loadKeyFiles(backend: Backend): Promise<{ keys: KeyFile[];
       damage.push({ name, error: new EngineError('OBJECT_MISSING', `One of the two copies of key ${id} is missing`) });
     }
   }
-  return { keys: [...keys.values()], damage };
+  return { keys: [...keys.values()].flat(), damage };
 }
 
 export function describeKey(file: KeyFile): KeyDescription {

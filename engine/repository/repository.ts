@@ -240,13 +240,15 @@ export class Repository {
     const { keys } = await loadKeyFiles(this.backend);
     const fitting = keys.filter((key) => key.id.startsWith(prefix));
     const [key] = fitting;
-    if (key === undefined || fitting.length > 1) {
+    // Copies of one key may differ, and are listed both.
+    const isOne = (list: readonly KeyFile[]): boolean => new Set(list.map(({ id }) => id)).size === 1;
+    if (key === undefined || !isOne(fitting)) {
       throw new EngineError(
         'KEY_NOT_FOUND',
         `${fitting.length === 0 ? 'No key has' : 'More than one key has'} an id that begins with "${prefix}"`,
       );
     }
-    if (keys.length === 1) {
+    if (isOne(keys)) {
       throw new EngineError(
         'KEY_LAST',
         `Key ${key.id} is the only one: without it nobody could open the repository. Add another one first`,

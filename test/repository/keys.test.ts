@@ -5,7 +5,8 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type ErrorCode, isEngineError } from '../../engine/base/errors.ts';
-import { keyCopyName } from '../../engine/format/config.ts';
+import type { KeyId } from '../../engine/base/ids.ts';
+import { encodeKeyFile, keyCopyName } from '../../engine/format/config.ts';
 import { backup } from '../../engine/operations/backup/backup.ts';
 import { type Credential, loadKeyFiles, removeKeyFile, writeKeyFile } from '../../engine/repository/keys.ts';
 import { Repository } from '../../engine/repository/repository.ts';
@@ -102,6 +103,35 @@ test('a key that asks for more than any password is derived with is damage, and 
     damage.map(({ error }) => error.code),
     ['OBJECT_CORRUPT', 'OBJECT_CORRUPT'],
   );
+});
+
+test('trap 10: a key file whose words were changed does not open, and one changed copy costs nothing', async (t) => {
+  const { backend, repository, cacheDirectory } = await made(t);
+  const [key] = (await loadKeyFiles(backend)).keys;
+  assert.ok(key !== undefined && key.version === 2);
+  for (const words of [
+    { label: 'another' },
+    { host: 'another' },
+    { created: '2001-01-01T00:00:00.000Z' },
+    { version: 1 },
+  ]) {
+    const bytes = encodeKeyFile({ ...key, ...words });
+    for (const name of [key.id, keyCopyName(key.id)]) {
+      const one = new ReplacedFile(backend, { kind: 'key', name, bytes });
+      await opening(one, cacheDirectory, password('first'));
+      assert.deepEqual(
+        (await loadKeyFiles(one)).damage.map(({ error }) => error.code),
+        ['OBJECT_CORRUPT'],
+      );
+      await assert.rejects(
+        opening(one, cacheDirectory, password('first')).then((opened) => opened.removeKey(key.id)),
+        fails('KEY_LAST'),
+      );
+      const both = new ReplacedFile(one, { kind: 'key', name: keyCopyName(name as KeyId), bytes });
+      await assert.rejects(opening(both, cacheDirectory, password('first')), fails('PASSWORD_WRONG'));
+    }
+  }
+  assert.equal((await repository.listKeys()).length, 1);
 });
 
 test('a removed key opens nothing any more; the last one stays', async (t) => {
