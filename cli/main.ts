@@ -72,6 +72,11 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/stats.ts')).statsCommand(),
   },
   {
+    name: 'copy',
+    description: 'copy snapshots to another repository',
+    load: async () => (await import('./commands/copy.ts')).copyCommand(),
+  },
+  {
     name: 'key',
     description: 'passwords, and a recovery sheet to print',
     load: async () => (await import('./commands/key.ts')).keyCommand(),

@@ -36,6 +36,8 @@ export type {
   SnapshotFlaw,
 } from './operations/forget/plan-retention.ts';
 export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
+export { copy } from './operations/copy/copy.ts';
+export type { CopyOptions, CopyResult, SnapshotPair } from './operations/copy/options.ts';
 export {
   addKey,
   changePassword,

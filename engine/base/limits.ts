@@ -110,6 +110,18 @@ export const SHRINK_PERCENT_DEFAULT = 50;
 /** Folders that a suspicion names. */
 export const SHRINK_EXAMPLES_MAX = 5;
 
+// ---- copy, export, import
+/** Blobs that are read as one batch, and their plaintext bytes; two batches are in memory at a time. */
+export const READ_BATCH_BLOBS_MAX = 16_384;
+export const READ_BATCH_BYTES = 16 * MIB;
+/** Blobs that a copy gathers before it reads them in the order in which they lie. */
+export const COPY_WISHES_MAX = 16_384;
+/** Directories and blobs of which a copy remembers that they are done; the rest is looked up again. */
+export const COPY_REMEMBERED_MAX = 100_000;
+/** Packs are named by a segment before the end of a run once they are this many bytes and this part of all (one in so many). */
+export const SEGMENT_EARLY_BYTES_MIN = 64 * MIB;
+export const SEGMENT_EARLY_SHARE = 8;
+
 // ---- leases
 export const LEASE_REFRESH_MS = 5 * 60_000;
 export const LEASE_STALE_MS = 30 * 60_000;
