@@ -77,6 +77,11 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/copy.ts')).copyCommand(),
   },
   {
+    name: 'export',
+    description: 'one portable file out: zip, tar, tar.zst',
+    load: async () => (await import('./commands/export.ts')).exportCommand(),
+  },
+  {
     name: 'key',
     description: 'passwords, and a recovery sheet to print',
     load: async () => (await import('./commands/key.ts')).keyCommand(),

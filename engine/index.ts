@@ -38,6 +38,13 @@ export type {
 export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
 export { copy } from './operations/copy/copy.ts';
 export type { CopyOptions, CopyResult, SnapshotPair } from './operations/copy/options.ts';
+export { exportSnapshot } from './operations/export/export.ts';
+export {
+  ARCHIVE_FORMATS,
+  type ArchiveFormat,
+  type ExportOptions,
+  type ExportResult,
+} from './operations/export/options.ts';
 export {
   addKey,
   changePassword,

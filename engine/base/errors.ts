@@ -52,6 +52,8 @@ export const ERROR_CODES = [
   'LIMIT_EXCEEDED',
   /** The caller's AbortSignal fired. */
   'INTERRUPTED',
+  /** An archive that is to be imported is none, is damaged, was cut off, or uses what is not known here. */
+  'ARCHIVE_INVALID',
   /** A database could not be exported, checked or swapped. */
   'DATABASE_FAILED',
   /** --strict: problems were met and no snapshot was kept. */

@@ -122,6 +122,15 @@ export const COPY_REMEMBERED_MAX = 100_000;
 export const SEGMENT_EARLY_BYTES_MIN = 64 * MIB;
 export const SEGMENT_EARLY_SHARE = 8;
 
+/** Files up to this size are put into a zip as a whole, with their length and CRC-32 in front. */
+export const ZIP_WHOLE_BYTES_MAX = 1 * MIB;
+/** Pieces that an export hands out are gathered up to this size. */
+export const EXPORT_PIECE_BYTES = 256 * KIB;
+/** Inodes with several names that an export remembers; beyond that, names become files of their own. */
+export const EXPORT_LINK_GROUPS_MAX = 1_000_000;
+/** Memory that decompressing an archive may take: 2 to the power of this. zstd's own default. */
+export const ZSTD_WINDOW_LOG_MAX = 27;
+
 // ---- leases
 export const LEASE_REFRESH_MS = 5 * 60_000;
 export const LEASE_STALE_MS = 30 * 60_000;

@@ -1,0 +1,138 @@
+/** Exports a snapshot, or a part of it, as one portable file. */
+
+import { COMPRESSION_LEVEL_DEFAULT, EXPORT_PIECE_BYTES, PROGRESS_INTERVAL_MS } from '../../base/limits.ts';
+import type { NodeType } from '../../base/stat.ts';
+import { ZstdCompressor } from '../../codec/zstd-stream.ts';
+import type { Repository } from '../../repository/repository.ts';
+import type { Snapshot } from '../../repository/snapshots.ts';
+import type { ExportOptions, ExportResult } from './options.ts';
+import { tarStream } from './tar-stream.ts';
+import { ArchiveWalk, type WalkedEntry } from './walk.ts';
+import { ZipStream } from './zip-stream.ts';
+
+const TAR_TYPES: ReadonlySet<NodeType> = new Set(['file', 'dir', 'symlink', 'fifo', 'chardev', 'dev']);
+const ZIP_TYPES: ReadonlySet<NodeType> = new Set(['file', 'dir', 'symlink']);
+
+/**
+ * The archive's bytes in order; the generator returns what it holds. The same snapshot gives the same bytes. A tar carries
+ * times to the nanosecond, owners, attributes, hard links, holes and devices; a zip carries files, directories, symbolic
+ * links, modes, owners' numbers and times. What the format has no place for is told to the monitor. Throws PATH_NOT_FOUND,
+ * SNAPSHOT_NOT_FOUND, OBJECT_CORRUPT, OBJECT_MISSING, INTERRUPTED: what came until then is no archive.
+ */
+export async function* exportSnapshot(
+  repository: Repository,
+  options: ExportOptions,
+): AsyncGenerator<Buffer, ExportResult> {
+  const startedMs = performance.now();
+  const snapshot = await repository.snapshots.find(options.snapshot, options.filter);
+  await repository.loadIndex();
+  const run = new ExportRun(repository, snapshot, options);
+  let archiveBytes = 0;
+  for await (const piece of run.pieces()) {
+    archiveBytes += piece.length;
+    yield piece;
+  }
+  return { ...run.result(), archiveBytes, totalDuration: (performance.now() - startedMs) / 1000 };
+}
+
+class ExportRun {
+  readonly #repository: Repository;
+  readonly #snapshot: Snapshot;
+  readonly #options: ExportOptions;
+  readonly #leftOut: { [type in NodeType]?: number } = {};
+  #files = 0;
+  #bytes = 0;
+  #lastProgressMs = 0;
+
+  constructor(repository: Repository, snapshot: Snapshot, options: ExportOptions) {
+    this.#repository = repository;
+    this.#snapshot = snapshot;
+    this.#options = options;
+  }
+
+  result(): Pick<ExportResult, 'snapshot' | 'files' | 'bytes' | 'leftOut'> {
+    return { snapshot: this.#snapshot, files: this.#files, bytes: this.#bytes, leftOut: this.#leftOut };
+  }
+
+  pieces(): AsyncGenerator<Buffer> {
+    const told = {
+      onEntry: (walked: WalkedEntry) => this.#noteEntry(walked),
+      onBytes: (bytes: number) => {
+        this.#bytes += bytes;
+      },
+    };
+    if (this.#options.format === 'zip') {
+      let walks = 0;
+      const zip = new ZipStream({
+        repository: this.#repository,
+        walk: () => this.#walk(++walks === 1).entries(),
+        deflates: this.#options.compression !== 'off',
+        ...told,
+      });
+      return gathered(zip.pieces());
+    }
+    const tar = tarStream(this.#repository, this.#walk(true).entries(), told);
+    if (this.#options.format === 'tar') return gathered(tar);
+    const { compression = COMPRESSION_LEVEL_DEFAULT } = this.#options;
+    return compressed(gathered(tar), compression === 'off' ? 1 : compression);
+  }
+
+  #walk(tells: boolean): ArchiveWalk {
+    const isZip = this.#options.format === 'zip';
+    return new ArchiveWalk({
+      repository: this.#repository,
+      snapshot: this.#snapshot,
+      path: this.#options.path,
+      types: isZip ? ZIP_TYPES : TAR_TYPES,
+      hardLinks: !isZip,
+      ownEntry: !isZip,
+      onLeftOut: ({ type }, path) => {
+        if (!tells) return;
+        this.#leftOut[type] = (this.#leftOut[type] ?? 0) + 1;
+        this.#options.monitor?.note?.(
+          `${path.toString('utf8')} is left out: a ${this.#options.format} has no place for a ${type}`,
+        );
+      },
+      signal: this.#options.signal,
+    });
+  }
+
+  #noteEntry({ entry }: WalkedEntry): void {
+    if (entry.type !== 'dir') this.#files++;
+    const now = performance.now();
+    if (now - this.#lastProgressMs < PROGRESS_INTERVAL_MS) return;
+    this.#lastProgressMs = now;
+    this.#options.monitor?.progress?.({
+      filesDone: this.#files,
+      bytesDone: this.#bytes,
+      filesTotal: undefined,
+      bytesTotal: undefined,
+      bytesNew: this.#bytes,
+      problems: 0,
+      currentPath: entry.path.toString('utf8'),
+    });
+  }
+}
+
+/** Small pieces run together; what comes out belongs to whoever takes it, but for large pieces, which are views. */
+async function* gathered(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let memory = Buffer.allocUnsafeSlow(EXPORT_PIECE_BYTES);
+  let filled = 0;
+  for await (const piece of pieces) {
+    const isLarge = piece.length > memory.length / 2;
+    if (filled > 0 && (isLarge || filled + piece.length > memory.length)) {
+      yield memory.subarray(0, filled);
+      memory = Buffer.allocUnsafeSlow(EXPORT_PIECE_BYTES);
+      filled = 0;
+    }
+    if (isLarge) yield piece;
+    else filled += piece.copy(memory, filled);
+  }
+  if (filled > 0) yield memory.subarray(0, filled);
+}
+
+async function* compressed(pieces: AsyncIterable<Buffer>, level: number): AsyncGenerator<Buffer> {
+  const compressor = new ZstdCompressor(level);
+  for await (const piece of pieces) yield* compressor.compress(piece);
+  yield* compressor.finish();
+}
