@@ -82,6 +82,11 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/export.ts')).exportCommand(),
   },
   {
+    name: 'import',
+    description: 'an archive in: zip, tar, tar.zst, tar.gz',
+    load: async () => (await import('./commands/import.ts')).importCommand(),
+  },
+  {
     name: 'key',
     description: 'passwords, and a recovery sheet to print',
     load: async () => (await import('./commands/key.ts')).keyCommand(),

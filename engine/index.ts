@@ -45,6 +45,8 @@ export {
   type ExportOptions,
   type ExportResult,
 } from './operations/export/options.ts';
+export { importArchive } from './operations/import/import.ts';
+export type { ImportFormat, ImportOptions, ImportResult } from './operations/import/options.ts';
 export {
   addKey,
   changePassword,

@@ -131,6 +131,20 @@ export const EXPORT_LINK_GROUPS_MAX = 1_000_000;
 /** Memory that decompressing an archive may take: 2 to the power of this. zstd's own default. */
 export const ZSTD_WINDOW_LOG_MAX = 27;
 
+/** An archive may unfold to so many times its compressed length, beyond the first bytes that are free (trap 33). */
+export const IMPORT_EXPANSION_MAX = 200;
+export const IMPORT_EXPANSION_BYTES_FREE = 1 * GIB;
+/** An extended header of a tar, and a name that stands in an entry of its own. */
+export const TAR_EXTENDED_BYTES_MAX = 4 * MIB;
+/** Records that hold for all entries of a tar that follow. */
+export const TAR_GLOBAL_RECORDS_MAX = 1000;
+/** Regions of data in one sparse file of a tar. */
+export const TAR_REGIONS_MAX = 1_000_000;
+/** Longer files than any file system holds are refused: a sparse entry can claim anything. */
+export const IMPORT_FILE_BYTES_MAX = 16 * 1024 * GIB;
+/** Rows of an import that are in memory before they go to a database in the cache directory. */
+export const SCRATCH_ROWS_PENDING_MAX = 2048;
+
 // ---- leases
 export const LEASE_REFRESH_MS = 5 * 60_000;
 export const LEASE_STALE_MS = 30 * 60_000;

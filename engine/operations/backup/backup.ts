@@ -19,6 +19,7 @@ import { BlobWriter, type StoredPack } from '../../repository/blob-writer.ts';
 import { HeldLease } from '../../repository/leases.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { RunClaims } from '../../repository/run-claims.ts';
+import { nowNs } from '../../repository/run-facts.ts';
 import { SegmentWriter } from '../../repository/segment-writer.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { TreeWriter } from '../../repository/tree-writer.ts';
@@ -57,10 +58,6 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   } finally {
     await run.close();
   }
-}
-
-function nowNs(): bigint {
-  return BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
 }
 
 class BackupRun {

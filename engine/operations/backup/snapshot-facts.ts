@@ -1,12 +1,13 @@
 /** Facts about a run that its snapshot records. */
 
 import { createHash } from 'node:crypto';
-import { userInfo } from 'node:os';
 import { createOwnerNames } from '../../filesystem/owners.ts';
 import type { JsonObject } from '../../format/canonical-json.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { BackupOptions } from './options.ts';
 import { sourcePaths } from './parent.ts';
+
+export { isoWithZone, userName } from '../../repository/run-facts.ts';
 
 /** Names the journal of runs with the same sources. */
 export function journalKey(options: BackupOptions): string {
@@ -28,23 +29,6 @@ export function rulesJson(options: BackupOptions): JsonObject {
     oneFileSystem: options.oneFileSystem === true,
     databases: options.databases !== false,
   };
-}
-
-export function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return '';
-  }
-}
-
-/** ISO 8601 in local time with its offset. */
-export function isoWithZone(date: Date): string {
-  const offset = -date.getTimezoneOffset();
-  const local = new Date(date.getTime() + offset * 60_000).toISOString().slice(0, -1);
-  const sign = offset < 0 ? '-' : '+';
-  const two = (value: number): string => String(Math.floor(Math.abs(value))).padStart(2, '0');
-  return `${local}${sign}${two(offset / 60)}:${two(offset % 60)}`;
 }
 
 /** Names of users and groups: those of the parent, and those of the ids that this run met. */

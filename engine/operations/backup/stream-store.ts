@@ -2,14 +2,13 @@
 
 import { EngineError, throwIfAborted } from '../../base/errors.ts';
 import { BLOB_ID_BYTES, type BlobId } from '../../base/ids.ts';
-import { CHUNK_LARGE_BYTES_MAX, MIB, NAME_BYTES_MAX } from '../../base/limits.ts';
+import { MIB, NAME_BYTES_MAX } from '../../base/limits.ts';
 import { S_IFREG, STAT_BYTES, type Time, writeStat } from '../../base/stat.ts';
-import { Chunker, type ChunkerParameters, chunkerParameters } from '../../codec/chunker.ts';
-import { fileClass } from '../../codec/file-class.ts';
-import { type ContentEntry, encodeRow } from '../../format/row.ts';
+import { encodeRow } from '../../format/row.ts';
 import type { BlobWriter } from '../../repository/blob-writer.ts';
 import type { RunClaims } from '../../repository/run-claims.ts';
 import type { Store } from '../../repository/sealed-files.ts';
+import { StreamCutter } from '../../repository/stream-cutter.ts';
 import type { TreeWriter } from '../../repository/tree-writer.ts';
 import type { RunContext } from './run-context.ts';
 import type { DirectoryResult } from './scan-types.ts';
@@ -22,9 +21,6 @@ export interface StreamSource {
   readonly succeeded: Promise<void>;
 }
 
-const MEMORY_BYTES = 8 * MIB + CHUNK_LARGE_BYTES_MAX;
-const HEAD_BYTES = 512;
-
 export interface StreamStoreOptions {
   readonly store: Store;
   readonly claims: RunClaims;
@@ -36,34 +32,31 @@ export interface StreamStoreOptions {
 
 export class StreamStore {
   readonly #options: StreamStoreOptions;
-  readonly #chunker: Chunker;
-  readonly #entries: ContentEntry[] = [];
-  #parameters: ChunkerParameters | undefined;
-  #filled = 0;
-  #size = 0;
+  readonly #cutter: StreamCutter;
 
   constructor(options: StreamStoreOptions) {
     this.#options = options;
-    this.#chunker = new Chunker(options.store.keys.gearTable(), MEMORY_BYTES);
+    this.#cutter = new StreamCutter({
+      gearTable: options.store.keys.gearTable(),
+      save: (bytes) => this.#store(bytes),
+      settle: () => options.writer.settle(),
+      checksums: false,
+    });
   }
 
   /** Saves a root tree with the one file. COMMAND_FAILED, or whatever `succeeded` rejects with; INTERRUPTED. */
   async save(source: StreamSource): Promise<DirectoryResult> {
     const { context, trees } = this.#options;
     requireName(source.name);
-    const { memory } = this.#chunker;
+    // The class never depends on the length, which nobody knows yet.
+    this.#cutter.begin(source.name, MIB);
     for await (const piece of source.stream) {
-      for (let at = 0; at < piece.length; ) {
-        const taken = piece.copy(memory, this.#filled, at);
-        this.#filled += taken;
-        at += taken;
-        if (this.#filled === memory.length) await this.#cut(source.name, CHUNK_LARGE_BYTES_MAX);
-      }
+      await this.#cutter.add(piece);
       throwIfAborted(context.signal);
       context.progress(source.name);
     }
     await source.succeeded;
-    await this.#cut(source.name, 0);
+    const { entries, size } = await this.#cutter.finish();
     context.counts.totalFilesProcessed = 1;
     context.counts.filesNew = 1;
     const now = nowTime();
@@ -74,43 +67,23 @@ export class StreamStore {
       gid: process.getgid?.() ?? 0,
       links: 1,
       inode: 0n,
-      size: this.#size,
+      size,
       mtime: now,
       ctime: now,
     });
-    const row = encodeRow({ name: source.name, stat, content: trees.saveContent(this.#entries, this.#size) });
-    return { treeId: trees.saveDirectory([row]), filesBelow: 1, bytesBelow: this.#size };
+    const row = encodeRow({ name: source.name, stat, content: trees.saveContent(entries, size) });
+    return { treeId: trees.saveDirectory([row]), filesBelow: 1, bytesBelow: size };
   }
 
-  /** Cuts until no more than `keep` bytes are left, and moves those to the front. */
-  async #cut(name: Buffer, keep: number): Promise<void> {
-    const { memory } = this.#chunker;
-    // The class never depends on the length, which nobody knows yet.
-    this.#parameters ??= chunkerParameters(
-      fileClass(name, MIB, memory.subarray(0, Math.min(this.#filled, HEAD_BYTES))),
-    );
-    let start = 0;
-    while (start < this.#filled && this.#filled - start > keep) {
-      const length = this.#chunker.cut(this.#parameters, start, this.#filled);
-      this.#store(start, length);
-      start += length;
-      await this.#options.writer.settle();
-    }
-    memory.copyWithin(0, start, this.#filled);
-    this.#filled -= start;
-  }
-
-  #store(start: number, length: number): void {
+  #store(bytes: Buffer): BlobId {
     const { store, claims, writer, context, dryRun } = this.#options;
-    const bytes = this.#chunker.memory.subarray(start, start + length);
     const blobId = store.keys.hashers.data.digest(bytes, BLOB_ID_BYTES) as BlobId;
-    this.#entries.push({ length, blobId });
-    this.#size += length;
-    context.counts.totalBytesProcessed += length;
-    context.counts.bytesRead += length;
-    if (!claims.claim(blobId)) return;
-    context.counts.bytesNew += length;
+    context.counts.totalBytesProcessed += bytes.length;
+    context.counts.bytesRead += bytes.length;
+    if (!claims.claim(blobId)) return blobId;
+    context.counts.bytesNew += bytes.length;
     if (!dryRun) writer.add(blobId, bytes);
+    return blobId;
   }
 }
 

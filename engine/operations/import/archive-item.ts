@@ -1,0 +1,21 @@
+/** What readers of archives give, entry by entry. */
+
+import type { ArchiveEntry } from '../../format/archive-entry.ts';
+
+export interface ArchiveItem {
+  readonly entry: ArchiveEntry;
+  /**
+   * A file's bytes in order, without its holes. What is not read is passed over when the next item is asked for. Pieces
+   * are views that are valid until the next one.
+   */
+  readonly content: () => AsyncIterable<Buffer>;
+}
+
+/** An entry that its reader refuses. */
+export interface RefusedItem {
+  readonly path: Buffer;
+  readonly code: string;
+  readonly why: string;
+}
+
+export type ReadItem = ArchiveItem | RefusedItem;

@@ -1,0 +1,41 @@
+/** What an import is asked for, and what it answers. */
+
+import type { Problem } from '../../base/errors.ts';
+import type { Monitor } from '../../base/monitor.ts';
+import type { BackupCounts } from '../../format/snapshot.ts';
+import type { Snapshot } from '../../repository/snapshots.ts';
+
+export interface ImportOptions {
+  /** A file (zip, tar, tar.zst, tar.gz), or a stream of any of these but zip. */
+  readonly source: { readonly file: Buffer } | { readonly stream: AsyncIterable<Buffer> };
+  /** Absolute path in the snapshot below which everything is put; default: `/`. */
+  readonly prefix?: Buffer | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly label?: string | undefined;
+  /** Default: the machine's name. */
+  readonly host?: string | undefined;
+  /** The snapshot's time; default: now. */
+  readonly time?: Date | undefined;
+  readonly compression?: number | 'off' | undefined;
+  /** How many times its compressed length an archive may unfold to; default: IMPORT_EXPANSION_MAX. */
+  readonly expansionMax?: number | undefined;
+  /** Throw PROBLEMS_FOUND instead of saving a snapshot with problems. */
+  readonly strict?: boolean | undefined;
+  readonly monitor?: Monitor | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly program?: string | undefined;
+}
+
+export const IMPORT_FORMATS = ['tar', 'tar.zst', 'tar.gz', 'zip'] as const;
+export type ImportFormat = (typeof IMPORT_FORMATS)[number];
+
+export interface ImportResult {
+  readonly snapshot: Snapshot;
+  readonly format: ImportFormat;
+  readonly counts: BackupCounts;
+  /** Entries that were refused, each with its reason. At most SNAPSHOT_PROBLEMS_MAX of problemCount. */
+  readonly problems: readonly Problem[];
+  readonly problemCount: number;
+  /** Names that came more than once: the last one counts. */
+  readonly duplicates: number;
+}
