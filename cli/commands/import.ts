@@ -36,10 +36,7 @@ export function importCommand(): Command {
     'import',
     'Make a snapshot of what an archive holds: zip, tar, tar.zst or tar.gz, told apart by their content. Nothing is ' +
       'unpacked to disk; names that lead out of the archive are refused, links are stored and never followed.',
-    [
-      'snap import audiobooks.zip --prefix /srv/audiobooks',
-      'ssh other tar -cf - /srv/books | snap import - --tag moved',
-    ],
+    ['snap import audiobooks.zip --prefix /srv/audiobooks', 'snap import - --tag moved < books.tar.zst'],
   )
     .argument('<file>', 'the archive, or - for standard input (not for a zip)')
     .option('--prefix <path>', 'put everything below this path (default: /)')

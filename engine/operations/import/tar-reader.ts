@@ -130,7 +130,8 @@ export class TarReader {
       text = lines.pop() ?? '';
       for (const line of lines) {
         if (numbers.length === 1 + 2 * (numbers[0] ?? 0) && numbers.length > 0) break;
-        if (!/^\d{1,15}$/.test(line)) throw new EngineError('ARCHIVE_INVALID', 'The map of a sparse file is damaged');
+        if (!/^\d{1,16}$/.test(line) || !Number.isSafeInteger(Number(line)))
+          throw new EngineError('ARCHIVE_INVALID', 'The map of a sparse file is damaged');
         numbers.push(Number(line));
       }
       requireFew(numbers[0] ?? 0);
