@@ -113,11 +113,11 @@ export const SHRINK_EXAMPLES_MAX = 5;
 // ---- copy, export, import
 /** Blobs that are read as one batch, and their plaintext bytes; two batches are in memory at a time. */
 export const READ_BATCH_BLOBS_MAX = 16_384;
-export const READ_BATCH_BYTES = 16 * MIB;
+export const READ_BATCH_BYTES = 8 * MIB;
 /** Blobs that a copy gathers before it reads them in the order in which they lie. */
 export const COPY_WISHES_MAX = 16_384;
 /** Directories and blobs of which a copy remembers that they are done; the rest is looked up again. */
-export const COPY_REMEMBERED_MAX = 100_000;
+export const COPY_REMEMBERED_MAX = 50_000;
 /** Packs are named by a segment before the end of a run once they are this many bytes and this part of all (one in so many). */
 export const SEGMENT_EARLY_BYTES_MIN = 64 * MIB;
 export const SEGMENT_EARLY_SHARE = 8;

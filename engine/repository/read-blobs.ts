@@ -12,6 +12,9 @@ export interface BlobWish {
   readonly length: number;
 }
 
+/** Fewer bytes than this are read one by one. */
+const CACHED_BYTES_MAX = READ_BATCH_BYTES / 4;
+
 /** One wish's blob: a view that is valid until the next one is asked for, verified; or what is wrong with it. */
 export interface BlobAnswer {
   /** Number of the wish. */
@@ -21,6 +24,13 @@ export interface BlobAnswer {
 
 /** Answers every wish once, in an order of its own. Throws what the store throws; damage is an answer. */
 export async function* readBlobs(repository: Repository, wishes: readonly BlobWish[]): AsyncGenerator<BlobAnswer> {
+  const bytes = wishes.reduce((sum, { length }) => sum + length, 0);
+  if (bytes > CACHED_BYTES_MAX) yield* readBatches(repository, wishes);
+  // Little ones follow each other in frames that the reader's cache holds from one call to the next.
+  else for (const [wish, wanted] of wishes.entries()) yield { wish, bytes: await readOne(repository, wanted) };
+}
+
+async function* readBatches(repository: Repository, wishes: readonly BlobWish[]): AsyncGenerator<BlobAnswer> {
   const plan = new ReadPlan(repository.index);
   const planned: number[] = [];
   const elsewhere: number[] = [];
@@ -60,12 +70,14 @@ export async function* readBlobs(repository: Repository, wishes: readonly BlobWi
     }
     current = next;
   }
-  for (const wish of elsewhere) yield { wish, bytes: await readElsewhere(repository, wishes[wish]) };
+  for (const wish of elsewhere) {
+    const wanted = wishes[wish];
+    if (wanted !== undefined) yield { wish, bytes: await readOne(repository, wanted) };
+  }
 }
 
-/** A blob may be stored twice, or lie in a pack that no segment names (trap 26). */
-async function readElsewhere(repository: Repository, wish: BlobWish | undefined): Promise<Buffer | EngineError> {
-  if (wish === undefined) return new EngineError('INTERNAL', 'A blob was asked for that nobody wished for');
+/** From wherever it can be had: a blob may be stored twice, or lie in a pack that no segment names (trap 26). */
+async function readOne(repository: Repository, wish: BlobWish): Promise<Buffer | EngineError> {
   try {
     const bytes = await repository.blobs.read('data', wish.blobId);
     if (bytes.length === wish.length) return bytes;
