@@ -1,7 +1,7 @@
 /** Decompression of archives with a bound on what they may unfold to: a bomb stops the import (trap 33). */
 
 import { pipeline, Readable, type Transform } from 'node:stream';
-import { createGunzip, createInflateRaw } from 'node:zlib';
+import { createGunzip, createInflateRaw, inflateRawSync } from 'node:zlib';
 import { EngineError, errorMessage } from '../../base/errors.ts';
 import { IMPORT_EXPANSION_BYTES_FREE } from '../../base/limits.ts';
 import { ZstdDecompressor } from '../../codec/zstd-stream.ts';
@@ -50,6 +50,19 @@ export class Expansion {
 
   inflate(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     return this.#through(pieces, createInflateRaw());
+  }
+
+  /** A small piece at once: a stream for each of many little files costs more than their content. */
+  inflateWhole(coded: Buffer, lengthMax: number): Buffer {
+    this.#compressed += coded.length;
+    try {
+      const plain = inflateRawSync(coded, { maxOutputLength: Math.max(1, lengthMax) });
+      this.give(plain.length);
+      return plain;
+    } catch (error) {
+      if (error instanceof EngineError) throw error;
+      throw new EngineError('ARCHIVE_INVALID', `The compressed data is damaged: ${errorMessage(error)}`, error);
+    }
   }
 
   async *#through(pieces: AsyncIterable<Buffer>, inflater: Transform): AsyncGenerator<Buffer> {

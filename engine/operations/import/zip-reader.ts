@@ -3,7 +3,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { EngineError, errorMessage } from '../../base/errors.ts';
-import { KIB, MIB } from '../../base/limits.ts';
+import { KIB, MIB, ZIP_WHOLE_BYTES_MAX } from '../../base/limits.ts';
 import { ZIP_FLAG_ENCRYPTED, ZIP_METHOD_DEFLATE, ZIP_METHOD_STORED } from '../../format/archive-zip.ts';
 import {
   decodeZip64End,
@@ -182,10 +182,9 @@ export class ZipReader {
     const dataAt = start + ZIP_LOCAL_BYTES + nameBytes + extraBytes;
     if (dataAt + central.compressedBytes > end.base + end.offset)
       invalid(`the data of ${name} reaches into the directory`);
-    const raw = this.#file.pieces(dataAt, central.compressedBytes);
     let bytes = 0;
     let sum = 0;
-    for await (const piece of central.method === ZIP_METHOD_STORED ? raw : this.#expansion.inflate(raw)) {
+    for await (const piece of this.#plain(central, dataAt)) {
       bytes += piece.length;
       if (bytes > central.bytes) invalid(`${name} is longer than its directory says`);
       sum = crc32(piece, sum);
@@ -193,5 +192,12 @@ export class ZipReader {
     }
     if (bytes !== central.bytes) invalid(`${name} is shorter than its directory says`);
     if (sum !== central.crc32) invalid(`the checksum of ${name} does not fit its data`);
+  }
+
+  async *#plain({ method, compressedBytes, bytes }: ZipCentral, dataAt: number): AsyncGenerator<Buffer> {
+    const raw = this.#file.pieces(dataAt, compressedBytes);
+    if (method === ZIP_METHOD_STORED) yield* raw;
+    else if (Math.max(compressedBytes, bytes) > ZIP_WHOLE_BYTES_MAX) yield* this.#expansion.inflate(raw);
+    else yield this.#expansion.inflateWhole(this.#file.read(dataAt, compressedBytes), bytes);
   }
 }
