@@ -26,6 +26,15 @@ export type { BackupOptions, BackupResult } from './operations/backup/options.ts
 export type { StreamSource } from './operations/backup/stream-store.ts';
 export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
 export type { CheckError, CheckOptions, CheckResult } from './operations/check/check.ts';
+export { copy } from './operations/copy/copy.ts';
+export type { CopyOptions, CopyResult, SnapshotPair } from './operations/copy/options.ts';
+export { exportSnapshot } from './operations/export/export.ts';
+export {
+  ARCHIVE_FORMATS,
+  type ArchiveFormat,
+  type ExportOptions,
+  type ExportResult,
+} from './operations/export/options.ts';
 export { type ForgetOptions, type ForgetResult, forget } from './operations/forget/forget.ts';
 export { GROUP_FIELDS, type GroupBy, type GroupField, type GroupKey } from './operations/forget/groups.ts';
 export type {
@@ -36,15 +45,6 @@ export type {
   SnapshotFlaw,
 } from './operations/forget/plan-retention.ts';
 export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
-export { copy } from './operations/copy/copy.ts';
-export type { CopyOptions, CopyResult, SnapshotPair } from './operations/copy/options.ts';
-export { exportSnapshot } from './operations/export/export.ts';
-export {
-  ARCHIVE_FORMATS,
-  type ArchiveFormat,
-  type ExportOptions,
-  type ExportResult,
-} from './operations/export/options.ts';
 export { importArchive } from './operations/import/import.ts';
 export type { ImportFormat, ImportOptions, ImportResult } from './operations/import/options.ts';
 export {

@@ -15,7 +15,8 @@ async function library(t: TestContext): Promise<CliFixture> {
   return cli;
 }
 
-const VERBS = 'init backup snapshots ls restore cat forget undelete tag pin check stats key unlock'.split(' ');
+const VERBS =
+  'init backup snapshots ls restore cat forget undelete tag pin check stats key unlock copy export import'.split(' ');
 
 test('the help of every verb ends with two worked examples and the exit codes', async (t) => {
   const cli = new CliFixture(t);

@@ -26,6 +26,9 @@ function snapshot(number: number, given: Partial<Snapshot> = {}): Snapshot {
     databases: [],
     summary: {} as Snapshot['summary'],
     program: 'snap',
+    pinned: false,
+    suspect: false,
+    forgotten: false,
     ...given,
   };
 }

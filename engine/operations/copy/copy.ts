@@ -30,7 +30,7 @@ export async function copy(source: Repository, target: Repository, options: Copy
   }
   const { wanted, inSource, failed } = await findWanted(source, options);
   // A copy that cannot be read is made anew.
-  const plan = planCopy(wanted, inSource, await target.snapshots.list({}, () => undefined));
+  const plan = planCopy(wanted, inSource, await target.snapshots.list({}, () => undefined, 'with'));
   const nothing = { copied: [], failed, planned: [], bytesRead: 0, dataAdded: 0, dataAddedPacked: 0 };
   const common = { present: plan.present, keepsIds: sameContentSecret(source, target) };
   const totalDuration = (): number => (performance.now() - startedMs) / 1000;

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { BlobId, SnapshotId } from '../../base/ids.ts';
 import { encodeSnapshot } from '../../format/snapshot.ts';
-import { compareSnapshots, type Snapshot } from '../../repository/snapshots.ts';
+import { type Snapshot, sortSnapshots } from '../../repository/snapshots.ts';
 import type { SnapshotPair } from './options.ts';
 
 export interface CopyPlan {
@@ -19,7 +19,8 @@ const NO_TREE = Buffer.alloc(0) as unknown as BlobId;
 /** Equal for a snapshot and its copy, whose ids of content and of the parent are others. */
 function identity(snapshot: Snapshot): string {
   const leftOut = { count: snapshot.leftOut.count, content: [] };
-  const bare = { ...snapshot, tree: NO_TREE, parent: undefined, leftOut };
+  // Tags and label may be edited on either side.
+  const bare = { ...snapshot, tree: NO_TREE, parent: undefined, leftOut, tags: [], label: '' };
   return createHash('sha256').update(encodeSnapshot(bare)).digest('hex');
 }
 
@@ -37,7 +38,7 @@ export function planCopy(
     if (target !== undefined) pairs.push({ source, target });
     else if (wanted.has(source.id)) toCopy.push(source);
   }
-  return { toCopy: toCopy.sort(compareSnapshots), present: pairs.filter(({ source }) => wanted.has(source.id)), pairs };
+  return { toCopy: sortSnapshots(toCopy), present: pairs.filter(({ source }) => wanted.has(source.id)), pairs };
 }
 
 /** The pair whose trees are most like the snapshot's: its parent's, else the newest of the same paths, else the newest. */
