@@ -73,8 +73,10 @@ export const RUN_CLAIMS_MAX = 700_000;
 
 // ---- small sealed files
 export const SEALED_FILE_BYTES_MAX = 256 * MIB;
-/** Small sealed files that are read or written at a time. */
-export const SEALED_FILES_AT_ONCE_MAX = 16;
+/** Small sealed files that are read at a time: the next batch while this one is decoded. */
+export const SEALED_FILES_AT_ONCE_MAX = 64;
+/** Small sealed files that are written at a time. */
+export const SEALED_WRITES_AT_ONCE_MAX = 16;
 export const SNAPSHOT_PROBLEMS_MAX = 1000;
 export const CONFIG_BYTES_MAX = 64 * KIB;
 export const KEY_FILES_MAX = 256;

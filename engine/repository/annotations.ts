@@ -1,10 +1,8 @@
 /** Facts that were added to snapshots later. Files never change, so an edit is a new file, and the newest wins. */
 
 import { hostname } from 'node:os';
-import { mapBounded } from '../base/concurrency.ts';
 import { type EngineError, isEngineError } from '../base/errors.ts';
 import { isHex, type SnapshotId } from '../base/ids.ts';
-import { SEALED_FILES_AT_ONCE_MAX } from '../base/limits.ts';
 import {
   type AnnotationKind,
   type AnnotationRecord,
@@ -13,7 +11,7 @@ import {
 } from '../format/annotation.ts';
 import type { Json } from '../format/canonical-json.ts';
 import { isDamagedThere } from './batch-reader.ts';
-import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
+import { decodeRecords, type Store, saveRecord } from './sealed-files.ts';
 
 interface StoredAnnotation extends AnnotationRecord {
   readonly id: string;
@@ -59,21 +57,16 @@ export class Annotations {
     const names: string[] = [];
     for await (const { name } of store.backend.list('annotation')) if (isHex(name, 32)) names.push(name);
     const damage: AnnotationDamage[] = [];
-    const all = await mapBounded(
-      names,
-      SEALED_FILES_AT_ONCE_MAX,
-      async (name): Promise<StoredAnnotation | undefined> => {
-        try {
-          const record = await loadRecord(store, 'annotation', name);
-          return { ...decodeAnnotation(record, `annotation ${name}`), id: name };
-        } catch (error) {
-          if (isEngineError(error, 'OBJECT_MISSING')) return undefined;
-          if (!isDamagedThere(error)) throw error;
-          damage.push({ object: `annotations/${name}`, error });
-          return undefined;
-        }
-      },
-    );
+    const all = await decodeRecords(store, 'annotation', names, (name, open): StoredAnnotation | undefined => {
+      try {
+        return { ...decodeAnnotation(open(), `annotation ${name}`), id: name };
+      } catch (error) {
+        if (isEngineError(error, 'OBJECT_MISSING')) return undefined;
+        if (!isDamagedThere(error)) throw error;
+        damage.push({ object: `annotations/${name}`, error });
+        return undefined;
+      }
+    });
     return new Annotations(
       all.filter((one) => one !== undefined),
       damage,

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { EngineError, isEngineError } from '../base/errors.ts';
 import { FILE_ID_BYTES } from '../base/ids.ts';
-import { COMPRESSION_LEVEL_DEFAULT, SEALED_FILE_BYTES_MAX } from '../base/limits.ts';
+import { COMPRESSION_LEVEL_DEFAULT, SEALED_FILE_BYTES_MAX, SEALED_FILES_AT_ONCE_MAX } from '../base/limits.ts';
 import { Compressor, decompress } from '../codec/compression.ts';
 import { paddedLength } from '../codec/padding.ts';
 import {
@@ -89,4 +89,35 @@ export function openRecord(
 
 export async function loadRecord(store: Store, kind: RecordKind, id: string): Promise<Buffer> {
   return openRecord(store.keys, kind, { id, file: await store.backend.read(kind, id) });
+}
+
+/**
+ * Of many small files what `decode` makes of each, in the order of their ids. `open` gives the record, or throws what
+ * reading or opening it failed with. Files are read a batch at a time, the next one while this one is decoded: taking
+ * turns file by file would wake a thread for every call, which takes longer than the calls.
+ */
+export async function decodeRecords<Decoded>(
+  store: Store,
+  kind: RecordKind,
+  ids: readonly string[],
+  decode: (id: string, open: () => Buffer) => Decoded,
+): Promise<Decoded[]> {
+  const readBatch = (at: number): Promise<PromiseSettledResult<Buffer>[]> =>
+    Promise.allSettled(ids.slice(at, at + SEALED_FILES_AT_ONCE_MAX).map((id) => store.backend.read(kind, id)));
+  const decoded: Decoded[] = [];
+  let next = readBatch(0);
+  for (let at = 0; at < ids.length; at += SEALED_FILES_AT_ONCE_MAX) {
+    const batch = await next;
+    next = readBatch(at + SEALED_FILES_AT_ONCE_MAX);
+    for (const [index, read] of batch.entries()) {
+      const id = ids[at + index] ?? '';
+      decoded.push(
+        decode(id, () => {
+          if (read.status === 'rejected') throw read.reason;
+          return openRecord(store.keys, kind, { id, file: read.value });
+        }),
+      );
+    }
+  }
+  return decoded;
 }

@@ -1,13 +1,11 @@
 /** Snapshots of a repository: listing, naming, saving. */
 
-import { mapBounded } from '../base/concurrency.ts';
 import { EngineError } from '../base/errors.ts';
 import { parseSnapshotId, type SnapshotId } from '../base/ids.ts';
-import { SEALED_FILES_AT_ONCE_MAX } from '../base/limits.ts';
 import { parseMoment } from '../base/moment.ts';
 import { decodeSnapshot, encodeSnapshot, type SnapshotRecord } from '../format/snapshot.ts';
 import { Annotations } from './annotations.ts';
-import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
+import { decodeRecords, loadRecord, type Store, saveRecord } from './sealed-files.ts';
 
 /** A snapshot as it stands now: tags and label are those that were set last. */
 export interface Snapshot extends SnapshotRecord {
@@ -60,8 +58,13 @@ export class SnapshotStore {
 
   /** A snapshot with the facts that were added to it. */
   async load(id: SnapshotId, annotations?: Annotations): Promise<Snapshot> {
-    const record = decodeSnapshot(await loadRecord(this.#store, 'snapshot', id), `snapshot ${id}`);
-    const facts = (annotations ?? (await this.annotations())).factsOf(id);
+    const record = await loadRecord(this.#store, 'snapshot', id);
+    return this.#decode(id, record, annotations ?? (await this.annotations()));
+  }
+
+  #decode(id: SnapshotId, bytes: Buffer, annotations: Annotations): Snapshot {
+    const record = decodeSnapshot(bytes, `snapshot ${id}`);
+    const facts = annotations.factsOf(id);
     return {
       ...record,
       id,
@@ -128,16 +131,17 @@ export class SnapshotStore {
     annotations: Annotations,
     onDamage: ((id: SnapshotId, error: EngineError) => void) | undefined,
   ): Promise<Snapshot[]> {
-    const load = async (id: SnapshotId): Promise<Snapshot | undefined> => {
+    const ids = await this.ids();
+    const loaded = await decodeRecords(this.#store, 'snapshot', ids, (name, open): Snapshot | undefined => {
+      const id = name as SnapshotId;
       try {
-        return await this.load(id, annotations);
+        return this.#decode(id, open(), annotations);
       } catch (error) {
         if (!(error instanceof EngineError) || error.code === 'STORAGE_FAILED' || onDamage === undefined) throw error;
         if (error.code !== 'OBJECT_MISSING') onDamage(id, error);
         return undefined;
       }
-    };
-    const loaded = await mapBounded(await this.ids(), SEALED_FILES_AT_ONCE_MAX, load);
+    });
     return sortSnapshots(loaded.filter((one) => one !== undefined));
   }
 

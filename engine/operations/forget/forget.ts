@@ -5,7 +5,7 @@
 
 import { mapBounded } from '../../base/concurrency.ts';
 import { EngineError, throwIfAborted } from '../../base/errors.ts';
-import { SEALED_FILES_AT_ONCE_MAX } from '../../base/limits.ts';
+import { SEALED_WRITES_AT_ONCE_MAX } from '../../base/limits.ts';
 import { Zone } from '../../base/zone.ts';
 import { encodeCanonicalJson, type Json, type JsonObject } from '../../format/canonical-json.ts';
 import type { Annotations } from '../../repository/annotations.ts';
@@ -185,7 +185,7 @@ async function execute(repository: Repository, plan: ForgetPlan, signal: AbortSi
     await annotations.add(repository, { kind: 'retention', snapshot: undefined, value: retention });
   }
   const going = result.groups.flatMap((group) => group.remove);
-  await mapBounded(going, SEALED_FILES_AT_ONCE_MAX, async ({ snapshot }) => {
+  await mapBounded(going, SEALED_WRITES_AT_ONCE_MAX, async ({ snapshot }) => {
     throwIfAborted(signal);
     await annotations.add(repository, { kind: 'forgotten', snapshot: snapshot.id, value: true });
   });
