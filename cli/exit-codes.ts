@@ -46,6 +46,6 @@ export const EXIT_CODES = {
 /** For the end of every verb's help. */
 export const EXIT_CODE_HELP = `Exit codes:
   0 all done   1 failed, nothing half-done is visible   2 wrong usage
-  3 done, but some files could not be read or written   10 no repository there
-  11 locked   12 wrong password   20 damage found   21 refused by a guard
+  3 done, but some files could not be read or written, or the snapshot is suspect
+  10 no repository there   11 locked   12 wrong password   20 damage found   21 refused by a guard
   130, 143 interrupted: what was stored is kept`;
