@@ -157,3 +157,16 @@ test('a stream that came out empty is suspect', async (t) => {
   assert.equal((await stream('x'.repeat(1000))).suspicion, undefined);
   assert.match((await stream('')).suspicion ?? '', /dump\.sql is empty \(lost 1000 of 1000 bytes/);
 });
+
+test('damage of what a run would be compared with is said, and no reason to go without a snapshot', async (t) => {
+  const made = await given(t, ['a']);
+  const [reference] = await made.repository.snapshots.list();
+  assert.ok(reference !== undefined);
+  const lost = { ...reference, tree: Buffer.alloc(16, 9) as typeof reference.tree };
+  const notes: string[] = [];
+  await made.repository.loadIndex();
+  const options = { paths: [Buffer.from(made.source)], monitor: { note: (text: string) => notes.push(text) } };
+  const now = { tree: reference.tree, mounts: [], parent: lost };
+  assert.equal(await findSuspicion(made.repository, options, now), undefined);
+  assert.match(notes.join(), /cannot be told: snapshot [0-9a-f]{8} cannot be read/);
+});
