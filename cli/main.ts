@@ -32,6 +32,11 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/ls.ts')).lsCommand(),
   },
   {
+    name: 'diff',
+    description: 'what changed between two snapshots, or since one',
+    load: async () => (await import('./commands/diff.ts')).diffCommand(),
+  },
+  {
     name: 'restore',
     description: 'rebuild a tree, a folder, or one file',
     load: async () => (await import('./commands/restore.ts')).restoreCommand(),

@@ -47,6 +47,21 @@ export type {
 export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
 export { importArchive } from './operations/import/import.ts';
 export type { ImportFormat, ImportOptions, ImportResult } from './operations/import/options.ts';
+export { diff } from './operations/diff/diff.ts';
+  type CellValue,
+  CHANGE_KINDS,
+  type Change,
+  type ChangeKind,
+  type DiffEvent,
+  type DiffOptions,
+  type DiffProblem,
+  type DiffSummary,
+  type LiveOptions,
+  METADATA_FIELDS,
+  type MetadataField,
+  type TableChange,
+  type TableRowChange,
+} from './operations/diff/options.ts';
 export {
   addKey,
   changePassword,

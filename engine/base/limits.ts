@@ -147,6 +147,22 @@ export const IMPORT_FILE_BYTES_MAX = 16 * 1024 * GIB;
 /** Rows of an import that are in memory before they go to a database in the cache directory. */
 export const SCRATCH_ROWS_PENDING_MAX = 2048;
 
+// ---- diff, find and log
+/** Changes of a diff that are held to be told in order of their paths; of more, the first come as they are found. */
+export const DIFF_CHANGES_HELD_MAX = 50_000;
+/** Entries on each side, gone or new, among which moved ones are looked for. */
+export const DIFF_MOVE_CANDIDATES_MAX = 50_000;
+/** Entries of two directories that are compared to tell whether they are one. */
+export const DIFF_LIKENESS_ENTRIES_MAX = 1000;
+/** Of a text file whose lines are compared. */
+export const DIFF_TEXT_BYTES_MAX = 32 * MIB;
+/** Lines that may differ before two texts count as having nothing in common between their equal ends. */
+export const DIFF_TEXT_EDITS_MAX = 4000;
+/** Rows of one table that are shown. */
+export const DIFF_TABLE_ROWS_MAX = 1000;
+/** Distinct trees of a search whose lack of matches is remembered, 16 bytes each. */
+export const FIND_TREES_REMEMBERED_MAX = 1_000_000;
+
 // ---- leases
 export const LEASE_REFRESH_MS = 5 * 60_000;
 export const LEASE_STALE_MS = 30 * 60_000;

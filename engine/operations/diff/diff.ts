@@ -1,0 +1,134 @@
+/** What changed between two snapshots, or between a snapshot and the disk. */
+
+import { EngineError, isEngineError, throwIfAborted } from '../../base/errors.ts';
+import { DIFF_CHANGES_HELD_MAX } from '../../base/limits.ts';
+import { isWithin, pathSortKey, ROOT_PATH } from '../../base/paths.ts';
+import type { Node } from '../../format/row.ts';
+import { findPath } from '../../repository/find-node.ts';
+import type { Repository } from '../../repository/repository.ts';
+import type { Snapshot } from '../../repository/snapshots.ts';
+import type { Comparison, Entry } from './comparison.ts';
+import { DiffRun, type FoundChange } from './diff-run.ts';
+import { MoveFinder } from './move-finder.ts';
+import { CHANGE_KINDS, type ChangeKind, type DiffEvent, type DiffOptions, type DiffProblem } from './options.ts';
+import { SnapshotComparison } from './snapshot-comparison.ts';
+
+/** A side of the path that was asked for: a directory, the root, an entry, or nothing. */
+type Subject<E> = { readonly kind: 'root' } | { readonly kind: 'entry'; readonly entry: E } | { readonly kind: 'none' };
+
+/**
+ * Changes in order of their paths (of very many, the first come as they are found), each database's tables behind it,
+ * and a summary at the end. SNAPSHOT_NOT_FOUND; PATH_NOT_FOUND where neither side has the path; OBJECT_CORRUPT,
+ * OBJECT_MISSING, STORAGE_FAILED; INTERRUPTED after the signal. What cannot be read on the disk is a problem.
+ */
+export async function* diff(repository: Repository, options: DiffOptions): AsyncGenerator<DiffEvent> {
+  const before = await repository.snapshots.find(options.before, options.filter);
+  if (typeof options.after !== 'string') throw new EngineError('INTERNAL', 'The disk is not compared yet');
+  const after = await repository.snapshots.find(options.after, options.filter);
+  await repository.loadIndex();
+  const comparison = new SnapshotComparison(repository, before, after);
+  const path = options.path ?? ROOT_PATH;
+  const subjects = {
+    before: await findSubject(repository, before, path),
+    after: await findSubject(repository, after, path),
+  };
+  yield* tellAll(comparison, { options, path, before, after, subjects });
+}
+
+interface Question<After extends Entry> {
+  readonly options: DiffOptions;
+  readonly path: Buffer;
+  readonly before: Snapshot;
+  readonly after: Snapshot | undefined;
+  readonly subjects: { readonly before: Subject<Node>; readonly after: Subject<After> };
+}
+
+async function findSubject(repository: Repository, snapshot: Snapshot, path: Buffer): Promise<Subject<Node>> {
+  try {
+    const found = await findPath(repository.blobs, snapshot, path);
+    return found.kind === 'root' ? { kind: 'root' } : { kind: 'entry', entry: found.node };
+  } catch (error) {
+    if (isEngineError(error, 'PATH_NOT_FOUND')) return { kind: 'none' };
+    throw error;
+  }
+}
+
+async function* tellAll<After extends Entry>(
+  comparison: Comparison<After>,
+  question: Question<After>,
+): AsyncGenerator<DiffEvent> {
+  const { before, after, options } = question;
+  const counts = Object.fromEntries(CHANGE_KINDS.map((kind) => [kind, 0])) as { [kind in ChangeKind]: number };
+  const sums = { bytesAdded: 0, bytesRemoved: 0, problems: 0 };
+  for await (const found of inOrder(comparison, question)) {
+    throwIfAborted(options.signal);
+    if ('event' in found) {
+      sums.problems++;
+      yield found;
+      continue;
+    }
+    const { change } = found;
+    counts[change.change]++;
+    sums.bytesAdded += change.bytesAdded;
+    sums.bytesRemoved += change.bytesRemoved;
+    yield change;
+  }
+  yield { event: 'summary', before, after, counts, ...sums };
+}
+
+/** Everything in order of paths, unless it is too much to be held. */
+async function* inOrder<After extends Entry>(
+  comparison: Comparison<After>,
+  question: Question<After>,
+): AsyncGenerator<FoundChange<After> | DiffProblem> {
+  const sources = [...question.before.paths, ...(question.after?.paths ?? [])];
+  const isInSource = (path: Buffer): boolean =>
+    sources.length === 0 || sources.some((source) => isWithin(path, source));
+  const run = new DiffRun(comparison, isInSource);
+  const finder = new MoveFinder(comparison, run);
+  let held: FoundChange<After>[] = [];
+  for (const source of [() => firstFound(run, question), () => finder.find()]) {
+    for await (const found of source()) {
+      held.push(found);
+      if (held.length < DIFF_CHANGES_HELD_MAX) continue;
+      yield* held;
+      held = [];
+    }
+  }
+  const items = [
+    ...held.map((found) => ({ key: pathSortKey(found.change.path), tell: () => [found] })),
+    ...run.removed.map((root) => ({
+      key: pathSortKey(root.path),
+      tell: () => run.tellRemoved(root, finder.isMovedAway),
+    })),
+    ...run.added.map((root) => ({ key: pathSortKey(root.path), tell: () => run.tellAdded(root, finder.isMovedHere) })),
+  ];
+  items.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  for (const { tell } of items) yield* tell();
+}
+
+async function* firstFound<After extends Entry>(
+  run: DiffRun<After>,
+  { path, before, after, subjects }: Question<After>,
+): AsyncGenerator<FoundChange<After>> {
+  if (subjects.before.kind === 'none' && subjects.after.kind === 'none') {
+    const where = after === undefined ? 'nor the disk' : `nor ${after.id.slice(0, 8)}`;
+    const message = `Neither snapshot ${before.id.slice(0, 8)} ${where} has ${path.toString('utf8')}`;
+    throw new EngineError('PATH_NOT_FOUND', message);
+  }
+  if (subjects.before.kind === 'root' || subjects.after.kind === 'root') {
+    yield* run.compareDirectory({ path, pathBefore: path, before: undefined, after: undefined });
+    return;
+  }
+  const pair = {
+    name: path,
+    before: subjects.before.kind === 'entry' ? subjects.before.entry : undefined,
+    after: subjects.after.kind === 'entry' ? subjects.after.entry : undefined,
+  };
+  if (pair.before !== undefined && pair.after !== undefined && isSameRow(pair.before, pair.after)) return;
+  yield* run.compare(path, pair);
+}
+
+function isSameRow(before: Node, after: Entry): boolean {
+  return 'row' in after && after.row instanceof Buffer && before.row.equals(after.row);
+}
