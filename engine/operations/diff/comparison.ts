@@ -53,3 +53,9 @@ export interface Comparison<After extends Entry> {
   /** A name for what a file holds, if it is known without reading it. */
   contentName(entry: Node | After): string | undefined;
 }
+
+/** One side of the path that was asked for: a snapshot's or the disk's root, an entry, or nothing. */
+export type Subject<E> =
+  | { readonly kind: 'root' }
+  | { readonly kind: 'entry'; readonly entry: E }
+  | { readonly kind: 'none' };

@@ -1,20 +1,28 @@
 /** What changed between two snapshots, or between a snapshot and the disk. */
 
-import { EngineError, isEngineError, throwIfAborted } from '../../base/errors.ts';
+import { EngineError, isEngineError, type Problem, throwIfAborted } from '../../base/errors.ts';
 import { DIFF_CHANGES_HELD_MAX } from '../../base/limits.ts';
 import { isWithin, pathSortKey, ROOT_PATH } from '../../base/paths.ts';
 import type { Node } from '../../format/row.ts';
 import { findPath } from '../../repository/find-node.ts';
+import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
-import type { Comparison, Entry } from './comparison.ts';
+import type { Comparison, Entry, Subject } from './comparison.ts';
 import { DiffRun, type FoundChange } from './diff-run.ts';
+import { LiveComparison } from './live-comparison.ts';
+import { LiveDisk } from './live-disk.ts';
+import { LiveRules } from './live-rules.ts';
 import { MoveFinder } from './move-finder.ts';
-import { CHANGE_KINDS, type ChangeKind, type DiffEvent, type DiffOptions, type DiffProblem } from './options.ts';
+import {
+  CHANGE_KINDS,
+  type ChangeKind,
+  type DiffEvent,
+  type DiffOptions,
+  type DiffProblem,
+  type LiveOptions,
+} from './options.ts';
 import { SnapshotComparison } from './snapshot-comparison.ts';
-
-/** A side of the path that was asked for: a directory, the root, an entry, or nothing. */
-type Subject<E> = { readonly kind: 'root' } | { readonly kind: 'entry'; readonly entry: E } | { readonly kind: 'none' };
 
 /**
  * Changes in order of their paths (of very many, the first come as they are found), each database's tables behind it,
@@ -23,16 +31,40 @@ type Subject<E> = { readonly kind: 'root' } | { readonly kind: 'entry'; readonly
  */
 export async function* diff(repository: Repository, options: DiffOptions): AsyncGenerator<DiffEvent> {
   const before = await repository.snapshots.find(options.before, options.filter);
-  if (typeof options.after !== 'string') throw new EngineError('INTERNAL', 'The disk is not compared yet');
+  const path = options.path ?? ROOT_PATH;
+  if (typeof options.after !== 'string') {
+    yield* diffLive(repository, { options, path, before, live: options.after.live });
+    return;
+  }
   const after = await repository.snapshots.find(options.after, options.filter);
   await repository.loadIndex();
   const comparison = new SnapshotComparison(repository, before, after);
-  const path = options.path ?? ROOT_PATH;
   const subjects = {
     before: await findSubject(repository, before, path),
     after: await findSubject(repository, after, path),
   };
-  yield* tellAll(comparison, { options, path, before, after, subjects });
+  yield* tellAll(comparison, { options, path, before, after, subjects, problems: [] });
+}
+
+async function* diffLive(
+  repository: Repository,
+  question: {
+    readonly options: DiffOptions;
+    readonly path: Buffer;
+    readonly before: Snapshot;
+    readonly live: LiveOptions;
+  },
+): AsyncGenerator<DiffEvent> {
+  const { options, path, before, live } = question;
+  await repository.loadIndex();
+  const problems: Problem[] = [];
+  const disk = new LiveDisk(repository, { signal: options.signal, onProblem: (problem) => problems.push(problem) });
+  const rules = new LiveRules(before.rules, await loadLeftOutPaths(repository.blobs, before));
+  const comparison = new LiveComparison(repository, before, { disk, rules, options: live });
+  const subject = await findSubject(repository, before, path);
+  const now = comparison.findSubject(path, subject.kind === 'entry' ? subject.entry : undefined);
+  const subjects = { before: subject, after: now };
+  yield* tellAll(comparison, { options, path, before, after: undefined, subjects, problems });
 }
 
 interface Question<After extends Entry> {
@@ -41,6 +73,8 @@ interface Question<After extends Entry> {
   readonly before: Snapshot;
   readonly after: Snapshot | undefined;
   readonly subjects: { readonly before: Subject<Node>; readonly after: Subject<After> };
+  /** What could not be read so far and was not told. */
+  readonly problems: Problem[];
 }
 
 async function findSubject(repository: Repository, snapshot: Snapshot, path: Buffer): Promise<Subject<Node>> {
@@ -62,25 +96,28 @@ async function* tellAll<After extends Entry>(
   const sums = { bytesAdded: 0, bytesRemoved: 0, problems: 0 };
   for await (const found of inOrder(comparison, question)) {
     throwIfAborted(options.signal);
-    if ('event' in found) {
-      sums.problems++;
-      yield found;
-      continue;
-    }
+    sums.problems += question.problems.length;
+    yield* tellProblems(question.problems);
     const { change } = found;
     counts[change.change]++;
     sums.bytesAdded += change.bytesAdded;
     sums.bytesRemoved += change.bytesRemoved;
     yield change;
   }
+  sums.problems += question.problems.length;
+  yield* tellProblems(question.problems);
   yield { event: 'summary', before, after, counts, ...sums };
+}
+
+function* tellProblems(problems: Problem[]): Generator<DiffProblem> {
+  for (const problem of problems.splice(0)) yield { event: 'problem', problem };
 }
 
 /** Everything in order of paths, unless it is too much to be held. */
 async function* inOrder<After extends Entry>(
   comparison: Comparison<After>,
   question: Question<After>,
-): AsyncGenerator<FoundChange<After> | DiffProblem> {
+): AsyncGenerator<FoundChange<After>> {
   const sources = [...question.before.paths, ...(question.after?.paths ?? [])];
   const isInSource = (path: Buffer): boolean =>
     sources.length === 0 || sources.some((source) => isWithin(path, source));
