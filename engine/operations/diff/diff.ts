@@ -9,8 +9,9 @@ import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { Comparison, Entry, Subject } from './comparison.ts';
+import { compareDatabases, type DatabasePair, isDatabase } from './database-changes.ts';
 import { DiffRun, type FoundChange } from './diff-run.ts';
-import { LiveComparison } from './live-comparison.ts';
+import { LiveComparison, type LiveEntry } from './live-comparison.ts';
 import { LiveDisk } from './live-disk.ts';
 import { LiveRules } from './live-rules.ts';
 import { MoveFinder } from './move-finder.ts';
@@ -43,7 +44,11 @@ export async function* diff(repository: Repository, options: DiffOptions): Async
     before: await findSubject(repository, before, path),
     after: await findSubject(repository, after, path),
   };
-  yield* tellAll(comparison, { options, path, before, after, subjects, problems: [] });
+  const databaseOf = ({ before: old, after: young, change }: FoundChange<Node>): DatabasePair | undefined =>
+    old !== undefined && young !== undefined && isDatabase(old) && isDatabase(young)
+      ? { path: change.path, before: old, after: young }
+      : undefined;
+  yield* tellAll(repository, comparison, { options, path, before, after, subjects, problems: [], databaseOf });
 }
 
 async function* diffLive(
@@ -64,7 +69,11 @@ async function* diffLive(
   const subject = await findSubject(repository, before, path);
   const now = comparison.findSubject(path, subject.kind === 'entry' ? subject.entry : undefined);
   const subjects = { before: subject, after: now };
-  yield* tellAll(comparison, { options, path, before, after: undefined, subjects, problems });
+  const databaseOf = ({ before: old, after, change }: FoundChange<LiveEntry>): DatabasePair | undefined =>
+    old !== undefined && after?.isSameDatabase === false
+      ? { path: change.path, before: old, after: undefined }
+      : undefined;
+  yield* tellAll(repository, comparison, { options, path, before, after: undefined, subjects, problems, databaseOf });
 }
 
 interface Question<After extends Entry> {
@@ -75,6 +84,8 @@ interface Question<After extends Entry> {
   readonly subjects: { readonly before: Subject<Node>; readonly after: Subject<After> };
   /** What could not be read so far and was not told. */
   readonly problems: Problem[];
+  /** The database that a change is about, if it is one. */
+  readonly databaseOf: (found: FoundChange<After>) => DatabasePair | undefined;
 }
 
 async function findSubject(repository: Repository, snapshot: Snapshot, path: Buffer): Promise<Subject<Node>> {
@@ -88,6 +99,7 @@ async function findSubject(repository: Repository, snapshot: Snapshot, path: Buf
 }
 
 async function* tellAll<After extends Entry>(
+  repository: Repository,
   comparison: Comparison<After>,
   question: Question<After>,
 ): AsyncGenerator<DiffEvent> {
@@ -103,6 +115,9 @@ async function* tellAll<After extends Entry>(
     sums.bytesAdded += change.bytesAdded;
     sums.bytesRemoved += change.bytesRemoved;
     yield change;
+    const database = change.change === 'content' && options.tables !== false ? question.databaseOf(found) : undefined;
+    if (database === undefined) continue;
+    yield* compareDatabases(repository, database, { rows: options.rows === true, signal: options.signal });
   }
   sums.problems += question.problems.length;
   yield* tellProblems(question.problems);
