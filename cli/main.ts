@@ -32,6 +32,16 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/ls.ts')).lsCommand(),
   },
   {
+    name: 'find',
+    description: 'search all snapshots',
+    load: async () => (await import('./commands/find.ts')).findCommand(),
+  },
+  {
+    name: 'log',
+    description: 'every version of one path through time',
+    load: async () => (await import('./commands/log.ts')).logCommand(),
+  },
+  {
     name: 'diff',
     description: 'what changed between two snapshots, or since one',
     load: async () => (await import('./commands/diff.ts')).diffCommand(),

@@ -1,7 +1,15 @@
 /** Text for people: sizes, times, tables, progress. Results go to standard output, everything else to standard error. */
 
 import { styleText } from 'node:util';
-import type { Damage, DatabaseRecord, Monitor, Problem, Progress, Time } from '../engine/index.ts';
+import {
+  type Damage,
+  type DatabaseRecord,
+  type Monitor,
+  type Problem,
+  type Progress,
+  SHORT_ID_LENGTH,
+  type Time,
+} from '../engine/index.ts';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
@@ -229,6 +237,18 @@ export function formatTime({ seconds, nanoseconds }: Time): string {
   const fraction = String(nanoseconds).padStart(9, '0');
   if (Math.abs(seconds) > DATE_SECONDS_MAX) return `@${seconds}.${fraction}`;
   return `${new Date(seconds * 1000).toISOString().slice(0, -5)}.${fraction}Z`;
+}
+
+/** A snapshot's time as a person on this machine reads it. */
+export function formatLocalTime(time: string): string {
+  const date = new Date(time);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+export function shortId(id: string): string {
+  return id.slice(0, SHORT_ID_LENGTH);
 }
 
 export function jsonProblem({ path, pathBase64, during, code, message }: Problem): object {

@@ -29,6 +29,8 @@ export type { CheckError, CheckOptions, CheckResult } from './operations/check/c
 export { copy } from './operations/copy/copy.ts';
 export type { CopyOptions, CopyResult, SnapshotPair } from './operations/copy/options.ts';
 export { exportSnapshot } from './operations/export/export.ts';
+export { diff } from './operations/diff/diff.ts';
+export { diffText } from './operations/diff/diff-text.ts';
 export {
   ARCHIVE_FORMATS,
   type ArchiveFormat,
@@ -47,7 +49,7 @@ export type {
 export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
 export { importArchive } from './operations/import/import.ts';
 export type { ImportFormat, ImportOptions, ImportResult } from './operations/import/options.ts';
-export { diff } from './operations/diff/diff.ts';
+export {
   type CellValue,
   CHANGE_KINDS,
   type Change,
@@ -57,11 +59,10 @@ export { diff } from './operations/diff/diff.ts';
   type DiffProblem,
   type DiffSummary,
   type LiveOptions,
-  METADATA_FIELDS,
-  type MetadataField,
   type TableChange,
   type TableRowChange,
 } from './operations/diff/options.ts';
+export { type FindOptions, type FoundEntry, findEntries } from './operations/find.ts';
 export {
   addKey,
   changePassword,
@@ -71,6 +72,7 @@ export {
   removeKey,
 } from './operations/keys.ts';
 export { type Entry, type ListOptions, listEntries, splitSnapshotPath } from './operations/list.ts';
+export { type LogOptions, logPath, type PathVersion, VERSION_CHANGES, type VersionChange } from './operations/log.ts';
 export {
   OVERWRITE_POLICIES,
   type OverwritePolicy,
@@ -87,8 +89,10 @@ export {
   undelete,
 } from './operations/undelete.ts';
 export { type UnlockResult, unlock } from './operations/unlock.ts';
+export { METADATA_FIELDS, type MetadataField } from './repository/entry-difference.ts';
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
 export { type NewKeyOptions, Repository } from './repository/repository.ts';
+export type { SnapshotRange } from './repository/snapshot-ranges.ts';
 export { SHORT_ID_LENGTH, type Snapshot, type SnapshotFilter } from './repository/snapshots.ts';
 
 export interface LocationOptions {

@@ -7,8 +7,10 @@ import {
   type Change,
   type ChangeKind,
   type DiffEvent,
+  type DiffOptions,
   type DiffSummary,
   diff,
+  diffText,
   EngineError,
   type TableChange,
   type TableRowChange,
@@ -27,6 +29,7 @@ import {
   run,
   withRepository,
   writeLines,
+  writeOutput,
 } from '../session.ts';
 
 interface Options extends GlobalOptions, FilterOptions {
@@ -94,6 +97,7 @@ async function execute(options: Options, interruption: Interruption, words: read
   const after = question.after ?? { live: { readData, ignoreInode, ignoreCtime } };
   const common = { before: question.before, after, path: question.path, filter: filterOf(options) };
   const { signal } = interruption;
+  if (options.text === true) return executeText(options, { ...common, signal });
   let problems = 0;
   await withRepository(options, async (repository) => {
     const onlyCounts = options.stat === true || options.nameOnly === true;
@@ -105,6 +109,16 @@ async function execute(options: Options, interruption: Interruption, words: read
     );
   });
   return problems > 0 ? EXIT_PROBLEMS : EXIT_OK;
+}
+
+async function executeText(options: Options, question: DiffOptions): Promise<number> {
+  const { path } = question;
+  if (path === undefined) throw new EngineError('INVALID_ARGUMENT', '--text is for one file: give its path');
+  const text = await withRepository(options, (repository) => diffText(repository, { ...question, path }));
+  if (outputOf(options).json) {
+    await writeOutput(`${JSON.stringify({ message_type: 'text', ...jsonPath(path), diff: text.toString('utf8') })}\n`);
+  } else await writeOutput(text);
+  return EXIT_OK;
 }
 
 /** The lines of a diff; problems go to standard error. */

@@ -1,10 +1,11 @@
 /** `snap ls SNAP[:PATH]` */
 
 import type { Command } from 'commander';
-import { type Entry, listEntries, type Node, splitSnapshotPath } from '../../engine/index.ts';
+import { type Entry, listEntries, splitSnapshotPath } from '../../engine/index.ts';
 import { argumentBytes } from '../bytes.ts';
+import { jsonEntry } from '../entries.ts';
 import { EXIT_OK } from '../exit-codes.ts';
-import { formatMode, formatTime, jsonPath, printable } from '../render.ts';
+import { formatMode, formatTime, printable } from '../render.ts';
 import {
   addMomentOptions,
   type FilterOptions,
@@ -36,7 +37,7 @@ export function lsCommand(): Command {
 
 async function list(options: Options, interruption: Interruption, [subject = '']: readonly string[]): Promise<number> {
   const { snapshot, path } = splitSnapshotPath(argumentBytes(subject));
-  const render = outputOf(options).json ? jsonEntry : options.long === true ? longLine : shortLine;
+  const render = outputOf(options).json ? jsonLine : options.long === true ? longLine : shortLine;
   await withRepository(options, async (repository) => {
     const entries = listEntries(repository, {
       snapshot,
@@ -49,6 +50,10 @@ async function list(options: Options, interruption: Interruption, [subject = '']
   return EXIT_OK;
 }
 
+function jsonLine(entry: Entry): string {
+  return JSON.stringify(jsonEntry(entry));
+}
+
 function shortLine({ path, node }: Entry): string {
   return printable(path.toString('utf8')) + (node.type === 'dir' ? '/' : '');
 }
@@ -58,29 +63,4 @@ function longLine({ path, node, user, group }: Entry): string {
   const target = node.linkTarget === undefined ? '' : ` -> ${printable(node.linkTarget.toString('utf8'))}`;
   const name = printable(path.toString('utf8'));
   return `${formatMode(node.mode)} ${owner} ${String(node.size).padStart(12)} ${formatTime(node.mtime)} ${name}${target}`;
-}
-
-function jsonAttributes(node: Node): object {
-  if (node.attributes.length === 0) return {};
-  const pairs = node.attributes.map(({ name, value }) => [name.toString('utf8'), value.toString('base64')]);
-  return { xattrs: Object.fromEntries(pairs) as object };
-}
-
-function jsonEntry({ path, node, user, group }: Entry): string {
-  return JSON.stringify({
-    ...jsonPath(path),
-    type: node.type,
-    size: node.size,
-    mode: node.mode,
-    uid: node.uid,
-    gid: node.gid,
-    user,
-    group,
-    mtime: formatTime(node.mtime),
-    ctime: formatTime(node.ctime),
-    inode: node.inode > BigInt(Number.MAX_SAFE_INTEGER) ? node.inode.toString() : Number(node.inode),
-    links: node.links,
-    ...(node.linkTarget === undefined ? {} : jsonPath(node.linkTarget, 'linktarget')),
-    ...jsonAttributes(node),
-  });
 }

@@ -157,7 +157,7 @@ export const DIFF_LIKENESS_ENTRIES_MAX = 1000;
 /** Of a text file whose lines are compared. */
 export const DIFF_TEXT_BYTES_MAX = 32 * MIB;
 /** Lines that may differ before two texts count as having nothing in common between their equal ends. */
-export const DIFF_TEXT_EDITS_MAX = 4000;
+export const DIFF_TEXT_EDITS_MAX = 2000;
 /** Rows of one table that are shown. */
 export const DIFF_TABLE_ROWS_MAX = 1000;
 /** Distinct trees of a search whose lack of matches is remembered, 16 bytes each. */

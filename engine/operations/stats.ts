@@ -2,7 +2,7 @@
 
 import type { BlobId, SnapshotId } from '../base/ids.ts';
 import { decodeRow, rowLengthAt } from '../format/row.ts';
-import { IdTable } from '../repository/id-table.ts';
+import { IdSet } from '../repository/id-set.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { SnapshotFilter } from '../repository/snapshots.ts';
 import { FILE_KINDS } from '../storage/backend.ts';
@@ -30,22 +30,6 @@ export interface Stats {
   readonly repositoryBytes: number;
   /** Snapshots that cannot be read: nothing of them is in the sums. */
   readonly damaged: readonly { readonly id: SnapshotId; readonly message: string }[];
-}
-
-/** A set of ids that grows in tables of shared memory instead of JavaScript objects: 16 bytes a slot. */
-class IdSet {
-  readonly #tables: IdTable[] = [new IdTable(1 << 14)];
-
-  /** True where the id was not in it. */
-  add(id: BlobId): boolean {
-    if (this.#tables.some((table) => table.has(id))) return false;
-    let last = this.#tables.at(-1);
-    if (last === undefined || last.full) {
-      last = new IdTable(Math.min(1 << (14 + 2 * this.#tables.length), 1 << 22));
-      this.#tables.push(last);
-    }
-    return last.add(id);
-  }
 }
 
 export async function stats(repository: Repository, options: StatsOptions = {}): Promise<Stats> {

@@ -1,12 +1,9 @@
 /** The two sides of a diff as the walk sees them: a snapshot before, and a snapshot or the disk after. */
 
 import type { Attribute, Node } from '../../format/row.ts';
+import type { Entry } from '../../repository/entry-difference.ts';
 
-/** What both sides say of an entry. */
-export type Entry = Pick<
-  Node,
-  'name' | 'type' | 'mode' | 'uid' | 'gid' | 'links' | 'inode' | 'size' | 'mtime' | 'ctime' | 'linkTarget' | 'device'
->;
+export type { Entry } from '../../repository/entry-difference.ts';
 
 /** One name on both sides. */
 export interface Pair<After extends Entry> {

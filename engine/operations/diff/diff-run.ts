@@ -6,10 +6,17 @@
 import { DIFF_LIKENESS_ENTRIES_MAX, DIFF_MOVE_CANDIDATES_MAX } from '../../base/limits.ts';
 import { joinPath } from '../../base/paths.ts';
 import type { Node } from '../../format/row.ts';
-import { changedFields, isWorthTelling, looksUntouched, sameAttributes, withoutTimes } from './classify.ts';
+import {
+  changedFields,
+  isWorthTelling,
+  looksUntouched,
+  type MetadataField,
+  sameAttributes,
+  withoutTimes,
+} from '../../repository/entry-difference.ts';
 import type { Comparison, DirectoryPair, Entry, Pair } from './comparison.ts';
 import { type Candidate, candidateOf } from './moves.ts';
-import type { Change, MetadataField } from './options.ts';
+import type { Change } from './options.ts';
 
 /** A change with both entries, for those who look into their contents. */
 export interface FoundChange<After extends Entry> {

@@ -28,10 +28,10 @@ import {
   ROW_STAT_OFFSET,
   rowLengthAt,
 } from '../../format/row.ts';
+import { looksUntouched } from '../../repository/entry-difference.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { type LoadTreePart, type MergedName, mergeTrees } from '../../repository/tree-merge.ts';
-import { looksUntouched } from './classify.ts';
 import type { Comparison, DirectoryPair, Entry, MoveKeys, Pair, Subject, Verdict } from './comparison.ts';
 import type { LiveDisk } from './live-disk.ts';
 import type { LiveRules } from './live-rules.ts';

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { DIFF_MOVE_CANDIDATES_MAX } from '../../base/limits.ts';
 import { joinPath } from '../../base/paths.ts';
 import type { Node } from '../../format/row.ts';
-import { changedFields, isWorthTelling, sameAttributes } from './classify.ts';
+import { changedFields, isWorthTelling, sameAttributes } from '../../repository/entry-difference.ts';
 import type { Comparison, Entry } from './comparison.ts';
 import { changeOf, type DiffRun, type FoundChange } from './diff-run.ts';
 import { type Candidate, candidateOf, isSettled, type Move, matchCandidates } from './moves.ts';

@@ -2,14 +2,11 @@
 
 import type { Problem } from '../../base/errors.ts';
 import type { NodeType } from '../../base/stat.ts';
+import type { MetadataField } from '../../repository/entry-difference.ts';
 import type { Snapshot, SnapshotFilter } from '../../repository/snapshots.ts';
 
 export const CHANGE_KINDS = ['added', 'removed', 'content', 'metadata', 'type', 'moved', 'bitrot'] as const;
 export type ChangeKind = (typeof CHANGE_KINDS)[number];
-
-/** What of an entry may differ beside its content, named as `snap ls --json` names it. */
-export const METADATA_FIELDS = ['mode', 'uid', 'gid', 'mtime', 'ctime', 'inode', 'links', 'device', 'xattrs'] as const;
-export type MetadataField = (typeof METADATA_FIELDS)[number];
 
 export interface DiffOptions {
   /** `latest`, `latest~N`, an id or a unique prefix. */

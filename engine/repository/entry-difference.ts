@@ -1,9 +1,17 @@
 /** What the difference of two entries is called. */
 
-import { compareTimes } from '../../base/stat.ts';
-import type { Attribute } from '../../format/row.ts';
-import type { Entry } from './comparison.ts';
-import type { MetadataField } from './options.ts';
+import { compareTimes } from '../base/stat.ts';
+import type { Attribute, Node } from '../format/row.ts';
+
+/** What is known of an entry wherever it lies: in a snapshot or on the disk. */
+export type Entry = Pick<
+  Node,
+  'name' | 'type' | 'mode' | 'uid' | 'gid' | 'links' | 'inode' | 'size' | 'mtime' | 'ctime' | 'linkTarget' | 'device'
+>;
+
+/** What of an entry may differ beside its content, named as `snap ls --json` names it. */
+export const METADATA_FIELDS = ['mode', 'uid', 'gid', 'mtime', 'ctime', 'inode', 'links', 'device', 'xattrs'] as const;
+export type MetadataField = (typeof METADATA_FIELDS)[number];
 
 /** Kept by the file system itself: they move with every rename, copy or link, and say nothing by themselves. */
 const KEPT_BY_SYSTEM: ReadonlySet<MetadataField> = new Set(['ctime', 'inode', 'links']);

@@ -1,0 +1,46 @@
+/** Finds one path in many snapshots: a tree that several of them share is looked into once. */
+
+import type { BlobId } from '../base/ids.ts';
+import { decodeRow, type Node } from '../format/row.ts';
+import type { BlobReader } from './blob-reader.ts';
+import { findRow } from './find-node.ts';
+
+export class PathHistory {
+  readonly #blobs: BlobReader;
+  readonly #names: readonly Buffer[];
+  /** What was found at each step of the path, by tree. */
+  readonly #known: readonly Map<string, Promise<Node | undefined>>[];
+
+  /** `path` is absolute and not the root. */
+  constructor(blobs: BlobReader, path: Buffer) {
+    this.#blobs = blobs;
+    const parts = path.toString('latin1').split('/');
+    this.#names = parts.filter((part) => part !== '' && part !== '.').map((part) => Buffer.from(part, 'latin1'));
+    this.#known = this.#names.map(() => new Map());
+  }
+
+  /** The node at the path in the snapshot with this root tree. Equal trees give the very same object. */
+  find(tree: BlobId): Promise<Node | undefined> {
+    return this.#find(tree, 0);
+  }
+
+  #find(treeId: BlobId, step: number): Promise<Node | undefined> {
+    const key = treeId.toString('latin1');
+    const known = this.#known[step]?.get(key);
+    if (known !== undefined) return known;
+    const found = this.#findBelow(treeId, step);
+    this.#known[step]?.set(key, found);
+    return found;
+  }
+
+  async #findBelow(treeId: BlobId, step: number): Promise<Node | undefined> {
+    const name = this.#names[step];
+    const node = name === undefined ? undefined : await findRow(this.#blobs, treeId, name);
+    if (node === undefined) return undefined;
+    if (step < this.#names.length - 1) {
+      return node.content.kind === 'tree' ? this.#find(node.content.treeId, step + 1) : undefined;
+    }
+    // A copy, so that the row does not hold the frame in which it lay.
+    return decodeRow(Buffer.from(node.row), 'a row');
+  }
+}
