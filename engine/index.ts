@@ -80,7 +80,7 @@ export {
   type RestorePlan,
   type RestoreResult,
 } from './operations/restore/options.ts';
-export { type Stats, type StatsOptions, stats } from './operations/stats.ts';
+export { type DayGrowth, type Stats, type StatsOptions, stats, type TypeStats } from './operations/stats.ts';
 export {
   type ForgottenSnapshot,
   listForgotten,
