@@ -3,6 +3,7 @@
 import { makeMedia, makeSmall } from './data/files.ts';
 import { BOOK_NIGHTS, DATABASE_NIGHTS, makeBooks, makeNights, makeVersions, VERSION_NIGHTS } from './data/library.ts';
 import { growthJob } from './growth-job.ts';
+import { historyJob } from './history-job.ts';
 import type { JobOptions } from './options.ts';
 import type { Result } from './report.ts';
 import { treeJob } from './tree-job.ts';
@@ -34,4 +35,5 @@ export const JOBS: { readonly [name: string]: (options: JobOptions) => Promise<R
       counts: 'growth a night',
       targetMb: 2,
     }),
+  history: (options) => historyJob('history', options),
 };
