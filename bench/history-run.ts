@@ -19,7 +19,7 @@ const VERBS: { readonly [verb: string]: (repository: Repository) => Promise<numb
   log: async (repository) => (await logPath(repository, { path: FOLLOWED_PATH })).length,
   find: async (repository) => {
     let found = 0;
-    for await (const _ of findEntries(repository, { pattern: 'file 00007.*' })) found++;
+    for await (const _ of findEntries(repository, { pattern: 'file 000007.*' })) found++;
     return found;
   },
 };

@@ -31,7 +31,7 @@ interface Folder {
 }
 
 /** Path of a file that changes every tenth night. */
-export const FOLLOWED_PATH = Buffer.from('/library/author 00000/title 0/file 00000.mp3');
+export const FOLLOWED_PATH = Buffer.from('/library/author 00000/title 0/file 000000.mp3');
 const FOLLOWED_EVERY = 10;
 
 class Library {
@@ -66,7 +66,7 @@ class Library {
 
   #row(index: number): Buffer {
     const blobId = this.#random.bytes(BLOB_ID_BYTES) as BlobId;
-    const name = Buffer.from(`file ${String(index).padStart(5, '0')}.mp3`);
+    const name = Buffer.from(`file ${String(index).padStart(6, '0')}.mp3`);
     const stat = this.#stat(S_IFREG | 0o644, 1 + this.#random.between(0, 1_000_000));
     return encodeRow({ name, stat, content: { kind: 'single', blobId } });
   }

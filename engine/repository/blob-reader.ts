@@ -20,6 +20,8 @@ export class BlobReader {
   /** Opened frames by pack and number, least recently used first. */
   readonly #cache = new Map<string, Buffer>();
   #cacheBytes = 0;
+  /** Frames that are being read: whoever wants one of them meanwhile waits for the same reading. */
+  readonly #reading = new Map<string, Promise<Buffer>>();
   #salvaged: Promise<void> | undefined;
 
   constructor(store: Store, index: ChunkIndex) {
@@ -67,6 +69,14 @@ export class BlobReader {
       this.#cache.set(key, cached);
       return cached;
     }
+    const running = this.#reading.get(key);
+    if (running !== undefined) return running;
+    const reading = this.#readFrame(key, address).finally(() => this.#reading.delete(key));
+    this.#reading.set(key, reading);
+    return reading;
+  }
+
+  async #readFrame(key: string, address: FrameAddress): Promise<Buffer> {
     const plain = await this.frames.read(address);
     this.#cache.set(key, plain);
     this.#cacheBytes += plain.length;

@@ -29,12 +29,17 @@ export interface FoundChange<After extends Entry> {
 interface Frame<After extends Entry> {
   readonly directory: DirectoryPair<After>;
   readonly pairs: AsyncGenerator<readonly Pair<After>[]>;
+  /** The first batch, once it is on its way. */
+  first: Promise<IteratorResult<readonly Pair<After>[]>> | undefined;
+  begun: boolean;
   /** Metadata of the directory itself. */
   readonly fields: readonly MetadataField[];
   /** An entry of it differs, which moves its times. */
   touched: boolean;
 }
 
+/** Directories whose first entries are read at once; their frames fit into the reader's cache. */
+const DIRECTORIES_AHEAD = 16;
 const NOTHING = { bytesAdded: 0, bytesRemoved: 0 };
 
 export class DiffRun<After extends Entry> {
@@ -63,12 +68,21 @@ export class DiffRun<After extends Entry> {
   }
 
   #frame(directory: DirectoryPair<After>, fields: readonly MetadataField[]): Frame<After> {
-    return { directory, pairs: this.#comparison.pairs(directory), fields, touched: false };
+    return {
+      directory,
+      pairs: this.#comparison.pairs(directory),
+      fields,
+      first: undefined,
+      begun: false,
+      touched: false,
+    };
   }
 
   async *#walk(frames: Frame<After>[]): AsyncGenerator<FoundChange<After>> {
     for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
-      const next = await frame.pairs.next();
+      this.#readAhead(frames);
+      const next = await (frame.first ?? frame.pairs.next());
+      frame.first = undefined;
       if (next.done === true) {
         frames.pop();
         const own = this.#ownChange(frame);
@@ -86,6 +100,17 @@ export class DiffRun<After extends Entry> {
           frame.touched = true;
         }
       }
+    }
+  }
+
+  /** Begins what comes next, so that a store is asked for several directories at a time. */
+  #readAhead(frames: readonly Frame<After>[]): void {
+    for (const frame of frames.slice(-DIRECTORIES_AHEAD)) {
+      if (frame.begun) continue;
+      frame.begun = true;
+      frame.first = frame.pairs.next();
+      // It is awaited when its turn comes.
+      frame.first.catch(() => undefined);
     }
   }
 
