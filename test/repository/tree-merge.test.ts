@@ -53,8 +53,8 @@ class Parts {
     for (let level = 1; entries.length > 1; level++) {
       const firsts = entries.map(({ name }) => name.toString('latin1'));
       const groups = this.#groups(entries, firsts);
-      // A rule that never joins two would never end.
-      const joined = groups.length === entries.length ? [[firsts[0] ?? '', entries] as const] : groups;
+      // A rule that joins but few would need more levels than there may be.
+      const joined = groups.length === entries.length || level >= 4 ? [[firsts[0] ?? '', entries] as const] : groups;
       entries = joined.map(([first, group]) => ({
         name: Buffer.from(first, 'latin1'),
         treeId: this.#save(encodeBranch(level, group)),
