@@ -28,27 +28,8 @@ export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
 export type { CheckError, CheckOptions, CheckResult } from './operations/check/check.ts';
 export { copy } from './operations/copy/copy.ts';
 export type { CopyOptions, CopyResult, SnapshotPair } from './operations/copy/options.ts';
-export { exportSnapshot } from './operations/export/export.ts';
 export { diff } from './operations/diff/diff.ts';
 export { diffText } from './operations/diff/diff-text.ts';
-export {
-  ARCHIVE_FORMATS,
-  type ArchiveFormat,
-  type ExportOptions,
-  type ExportResult,
-} from './operations/export/options.ts';
-export { type ForgetOptions, type ForgetResult, forget } from './operations/forget/forget.ts';
-export { GROUP_FIELDS, type GroupBy, type GroupField, type GroupKey } from './operations/forget/groups.ts';
-export type {
-  KeepReason,
-  RetentionDecision,
-  RetentionGroup,
-  RetentionRule,
-  SnapshotFlaw,
-} from './operations/forget/plan-retention.ts';
-export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
-export { importArchive } from './operations/import/import.ts';
-export type { ImportFormat, ImportOptions, ImportResult } from './operations/import/options.ts';
 export {
   type CellValue,
   CHANGE_KINDS,
@@ -62,7 +43,26 @@ export {
   type TableChange,
   type TableRowChange,
 } from './operations/diff/options.ts';
+export { exportSnapshot } from './operations/export/export.ts';
+export {
+  ARCHIVE_FORMATS,
+  type ArchiveFormat,
+  type ExportOptions,
+  type ExportResult,
+} from './operations/export/options.ts';
 export { type FindOptions, type FoundEntry, findEntries } from './operations/find.ts';
+export { type ForgetOptions, type ForgetResult, forget } from './operations/forget/forget.ts';
+export { GROUP_FIELDS, type GroupBy, type GroupField, type GroupKey } from './operations/forget/groups.ts';
+export type {
+  KeepReason,
+  RetentionDecision,
+  RetentionGroup,
+  RetentionRule,
+  SnapshotFlaw,
+} from './operations/forget/plan-retention.ts';
+export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
+export { importArchive } from './operations/import/import.ts';
+export type { ImportFormat, ImportOptions, ImportResult } from './operations/import/options.ts';
 export {
   addKey,
   changePassword,

@@ -16,7 +16,9 @@ async function library(t: TestContext): Promise<CliFixture> {
 }
 
 const VERBS =
-  'init backup snapshots ls restore cat forget undelete tag pin check stats key unlock copy export import'.split(' ');
+  'init backup snapshots ls restore cat forget undelete tag pin check stats key unlock copy export import diff find log'.split(
+    ' ',
+  );
 
 test('the help of every verb ends with two worked examples and the exit codes', async (t) => {
   const cli = new CliFixture(t);

@@ -54,7 +54,11 @@ test('planCopy copies what is wanted and not there, oldest first, and knows copi
     few.pairs.map(({ source }) => source),
     [two],
   );
-  for (const change of [{ label: 'x' }, { tags: ['x'] }, { host: 'x' }, { startedNs: 5n }, { problemCount: 1 }]) {
+  for (const change of [{ label: 'x' }, { tags: ['x'] }]) {
+    const edited = planCopy(new Set([one.id]), [one], [{ ...copyOf(one), ...change }]);
+    assert.deepEqual(edited.toCopy, [], 'tags and labels are edited on either side');
+  }
+  for (const change of [{ host: 'x' }, { startedNs: 5n }, { problemCount: 1 }]) {
     assert.deepEqual(planCopy(new Set([one.id]), [one], [{ ...copyOf(one), ...change }]).toCopy, [one]);
   }
 });
