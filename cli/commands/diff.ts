@@ -43,6 +43,9 @@ interface Options extends GlobalOptions, FilterOptions {
   readonly rows?: boolean;
 }
 
+const LEGEND =
+  '+ added  - removed  M content  U metadata  T type  R moved  ? bytes differ, size and times do not (bitrot)';
+
 export function diffCommand(): Command {
   const command = newVerb('diff', 'What changed between two snapshots, or between a snapshot and the disk now.', [
     'snap diff latest~1 latest /srv/audiobooks',
@@ -58,11 +61,8 @@ export function diffCommand(): Command {
     .option('--stat', 'only counts and bytes')
     .option('--name-only', 'only paths')
     .option('--text', 'a unified diff of one text file')
-    .option('--rows', 'the rows of databases that differ')
-    .addHelpText(
-      'after',
-      '\n+ added  - removed  M content  U metadata  T type  R moved  ? bytes differ, size and times do not (bitrot)',
-    );
+    .option('--rows', 'the rows of databases that differ');
+  command.description(`${command.description()}\n\n${LEGEND}`);
   return addFilterOptions(command).action(run<Options>(execute));
 }
 
