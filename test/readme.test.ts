@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
 import { treeState } from './support/tree-state.ts';
 
 const TOP = fileURLToPath(new URL('../..', import.meta.url));
@@ -17,13 +18,13 @@ function exampleNamed(name: string): string {
 
 /** The example's places, moved into a folder of the test. */
 function movedInto(folder: string, example: string): string {
-  return example.replaceAll(/\/(?:mnt\/backup|srv|etc|tmp|var\/cache)\b/g, (place) => `${folder}${place}`);
+  return example.replaceAll(/\/(?:mnt\/backup|mnt\/second|srv|etc|tmp|var\/cache)\b/g, (place) => `${folder}${place}`);
 }
 
 function given(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'snap-readme-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  for (const place of ['mnt/backup', 'srv/audiobooks', 'srv/config', 'etc', 'tmp', 'bin']) {
+  for (const place of ['mnt/backup', 'mnt/second', 'srv/audiobooks', 'srv/config', 'etc', 'tmp', 'bin']) {
     mkdirSync(join(folder, place), { recursive: true });
   }
   writeFileSync(join(folder, 'srv/audiobooks/book.m4b'), 'Call me Ishmael.');
@@ -32,22 +33,63 @@ function given(t: TestContext): string {
   return folder;
 }
 
-test('the first use in README.md does what it says', (t) => {
-  const folder = given(t);
+/** A shell in the folder, where `snap` is this checkout's and the repository and its password are those of the first use. */
+function shell(folder: string): (script: string) => string {
   const program = join(folder, 'bin', 'snap');
   writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${join(TOP, 'dist/cli/main.js')} "$@"\n`);
   chmodSync(program, 0o755);
-  const script = movedInto(folder, exampleNamed('first use'));
   const env = {
     PATH: `${join(folder, 'bin')}:${process.env['PATH']}`,
     HOME: folder,
     SNAP_CACHE_DIR: join(folder, 'cache'),
+    SNAP_REPOSITORY: join(folder, 'mnt/backup/library'),
+    SNAP_PASSWORD_FILE: join(folder, 'etc/snap.password'),
   };
-  const output = execFileSync('sh', ['-e', '-c', script], { cwd: folder, env, encoding: 'utf8' });
+  return (script) => execFileSync('sh', ['-e', '-c', script], { cwd: folder, env, encoding: 'utf8' });
+}
+
+test('the first use in README.md does what it says', (t) => {
+  const folder = given(t);
+  const output = shell(folder)(movedInto(folder, exampleNamed('first use')));
   assert.match(output, /2 snapshots/);
   assert.match(output, /No damage was found/);
   assert.deepEqual(treeState(join(folder, 'tmp/yesterday')), treeState(join(folder, 'srv/audiobooks')));
   assert.match(readFileSync(join(folder, 'recovery-sheet.txt'), 'utf8'), /snap recovery sheet/);
+});
+
+test('what README.md says of the day something went wrong, of what to keep and of a second place is so', (t) => {
+  const folder = given(t);
+  const run = shell(folder);
+  const title = join(folder, 'srv/audiobooks/Author/Title');
+  mkdirSync(title, { recursive: true });
+  const shelf = new Database(join(folder, 'srv/config/shelf.db'));
+  shelf.exec('CREATE TABLE book (id INTEGER PRIMARY KEY, title TEXT)');
+  run('snap init');
+  for (const [night, time] of [
+    ['first', '2026-01-02T02:00:00Z'],
+    ['second', '2026-01-03T02:00:00Z'],
+    ['third', '2026-01-03T03:00:00Z'],
+  ] as const) {
+    writeFileSync(join(title, 'metadata.json'), `{"night":"${night}"}`);
+    shelf.exec(`INSERT INTO book (title) VALUES ('${night}')`);
+    run(`snap backup ${folder}/srv/audiobooks ${folder}/srv/config --time ${time}`);
+  }
+  shelf.close();
+  writeFileSync(join(title, 'metadata.json'), 'something went wrong');
+  const wrong = run(movedInto(folder, exampleNamed('went wrong')));
+  assert.match(wrong, /shelf\.db/);
+  assert.match(wrong, /book\.m4b/);
+  assert.equal(readFileSync(join(folder, 'tmp/author/Title/metadata.json'), 'utf8'), '{"night":"third"}');
+
+  const kept = run(movedInto(folder, exampleNamed('retention')));
+  assert.match(kept, /daily/);
+  assert.equal(JSON.parse(run('snap snapshots --json')).length, 2, 'one a day');
+
+  run(movedInto(folder, exampleNamed('second place')));
+  const second = JSON.parse(run(`snap snapshots --json -r ${folder}/mnt/second/snap`));
+  assert.equal(second.length, 2);
+  assert.equal(readFileSync(join(folder, 'audiobooks.zip')).subarray(0, 2).toString(), 'PK');
+  assert.equal(JSON.parse(run('snap snapshots --json')).length, 3, 'the archive is one more');
 });
 
 test('the library example in README.md does what it says', (t) => {
