@@ -77,6 +77,11 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/pin.ts')).pinCommand(),
   },
   {
+    name: 'prune',
+    description: 'free the space of what no snapshot needs',
+    load: async () => (await import('./commands/prune.ts')).pruneCommand(),
+  },
+  {
     name: 'check',
     description: 'audit the repository',
     load: async () => (await import('./commands/check.ts')).checkCommand(),

@@ -1,7 +1,14 @@
 /** Parsers of option values; what does not fit is a usage error (exit 2). */
 
 import { InvalidArgumentError } from 'commander';
-import { GROUP_FIELDS, type GroupBy, isEngineError, parseMoment, type RetentionCount } from '../engine/index.ts';
+import {
+  GROUP_FIELDS,
+  type GroupBy,
+  isEngineError,
+  parseMoment,
+  type RetentionCount,
+  type UnusedLimit,
+} from '../engine/index.ts';
 
 const UNITS: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
@@ -17,6 +24,24 @@ export function parsePositiveSize(text: string): number {
   const size = parseSize(text);
   if (size < 1) throw new InvalidArgumentError('Give a size above zero, such as 500K, 10M or 2G.');
   return size;
+}
+
+/** `5%` of what is kept, a size, or `unlimited`. */
+export function parseUnused(text: string): UnusedLimit {
+  if (text === 'unlimited') return { share: 1 };
+  const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text);
+  if (percent !== null && Number(percent[1]) <= 100) return { share: Number(percent[1]) / 100 };
+  if (/%$/.test(text)) throw new InvalidArgumentError('Give a share such as 5%, a size such as 2G, or unlimited.');
+  return { bytes: parseSize(text) };
+}
+
+const SECONDS: { readonly [unit: string]: number } = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** `0s`, `30m`, `2h`, `1d`; milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d{1,9}(?:\.\d+)?)([smhd])$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('Give a time such as 0s, 30m, 2h or 1d.');
+  return Math.floor(Number(match[1]) * (SECONDS[match[2] ?? ''] ?? 1) * 1000);
 }
 
 export function parsePositive(text: string): number {

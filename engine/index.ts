@@ -73,6 +73,9 @@ export {
 } from './operations/keys.ts';
 export { type Entry, type ListOptions, listEntries, splitSnapshotPath } from './operations/list.ts';
 export { type LogOptions, logPath, type PathVersion, VERSION_CHANGES, type VersionChange } from './operations/log.ts';
+export { MAX_UNUSED_DEFAULT, type PruneOptions, type PruneResult } from './operations/prune/options.ts';
+export type { PrunePlan, UnusedLimit } from './operations/prune/plan.ts';
+export { prune } from './operations/prune/prune.ts';
 export {
   OVERWRITE_POLICIES,
   type OverwritePolicy,

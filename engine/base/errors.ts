@@ -18,6 +18,10 @@ export const ERROR_CODES = [
   'REPOSITORY_CHANGED',
   /** Somebody alive holds the repository exclusively. */
   'REPOSITORY_LOCKED',
+  /** This run was taken for dead by another one, and what it refers to may be gone. */
+  'LEASE_LOST',
+  /** Clocks disagree so much that nobody can tell which runs live. */
+  'CLOCKS_DISAGREE',
   'PASSWORD_WRONG',
   /** No password was given, and there is no terminal to ask on. */
   'PASSWORD_MISSING',

@@ -71,6 +71,22 @@ export const COLD_RUNS_MAX = 8;
 /** Ids of new blobs that a backup holds in memory before they are moved to a LevelDB of its own (16 bytes a slot). */
 export const RUN_CLAIMS_MAX = 700_000;
 
+// ---- prune
+/** Ids that wait to be looked up together in LevelDB (16 bytes each, and as much again while they are sorted). */
+export const MARK_IDS_WAITING_MAX = 1_000_000;
+/** A mark names at most this many packs. */
+export const MARK_PACKS_MAX = 4096;
+/** Packs below this are merged once together they make one that is not. */
+export const PACK_SMALL_BYTES = 6 * MIB;
+/** Segments below half of INDEX_SEGMENT_BLOBS_MAX are merged once there are more than this. */
+export const INDEX_SEGMENTS_SMALL_MAX = 16;
+/** Sealed frames that a repack reads in one go. */
+export const REPACK_READ_BYTES_MAX = 8 * MIB;
+/** Clocks that are further apart are refused by prune. */
+export const CLOCK_SKEW_MS_MAX = 10 * 60_000;
+/** What prune --now may take from a full disk, to write index segments before it removes packs. */
+export const RESERVE_BYTES = 8 * MIB;
+
 // ---- small sealed files
 export const SEALED_FILE_BYTES_MAX = 256 * MIB;
 /** Small sealed files that are read at a time: the next batch while this one is decoded. */
@@ -176,6 +192,8 @@ function assertLimits(): void {
     ['a full pack stays below the largest', PACK_BYTES_TARGET + 2 * FRAME_BYTES_MAX <= PACK_BYTES_MAX],
     ['a step holds more than one chunk', FILE_STEP_BYTES >= 2 * CHUNK_LARGE_BYTES_MAX],
     ['a tree part fits into a frame', TREE_PART_BYTES_MAX + XATTR_BYTES_MAX <= FRAME_BYTES_MAX],
+    ['clocks that are let through cannot make a live lease look dead', 2 * CLOCK_SKEW_MS_MAX < LEASE_STALE_MS],
+    ['a small pack is none once it is full', PACK_SMALL_BYTES < PACK_BYTES_TARGET],
     ['a batch holds its largest file', BATCH_FILE_BYTES_MAX <= BATCH_BYTES_MAX],
   ];
   for (const [name, holds] of relations) if (!holds) throw new Error(`limits.ts: it does not hold that ${name}`);

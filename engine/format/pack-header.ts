@@ -165,19 +165,25 @@ export interface IndexedPackTable {
   readonly table: PackTable;
 }
 
-export function decodeIndexSegment(bytes: Buffer, what: string): IndexedPackTable[] {
+export interface IndexedPackHeader extends IndexedPackTable {
+  /** What `table` was read from: a view. */
+  readonly headerRecord: Buffer;
+}
+
+export function decodeIndexSegment(bytes: Buffer, what: string): IndexedPackHeader[] {
   const reader = new ByteReader(bytes, what);
   if (reader.u8() !== RECORD_VERSION) reader.fail('its record version is unknown');
   const count = reader.varint();
   if (count > INDEX_SEGMENT_PACKS_MAX) reader.fail(`${count} packs`);
-  const packs: IndexedPackTable[] = [];
+  const packs: IndexedPackHeader[] = [];
   for (let index = 0; index < count; index++) {
     const packId = reader.raw(PACK_ID_BYTES).toString('hex') as PackId;
     const packLength = reader.varint();
-    const record = new ByteReader(reader.counted(PACK_BYTES_MAX), `${what}, pack ${packId}`);
+    const headerRecord = reader.counted(PACK_BYTES_MAX);
+    const record = new ByteReader(headerRecord, `${what}, pack ${packId}`);
     const table = readPackHeader(record);
     record.end();
-    packs.push({ packId, packLength, table });
+    packs.push({ packId, packLength, table, headerRecord });
   }
   reader.end();
   return packs;

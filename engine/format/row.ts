@@ -252,6 +252,20 @@ export function decodeRow(row: Buffer, what: string): Node {
   };
 }
 
+/**
+ * What the row at `at` refers to, without decoding the rest: a prune reads every row there is. OBJECT_CORRUPT for what
+ * this version does not know, since it might refer to something.
+ */
+export function readRowContent(bytes: Buffer, at: number, what: string): Content {
+  const flags = bytes.readUInt16LE(at + ROW_STAT_OFFSET + STAT_OFFSET.flags);
+  const nameEnd = at + ROW_NAME_OFFSET + bytes.readUInt16LE(at + ROW_NAME_LENGTH_OFFSET);
+  const kind = flags & CONTENT_MASK;
+  if ((flags & ~FLAGS_KNOWN) === 0 && kind === CONTENT_NONE) return NO_CONTENT;
+  const reader = new ByteReader(bytes, what, nameEnd);
+  if ((flags & ~FLAGS_KNOWN) !== 0) reader.fail(`flags ${flags}`);
+  return readContent(reader, kind);
+}
+
 /** A name that could lead out of its directory is never accepted from a repository (trap 11). */
 function checkName(name: Buffer, reader: ByteReader): void {
   if (name.length === 0 || name.length > NAME_BYTES_MAX) reader.fail('the length of a name');

@@ -102,6 +102,12 @@ export class Annotations {
     return [...this.#newest.values()].filter((found) => found.snapshot === snapshot).map(({ id }) => id);
   }
 
+  /** Every snapshot that some file is about, whether or not it is there. */
+  subjects(): ReadonlySet<SnapshotId> {
+    const all = [...this.#newest.values()].map(({ snapshot }) => snapshot);
+    return new Set(all.filter((snapshot) => snapshot !== undefined));
+  }
+
   /** Adds a fact that is newer than all that were loaded, whatever the clock says. Durable when it returns. */
   async add(
     store: Store,

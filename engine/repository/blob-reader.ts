@@ -34,7 +34,7 @@ export class BlobReader {
     const first = this.#index.find(blobId);
     if (first === undefined) return this.#readElsewhere(kind, blobId, undefined);
     try {
-      return await this.#readAt(kind, blobId, first);
+      return await this.readAt(kind, blobId, first);
     } catch (error) {
       if (!isDamage(error)) throw error;
       return this.#readElsewhere(kind, blobId, { location: first, error });
@@ -49,7 +49,8 @@ export class BlobReader {
     return plain === undefined ? undefined : this.#cut(kind, blobId, { plain, location });
   }
 
-  async #readAt(kind: BlobKind, blobId: BlobId, location: BlobLocation): Promise<Buffer> {
+  /** One copy of a blob, verified; what other places it lies in is not looked at. */
+  async readAt(kind: BlobKind, blobId: BlobId, location: BlobLocation): Promise<Buffer> {
     const plain = await this.#frame(this.#index.frame(location));
     return this.#cut(kind, blobId, { plain, location });
   }
@@ -107,7 +108,7 @@ export class BlobReader {
         if (tried.some((other) => isSamePlace(other, location))) continue;
         tried.push(location);
         try {
-          return await this.#readAt(kind, blobId, location);
+          return await this.readAt(kind, blobId, location);
         } catch (error) {
           if (!isDamage(error)) throw error;
           failed ??= { location, error };

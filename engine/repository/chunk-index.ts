@@ -20,16 +20,18 @@ import {
   decodeIndexSegment,
   encodeIndexSegment,
   type IndexedPack,
+  type IndexedPackHeader,
   type IndexedPackTable,
 } from '../format/pack-header.ts';
 import { isDamagedThere } from './batch-reader.ts';
-import { type BlobLocation, ENTRY_WORDS } from './chunk-table.ts';
+import { type BlobLocation, type ChunkTable, ENTRY_WORDS } from './chunk-table.ts';
 import { ColdHome } from './cold-home.ts';
 import { ColdIndex, type SegmentPacks } from './cold-index.ts';
+import type { ColdRun } from './cold-run.ts';
 import type { FrameAddress } from './frame-reader.ts';
-import { KnownBlobs, searchLocations } from './known-blobs.ts';
+import { type DeadPacks, KnownBlobs, searchLocations } from './known-blobs.ts';
 import { loadPackHeader } from './pack-headers.ts';
-import type { PackFacts } from './pack-list.ts';
+import type { PackFacts, PackList } from './pack-list.ts';
 import { type IndexDamage, PackRoster } from './pack-roster.ts';
 import { sortEntries } from './run-filter.ts';
 import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
@@ -51,6 +53,9 @@ export const INDEX_LIMITS_DEFAULT: IndexLimits = {
   runClaims: RUN_CLAIMS_MAX,
 };
 
+/** Listings of one refresh, where segments vanish between listing and reading. */
+const RELISTINGS_MAX = 5;
+
 export interface RefreshOptions {
   /**
    * Packs that are not in the store are left out (trap 1): a run that would refer to them stores their blobs again.
@@ -58,6 +63,15 @@ export interface RefreshOptions {
   readonly onlyExisting?: boolean;
   /** Segments that LevelDB stands for are read too, so that damage to them is found. */
   readonly readsAll?: boolean;
+}
+
+/** What the index knows, for whoever goes through all of it (live-blobs.ts, entry-merge.ts). */
+export interface IndexView {
+  /** Grows while packs are added. */
+  readonly tables: readonly ChunkTable[];
+  readonly runs: readonly ColdRun[];
+  readonly packs: PackList;
+  readonly dead: DeadPacks;
 }
 
 export interface ChunkIndexOptions {
@@ -81,6 +95,7 @@ export class ChunkIndex {
   #pinned = false;
   readonly #salvaged: PackId[] = [];
   #queue: Promise<unknown> = Promise.resolve();
+  #listed: Set<IndexSegmentId> = new Set();
 
   constructor(store: Store, options: ChunkIndexOptions) {
     this.#store = store;
@@ -118,6 +133,10 @@ export class ChunkIndex {
     return this.#packs.list.get(number);
   }
 
+  numberOf(packId: PackId): number | undefined {
+    return this.#packs.list.numberOf(packId);
+  }
+
   /** Every pack that segments name, or that this process wrote, whether or not the store has it. */
   packs(): Iterable<PackFacts> {
     return this.#packs.named();
@@ -132,6 +151,25 @@ export class ChunkIndex {
 
   async #refresh(options: RefreshOptions): Promise<void> {
     await this.#openCold();
+    let taken: { readonly listed: Set<IndexSegmentId>; readonly lost: boolean } | undefined;
+    for (let attempt = 0; taken === undefined; attempt++) taken = await this.#takeIn(options, attempt);
+    const { listed } = taken;
+    this.#listed = listed;
+    this.#packs.bury(this.#marks(listed));
+    if (taken.lost) await this.salvage();
+    if (options.onlyExisting === true) this.#damage.push(...(await this.#packs.buryMissing(this.#store.backend)));
+    if (this.#isCrowded()) await this.#moveToCold();
+    await this.#tidyCold(listed);
+  }
+
+  /**
+   * Reads what is listed and not known yet. Undefined where a segment vanished meanwhile: it was replaced by another one,
+   * which the next listing shows.
+   */
+  async #takeIn(
+    options: RefreshOptions,
+    attempt: number,
+  ): Promise<{ readonly listed: Set<IndexSegmentId>; readonly lost: boolean } | undefined> {
     const listed = new Set<IndexSegmentId>();
     let lost = false;
     for await (const file of this.#store.backend.list('index')) {
@@ -145,7 +183,8 @@ export class ChunkIndex {
         const numbers = packs.map((pack) => this.#enter(pack));
         this.#youngSegments.set(id, Uint32Array.from(numbers));
       } catch (error) {
-        // A segment that vanished was replaced by another one, which a later listing shows.
+        // A listing that shows again and again what is not there is as good as it gets.
+        if (isEngineError(error, 'OBJECT_MISSING') && attempt < RELISTINGS_MAX) return undefined;
         if (isEngineError(error, 'OBJECT_MISSING')) continue;
         if (!isDamagedThere(error)) throw error;
         lost ||= !isKnown;
@@ -154,14 +193,10 @@ export class ChunkIndex {
       }
       if (this.#isCrowded()) await this.#moveToCold();
     }
-    this.#packs.bury(this.#marks(listed));
-    if (lost) await this.salvage();
-    if (options.onlyExisting === true) this.#damage.push(...(await this.#packs.buryMissing(this.#store.backend)));
-    if (this.#isCrowded()) await this.#moveToCold();
-    await this.#tidyCold(listed);
+    return { listed, lost };
   }
 
-  async #readSegment(id: IndexSegmentId): Promise<IndexedPackTable[]> {
+  async #readSegment(id: IndexSegmentId): Promise<IndexedPackHeader[]> {
     return decodeIndexSegment(await loadRecord(this.#store, 'index', id), `index segment ${id}`);
   }
 
@@ -274,6 +309,36 @@ export class ChunkIndex {
     return number;
   }
 
+  // ---- for prune
+
+  /** All that is known, entry by entry. From here on the index stays in memory as it is; what is added later shows. */
+  view(): IndexView {
+    this.#pinned = true;
+    return { tables: this.#young.tables, runs: this.#cold.runs, packs: this.#packs.list, dead: this.#packs.dead };
+  }
+
+  /** The packs that a segment names by number, for every segment that lay there at the last refresh. */
+  *segments(): Generator<readonly [IndexSegmentId, Uint32Array]> {
+    for (const segments of [this.#coldSegments, this.#youngSegments]) {
+      for (const entry of segments) if (this.#listed.has(entry[0])) yield entry;
+    }
+  }
+
+  /** The packs that a segment names, with their headers. OBJECT_MISSING, OBJECT_CORRUPT. */
+  loadSegment(id: IndexSegmentId): Promise<IndexedPackHeader[]> {
+    return this.#readSegment(id);
+  }
+
+  async removeSegment(id: IndexSegmentId): Promise<void> {
+    await this.#store.backend.remove('index', id);
+    this.#listed.delete(id);
+  }
+
+  /** Removes the part in LevelDB that lies there for others, because what it says is not what was written. */
+  failCold(): never {
+    return this.#failCold();
+  }
+
   // ---- looking up
 
   /** What is known now, for the threads of a run. From here on the index stays in memory as it is. */
@@ -357,15 +422,19 @@ export class ChunkIndex {
     };
   }
 
-  /** Writes segments that name `packs`; they are durable when this returns. Returns the bytes that were added. */
-  async save(packs: readonly (IndexedPack & { readonly blobs: number })[]): Promise<number> {
+  /** Writes segments that name `packs`; they are durable when this returns. Returns the bytes that were added, and their ids. */
+  async save(
+    packs: readonly (IndexedPack & { readonly blobs: number })[],
+  ): Promise<{ readonly bytes: number; readonly ids: readonly IndexSegmentId[] }> {
     let bytes = 0;
+    const ids: IndexSegmentId[] = [];
     let group: IndexedPack[] = [];
     let blobs = 0;
     const flush = async (): Promise<void> => {
       if (group.length === 0) return;
       const saved = await saveRecord(this.#store, 'index', encodeIndexSegment(group));
       bytes += saved.bytes;
+      ids.push(saved.id as IndexSegmentId);
       group = [];
       blobs = 0;
     };
@@ -375,7 +444,7 @@ export class ChunkIndex {
       blobs += pack.blobs;
     }
     await flush();
-    return bytes;
+    return { bytes, ids };
   }
 
   /** Closes LevelDB and removes what this process had of it. */

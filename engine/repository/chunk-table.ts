@@ -15,10 +15,18 @@ export const ENTRY_PACK = 4;
 const PACK = ENTRY_PACK;
 const FRAME = 5;
 const OFFSET = 6;
-const LENGTH = 7;
+export const ENTRY_LENGTH = 7;
+const LENGTH = ENTRY_LENGTH;
 
 const COUNT = 0;
 const LOAD_MAX = 0.7;
+
+/** What copySlots() gives of an entry: its id (4 words), then these. */
+export const SLOT_WORDS = 8;
+export const SLOT_PACK = 4;
+export const SLOT_LENGTH = 5;
+export const SLOT_TABLE = 6;
+export const SLOT_NUMBER = 7;
 
 /** Where a blob lies: pack by number (ChunkIndex.pack), frame by number, and the piece of the frame's plaintext. */
 export interface BlobLocation {
@@ -92,6 +100,15 @@ export class ChunkTable {
     return -1;
   }
 
+  get slots(): number {
+    return this.#capacity;
+  }
+
+  /** The slot of an entry that find() gave. */
+  slotOf(at: number): number {
+    return (at - HEADER_WORDS) / ENTRY_WORDS;
+  }
+
   packAt(at: number): number {
     return (this.#words[at + PACK] ?? 0) - 1;
   }
@@ -116,6 +133,26 @@ export class ChunkTable {
       for (let word = 0; word < ENTRY_WORDS; word++) target[end + word] = words[at + word] ?? 0;
       target[end + PACK] = state - 1;
       end += ENTRY_WORDS;
+    }
+    return end;
+  }
+
+  /**
+   * Copies what tells where entries stand to `target`: id (4 words), pack, length, `table`, slot. Returns the word behind
+   * the last.
+   */
+  copySlots(target: Uint32Array, start: number, table: number): number {
+    const words = this.#words;
+    let end = start;
+    for (let at = HEADER_WORDS, slot = 0; at < words.length; at += ENTRY_WORDS, slot++) {
+      const state = words[at + PACK] ?? 0;
+      if (state === 0) continue;
+      for (let word = 0; word < 4; word++) target[end + word] = words[at + word] ?? 0;
+      target[end + SLOT_PACK] = state - 1;
+      target[end + SLOT_LENGTH] = words[at + LENGTH] ?? 0;
+      target[end + SLOT_TABLE] = table;
+      target[end + SLOT_NUMBER] = slot;
+      end += SLOT_WORDS;
     }
     return end;
   }

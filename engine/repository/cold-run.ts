@@ -54,8 +54,8 @@ export class ColdRun {
     return { run: this.run, entryWords: this.entryWords, filter: this.#filter.shared };
   }
 
-  /** Shows every entry of an id to `accept` (its page and where it begins there) until one is accepted. */
-  search(id: BlobId, accept: (page: Buffer, at: number) => boolean): SearchResult {
+  /** Shows every entry of an id to `accept` (its page, where it begins there, and its rank) until one is accepted. */
+  search(id: BlobId, accept: (page: Buffer, at: number, rank: number) => boolean): SearchResult {
     const first = id.readUInt32LE(0);
     const second = id.readUInt32LE(4);
     let rank = this.#filter.candidate(first, second, 0);
@@ -67,10 +67,34 @@ export class ColdRun {
       number = wanted;
       const at = (rank % PAGE_ENTRIES) * this.entryWords * 4;
       if (page === undefined || at + this.entryWords * 4 > page.length) return 'damaged';
-      if (page.compare(id, 0, id.length, at, at + id.length) === 0 && accept(page, at)) return 'found';
+      if (page.compare(id, 0, id.length, at, at + id.length) === 0 && accept(page, at, rank)) return 'found';
       rank = this.#filter.candidate(first, second, rank + 1);
     }
     return 'absent';
+  }
+
+  /**
+   * Looks up many ids at once, sorted, four words each: every page is read once at most. Shows each entry that is found
+   * (where its id stands in `ids`, its page as words, where it begins there, and its rank). False where a page is damaged.
+   */
+  searchSorted(ids: Uint32Array, show: (idAt: number, page: Uint32Array, at: number, rank: number) => void): boolean {
+    let page: Uint32Array | undefined;
+    let number = -1;
+    for (let idAt = 0; idAt < ids.length; idAt += 4) {
+      const first = ids[idAt] ?? 0;
+      const second = ids[idAt + 1] ?? 0;
+      let rank = this.#filter.candidate(first, second, 0);
+      while (rank >= 0) {
+        const wanted = Math.floor(rank / PAGE_ENTRIES);
+        if (wanted !== number) page = this.page(wanted);
+        number = wanted;
+        if (page === undefined) return false;
+        const at = (rank % PAGE_ENTRIES) * this.entryWords;
+        if (compareIdWords(page, at, ids, idAt) === 0) show(idAt, page, at, rank);
+        rank = this.#filter.candidate(first, second, rank + 1);
+      }
+    }
+    return true;
   }
 
   /** The entries of a page as words, for merging; undefined where it is damaged. */

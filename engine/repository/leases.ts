@@ -13,6 +13,8 @@ import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
 
 export interface Lease extends LeaseRecord {
   readonly id: LeaseId;
+  /** When the store says that it was refreshed last, in milliseconds since 1970. */
+  readonly modifiedMs: number;
 }
 
 /** Names what process ids are counted in: this boot of this machine, and the container. */
@@ -32,6 +34,12 @@ function bootId(): string {
 export function isLeaseAlive(lease: LeaseRecord, nowMs: number): boolean {
   if (isOurs(lease)) return isProcessAlive(lease.pid);
   return nowMs - lease.refreshedMs < LEASE_STALE_MS;
+}
+
+/** The same by the store's own clock, which no machine's clock can lead astray (trap 15). */
+export function isLeaseAliveByStore(lease: Lease, storeNowMs: number): boolean {
+  if (isOurs(lease)) return isProcessAlive(lease.pid);
+  return storeNowMs - lease.modifiedMs < LEASE_STALE_MS;
 }
 
 /** True where this process can see whether the other one lives. */
@@ -55,7 +63,7 @@ export async function listLeases(store: Store): Promise<{ leases: Lease[]; unrea
     if (!isHex(file.name, 32) || isProbeName(file.name)) continue;
     try {
       const record = decodeLease(await loadRecord(store, 'lock', file.name), `lease ${file.name}`);
-      leases.push({ ...record, id: file.name as LeaseId });
+      leases.push({ ...record, id: file.name as LeaseId, modifiedMs: file.modifiedMs });
     } catch (error) {
       if (isEngineError(error, 'OBJECT_MISSING')) continue;
       if (!isEngineError(error, 'OBJECT_CORRUPT')) throw error;
@@ -68,6 +76,8 @@ export async function listLeases(store: Store): Promise<{ leases: Lease[]; unrea
 export interface LeaseOptions {
   readonly verb: string;
   readonly exclusive: boolean;
+  /** Only one run of this verb at a time. */
+  readonly alone?: boolean;
   readonly parents?: readonly SnapshotId[];
 }
 
@@ -77,13 +87,18 @@ export class HeldLease {
   #record: LeaseRecord;
   #id: string;
   #released = false;
+  /** Set once somebody has taken this run for dead. */
+  #lost = false;
+  #refreshing: Promise<void> = Promise.resolve();
+  readonly #alone: boolean;
   readonly #timer: NodeJS.Timeout;
 
-  private constructor(store: Store, record: LeaseRecord, id: string) {
+  private constructor(store: Store, record: LeaseRecord, held: { readonly id: string; readonly alone: boolean }) {
     this.#store = store;
     this.#record = record;
-    this.#id = id;
-    this.#timer = setInterval(() => void this.#refresh().catch(() => undefined), LEASE_REFRESH_MS);
+    this.#id = held.id;
+    this.#alone = held.alone;
+    this.#timer = setInterval(() => void this.#refreshInTurn().catch(() => undefined), LEASE_REFRESH_MS);
     this.#timer.unref();
   }
 
@@ -102,7 +117,7 @@ export class HeldLease {
       parents: options.parents ?? [],
     };
     const { id } = await saveRecord(store, 'lock', encodeLease(record));
-    const held = new HeldLease(store, record, id);
+    const held = new HeldLease(store, record, { id, alone: options.alone === true });
     try {
       await held.#refuseOthers();
     } catch (error) {
@@ -122,7 +137,8 @@ export class HeldLease {
         if (isOurs(lease)) await this.#store.backend.remove('lock', lease.id);
         continue;
       }
-      if (!(lease.exclusive || this.#record.exclusive)) continue;
+      const isRival = this.#alone && lease.verb === this.#record.verb;
+      if (!(lease.exclusive || this.#record.exclusive || isRival)) continue;
       const since = new Date(lease.startedMs).toISOString();
       throw new EngineError(
         'REPOSITORY_LOCKED',
@@ -131,15 +147,39 @@ export class HeldLease {
     }
   }
 
+  /** The same through all refreshes. */
+  get run(): string {
+    return this.#record.run;
+  }
+
+  /**
+   * Refreshes, and says whether nobody has taken this run for dead up to now. Whoever does so removes the lease before
+   * looking for new ones, and this looks for the old one after writing the new one: so one of the two notices.
+   */
+  async confirm(): Promise<boolean> {
+    await this.#refreshInTurn();
+    return !this.#lost;
+  }
+
+  #refreshInTurn(): Promise<void> {
+    const refreshed = this.#refreshing.then(() => this.#refresh());
+    this.#refreshing = refreshed.catch(() => undefined);
+    return refreshed;
+  }
+
   async #refresh(): Promise<void> {
-    const record = { ...this.#record, refreshedMs: Date.now() };
+    if (this.#released) return;
+    // Later than the last one, so that it is another file.
+    const refreshedMs = Math.max(Date.now(), this.#record.refreshedMs + 1);
+    const record = { ...this.#record, refreshedMs };
     const { id } = await saveRecord(this.#store, 'lock', encodeLease(record));
     const before = this.#id;
-    if (id === before) return;
+    if ((await this.#store.backend.size('lock', before)) === undefined) this.#lost = true;
     this.#record = record;
     this.#id = id;
     // A run that ended meanwhile has removed the old one only.
-    await this.#store.backend.remove('lock', this.#released ? id : before);
+    await this.#store.backend.remove('lock', before);
+    if (this.#released) await this.#store.backend.remove('lock', id);
   }
 
   /** Never throws: a lease that stays behind is found dead by others. */

@@ -78,7 +78,7 @@ export class SegmentWriter {
     this.#writing = this.#writing
       .then(async () => {
         // Not in one expression: packs that come in meanwhile would be forgotten.
-        const bytes = await this.#repository.index.save(packs);
+        const { bytes } = await this.#repository.index.save(packs);
         this.#bytesWritten += bytes;
       })
       .catch((error: unknown) => {

@@ -1,7 +1,14 @@
 /** Small named faults over a store, for what nothing real produces on demand. */
 
 import { EngineError } from '../../engine/base/errors.ts';
-import type { Backend, BackendAddress, FileKind, StoredFile } from '../../engine/storage/backend.ts';
+import {
+  type Backend,
+  type BackendAddress,
+  FILE_KINDS,
+  type FileKind,
+  type StoredFile,
+} from '../../engine/storage/backend.ts';
+import { MemoryBackend } from '../../engine/storage/memory.ts';
 
 /** A store that does what another one does; faults override single methods. Never reached by worker threads. */
 export class WrappedBackend implements Backend {
@@ -258,4 +265,62 @@ export class UnreadableFile extends WrappedBackend {
     if (kind !== this.#kind || name !== this.#name) return super.read(kind, name, range);
     throw new EngineError('OBJECT_UNREADABLE', `Cannot read ${kind}/${name} in the repository: input/output error`);
   }
+}
+
+/**
+ * A process that is killed: after so many writes and removals nothing happens any more, and every call fails. `killed`
+ * tells whether it came to that.
+ */
+export class KilledBackend extends WrappedBackend {
+  #left: number;
+  killed = false;
+
+  constructor(inner: Backend, changesThatHappen: number) {
+    super(inner);
+    this.#left = changesThatHappen;
+  }
+
+  #live(): void {
+    if (this.killed) throw new EngineError('STORAGE_FAILED', 'The process was killed');
+  }
+
+  #change(): void {
+    this.#live();
+    if (this.#left-- > 0) return;
+    this.killed = true;
+    this.#live();
+  }
+
+  override async write(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    this.#change();
+    return super.write(kind, name, parts);
+  }
+
+  override async remove(kind: FileKind, name: string): Promise<void> {
+    this.#change();
+    return super.remove(kind, name);
+  }
+
+  override async read(
+    kind: FileKind,
+    name: string,
+    range?: { readonly offset: number; readonly length: number },
+  ): Promise<Buffer> {
+    this.#live();
+    return super.read(kind, name, range);
+  }
+
+  override async *list(kind: FileKind): AsyncGenerator<StoredFile> {
+    this.#live();
+    yield* super.list(kind);
+  }
+}
+
+/** All files of a store in a new one in memory. */
+export async function copyOf(backend: Backend, location = backend.location): Promise<MemoryBackend> {
+  const copy = new MemoryBackend(location);
+  for (const kind of FILE_KINDS) {
+    for await (const { name } of backend.list(kind)) await copy.write(kind, name, [await backend.read(kind, name)]);
+  }
+  return copy;
 }

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Prunable } from '../support/prunable.ts';
+import { randomFor } from '../support/random.ts';
+
+test('prune removes what only forgotten snapshots needed, at once, and what others need stays', async (t) => {
+  const made = await Prunable.make(t, randomFor(t));
+  made.write('stays', 300_000);
+  for (let file = 0; file < 50; file++) made.write(`small ${file}`, 3000);
+  const first = await made.backup();
+  made.write('goes', 2_000_000);
+  const second = await made.backup();
+  made.remove('goes');
+  made.write('small 3', 4000);
+  await made.backup();
+  await made.forget(second);
+  const before = await made.packBytes();
+  const planned = await made.prune({ dryRun: true });
+  assert.equal(await made.packBytes(), before, 'a dry run changes nothing');
+  const result = await made.prune();
+  assert.deepEqual(result.plan, planned.plan);
+  assert.deepEqual(result.snapshotsRemoved, [second]);
+  assert.ok(result.bytesFreed > 1_900_000, String(result.bytesFreed));
+  assert.equal(await made.packBytes(), result.bytesAfter);
+  assert.equal(result.bytesBefore, before);
+  assert.equal(result.packsMarked, 0);
+  await made.isWhole();
+  for (const kind of ['mark', 'lock', 'annotation'] as const) assert.deepEqual(await made.files(kind), [], kind);
+  const again = await made.prune();
+  assert.deepEqual([again.packsRemoved, again.bytesFreed], [0, 0]);
+  await made.forget(first);
+  await made.prune({ maxUnused: { share: 0 } });
+  await made.isWhole();
+});
