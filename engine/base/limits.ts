@@ -80,7 +80,7 @@ export const MARK_PACKS_MAX = 4096;
 export const PACK_SMALL_BYTES = 6 * MIB;
 /** Segments below half of INDEX_SEGMENT_BLOBS_MAX are merged once there are more than this. */
 export const INDEX_SEGMENTS_SMALL_MAX = 16;
-/** Sealed frames that a repack reads in one go. */
+/** Frames that a repack reads in one go: sealed or plain, whichever is longer. */
 export const REPACK_READ_BYTES_MAX = 8 * MIB;
 /** Clocks that are further apart are refused by prune. */
 export const CLOCK_SKEW_MS_MAX = 10 * 60_000;
@@ -193,6 +193,7 @@ function assertLimits(): void {
     ['a step holds more than one chunk', FILE_STEP_BYTES >= 2 * CHUNK_LARGE_BYTES_MAX],
     ['a tree part fits into a frame', TREE_PART_BYTES_MAX + XATTR_BYTES_MAX <= FRAME_BYTES_MAX],
     ['clocks that are let through cannot make a live lease look dead', 2 * CLOCK_SKEW_MS_MAX < LEASE_STALE_MS],
+    ['a lease that is not refreshed at once lives for long', 4 * LEASE_REFRESH_MS < LEASE_STALE_MS],
     ['a small pack is none once it is full', PACK_SMALL_BYTES < PACK_BYTES_TARGET],
     ['a batch holds its largest file', BATCH_FILE_BYTES_MAX <= BATCH_BYTES_MAX],
   ];

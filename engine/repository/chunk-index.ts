@@ -341,12 +341,12 @@ export class ChunkIndex {
 
   // ---- looking up
 
-  /** What is known now, for the threads of a run. From here on the index stays in memory as it is. */
-  known(): KnownBlobs {
+  /** What is known now, for the threads of a run, without what lies only in packs that are `avoided`. From here on the index stays in memory as it is. */
+  known(avoided: Iterable<PackId> = []): KnownBlobs {
     this.#pinned = true;
     return new KnownBlobs({
       tables: [...this.#young.tables],
-      dead: this.#packs.dead,
+      dead: this.#packs.deadAnd(avoided),
       runs: this.#cold.runs,
       database: this.#cold.database,
       newWorkPath: () => this.#home.newWorkPath(),

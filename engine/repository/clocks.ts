@@ -28,6 +28,7 @@ export async function leasesByStoreClock(
   if (mine === undefined) throw leaseLost();
   const skewMs = mine.refreshedMs - mine.modifiedMs;
   if (Math.abs(skewMs) > CLOCK_SKEW_MS_MAX) refuse("This machine's clock is", skewMs);
+  const storeNowMs = mine.modifiedMs + Math.max(0, Date.now() - mine.refreshedMs);
   for (const lease of leases) {
     const otherMs = lease.refreshedMs - lease.modifiedMs;
     if (Math.abs(otherMs) <= CLOCK_SKEW_MS_MAX) continue;
@@ -38,12 +39,12 @@ export async function leasesByStoreClock(
   }
   for (const kind of ['snapshot', 'index', 'mark', 'lock'] as const) {
     for await (const file of store.backend.list(kind)) {
-      const aheadMs = file.modifiedMs - mine.modifiedMs;
+      const aheadMs = file.modifiedMs - storeNowMs;
       if (aheadMs > CLOCK_SKEW_MS_MAX)
         refuse(`The store says that ${kind} ${file.name.slice(0, 8)} was written by a clock`, aheadMs);
     }
   }
-  return { leases, storeNowMs: mine.modifiedMs };
+  return { leases, storeNowMs };
 }
 
 /** OBJECT_CORRUPT for one that cannot be read: its run may be alive. */

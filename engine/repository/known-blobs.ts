@@ -28,6 +28,12 @@ export class DeadPacks {
     this.#bytes = new Uint8Array(this.shared);
   }
 
+  copy(): DeadPacks {
+    const copy = new DeadPacks(this.#bytes.length * 8);
+    copy.#bytes.set(this.#bytes);
+    return copy;
+  }
+
   has(pack: number): boolean {
     return ((this.#bytes[pack >>> 3] ?? 0) & (1 << (pack & 7))) !== 0;
   }

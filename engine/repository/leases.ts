@@ -153,11 +153,16 @@ export class HeldLease {
   }
 
   /**
-   * Refreshes, and says whether nobody has taken this run for dead up to now. Whoever does so removes the lease before
-   * looking for new ones, and this looks for the old one after writing the new one: so one of the two notices.
+   * Says whether nobody has taken this run for dead up to now. Where it was refreshed of late nobody can have, unless the
+   * lease was removed. Else it is refreshed first: whoever takes a run for dead removes its lease before looking for new
+   * ones, and this looks for the old one after writing the new one, so one of the two notices.
    */
   async confirm(): Promise<boolean> {
-    await this.#refreshInTurn();
+    await this.#refreshing;
+    // By the clock of the wall: it goes on while a machine sleeps.
+    const ageMs = Date.now() - this.#record.refreshedMs;
+    if (ageMs < 0 || ageMs > 2 * LEASE_REFRESH_MS) await this.#refreshInTurn();
+    else if ((await this.#store.backend.size('lock', this.#id)) === undefined) this.#lost = true;
     return !this.#lost;
   }
 

@@ -8,6 +8,7 @@ import { EngineError, isEngineError } from '../base/errors.ts';
 import { isHex, type PackId } from '../base/ids.ts';
 import { MARK_PACKS_MAX } from '../base/limits.ts';
 import { decodeMark, encodeMark, type MarkRecord } from '../format/mark.ts';
+import { isDamagedThere } from './batch-reader.ts';
 import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
 
 export interface Mark extends MarkRecord {
@@ -25,9 +26,9 @@ export async function listMarks(store: Store): Promise<Mark[]> {
       marks.push({ ...decodeMark(await loadRecord(store, 'mark', name), `mark ${name}`), id: name, modifiedMs });
     } catch (error) {
       if (isEngineError(error, 'OBJECT_MISSING')) continue;
-      if (!isEngineError(error, 'OBJECT_CORRUPT')) throw error;
+      if (!isDamagedThere(error)) throw error;
       throw new EngineError(
-        'OBJECT_CORRUPT',
+        error.code,
         `${error.message}. While "snap prune" is not running, marks/${name} may be removed by hand: it holds no data`,
         error,
       );
@@ -54,4 +55,9 @@ export async function saveMarks(
 
 export async function removeMarks(store: Store, ids: Iterable<string>): Promise<void> {
   for (const id of ids) await store.backend.remove('mark', id);
+}
+
+/** Every pack that a mark names. */
+export async function markedPacks(store: Store): Promise<ReadonlySet<PackId>> {
+  return new Set((await listMarks(store)).flatMap(({ packs }) => packs));
 }

@@ -68,10 +68,11 @@ export class PackMover {
       const needed = await this.#needed(table, frame, pack.number);
       if (needed.length === 0) continue;
       const address = frameAddress(pack.packId, table, frame);
-      if (bytes + address.sealedLength > REPACK_READ_BYTES_MAX) await flush();
+      const length = Math.max(address.sealedLength, address.plainLength);
+      if (bytes + length > REPACK_READ_BYTES_MAX) await flush();
       frames.push(address);
       blobs.push(needed);
-      bytes += address.sealedLength;
+      bytes += length;
     }
     await flush();
     if (this.#waitingBlobs >= INDEX_SEGMENT_BLOBS_MAX) await this.#nameWaiting();
@@ -124,6 +125,7 @@ export class PackMover {
       }
       await writer.settle();
     }
+    this.#reader.release(loaded);
   }
 
   async #nameWaiting(): Promise<void> {

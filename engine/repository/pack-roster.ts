@@ -29,6 +29,18 @@ export class PackRoster {
     }
   }
 
+  /** What is dead, and `others` besides, which stay alive for whoever reads. */
+  deadAnd(others: Iterable<PackId>): DeadPacks {
+    let dead: DeadPacks | undefined;
+    for (const packId of others) {
+      const number = this.list.numberOf(packId);
+      if (number === undefined) continue;
+      dead ??= this.dead.copy();
+      dead.set(number, true);
+    }
+    return dead ?? this.dead;
+  }
+
   isAlive(packId: PackId): boolean {
     const number = this.list.numberOf(packId);
     return number !== undefined && !this.dead.has(number);

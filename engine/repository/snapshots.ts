@@ -80,6 +80,12 @@ export class SnapshotStore {
     return Annotations.load(this.#store);
   }
 
+  /** True where it is there and not forgotten. */
+  async isListed(id: SnapshotId): Promise<boolean> {
+    if ((await this.#store.backend.size('snapshot', id)) === undefined) return false;
+    return !(await this.annotations()).factsOf(id).forgotten;
+  }
+
   /** All ids, in no order. */
   async ids(): Promise<SnapshotId[]> {
     const ids: SnapshotId[] = [];

@@ -1,9 +1,10 @@
 /** What is there and what is needed: the mark phase of a prune, how much of each pack is used, and the emptying of packs. */
 
-import { EngineError, isEngineError } from '../base/errors.ts';
+import { EngineError } from '../base/errors.ts';
 import { type BlobId, type PackId, parsePackId } from '../base/ids.ts';
 import type { Monitor } from '../base/monitor.ts';
 import type { BlobKind } from '../format/pack-header.ts';
+import { isDamage } from './batch-reader.ts';
 import type { IndexView } from './chunk-index.ts';
 import { LiveBlobs } from './live-blobs.ts';
 import { loadPackHeader } from './pack-headers.ts';
@@ -107,10 +108,8 @@ export class Survey {
       try {
         await markSnapshot(this.#repository.blobs, this.live, snapshot, { signal, onTree });
       } catch (error) {
-        if (isEngineError(error, 'OBJECT_MISSING') || isEngineError(error, 'OBJECT_CORRUPT')) {
-          throw refusal(`what snapshot ${snapshot.id.slice(0, 8)} refers to`, error);
-        }
-        throw error;
+        if (!isDamage(error)) throw error;
+        throw refusal(`what snapshot ${snapshot.id.slice(0, 8)} refers to`, error);
       }
       this.#walked.add(snapshot.id);
     }

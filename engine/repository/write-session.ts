@@ -3,12 +3,14 @@
  * segments. It keeps the order of writing: packs, then segments that name them, then the snapshot.
  */
 
-import { BLOB_ID_BYTES, type BlobId, type SnapshotId } from '../base/ids.ts';
+import { BLOB_ID_BYTES, type BlobId, type PackId, type SnapshotId } from '../base/ids.ts';
 import { COMPRESSION_LEVEL_DEFAULT, SEGMENT_EARLY_BYTES_MIN, SEGMENT_EARLY_SHARE } from '../base/limits.ts';
 import { Compressor } from '../codec/compression.ts';
 import type { SnapshotRecord } from '../format/snapshot.ts';
 import { BlobWriter } from './blob-writer.ts';
+import { commitSnapshot } from './commit.ts';
 import { HeldLease } from './leases.ts';
+import { markedPacks } from './marks.ts';
 import type { Repository } from './repository.ts';
 import { RunClaims } from './run-claims.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -34,10 +36,14 @@ export class WriteSession {
   #bytesNew = 0;
   #bytesNamed = 0;
 
-  private constructor(repository: Repository, lease: HeldLease, compression: number | 'off') {
+  private constructor(
+    repository: Repository,
+    run: { readonly lease: HeldLease; readonly marked: ReadonlySet<PackId>; readonly compression: number | 'off' },
+  ) {
+    const { compression } = run;
     this.repository = repository;
-    this.#lease = lease;
-    this.#claims = RunClaims.begin(repository.index.known(), { claimsMax: repository.index.limits.runClaims });
+    this.#lease = run.lease;
+    this.#claims = RunClaims.begin(repository.index.known(run.marked), { claimsMax: repository.index.limits.runClaims });
     this.#segments = new SegmentWriter(repository);
     const writer = (kind: 'data' | 'tree'): BlobWriter => {
       const compressor = new Compressor(compression);
@@ -53,12 +59,14 @@ export class WriteSession {
   static async begin(repository: Repository, options: WriteSessionOptions): Promise<WriteSession> {
     await repository.probe();
     const { verb, parents = [] } = options;
-    // The lease comes before the index is read: prune counts on that.
+    // The lease comes before index and marks are read: prune counts on that.
     const lease = await HeldLease.acquire(repository, { verb, exclusive: false, parents });
     try {
       await repository.backend.tidy(Date.now());
       await repository.index.refresh({ onlyExisting: true });
-      return new WriteSession(repository, lease, options.compression ?? COMPRESSION_LEVEL_DEFAULT);
+      const marked = await markedPacks(repository);
+      const { compression = COMPRESSION_LEVEL_DEFAULT } = options;
+      return new WriteSession(repository, { lease, marked, compression });
     } catch (error) {
       await lease.release();
       throw error;
@@ -131,7 +139,7 @@ export class WriteSession {
   /** Makes all durable, and then the snapshot. */
   async commit(record: SnapshotRecord): Promise<Snapshot> {
     await this.flush();
-    return this.repository.snapshots.save(record);
+    return commitSnapshot(this.repository, this.#lease, record);
   }
 
   /** After a failure: what is durable is named, so that the next run finds it. Never throws. */

@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../../base/errors.ts';
-import { BLOB_ID_BYTES, type BlobId } from '../../base/ids.ts';
+import { BLOB_ID_BYTES, type BlobId, type PackId } from '../../base/ids.ts';
 import {
   CHUNK_SMALL_BYTES_MAX,
   COMPRESSION_LEVEL_DEFAULT,
@@ -16,7 +16,8 @@ import { createFileSystem } from '../../filesystem/create.ts';
 import { type FileSystem, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
 import type { BackupCounts } from '../../format/snapshot.ts';
 import { BlobWriter, type StoredPack } from '../../repository/blob-writer.ts';
-import { HeldLease } from '../../repository/leases.ts';
+import type { HeldLease } from '../../repository/leases.ts';
+import { markedPacks } from '../../repository/marks.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { RunClaims } from '../../repository/run-claims.ts';
 import { nowNs } from '../../repository/run-facts.ts';
@@ -32,7 +33,7 @@ import { Journal } from './journal.ts';
 import { MovedDirectories } from './moved-directories.ts';
 import { OpenDirectory } from './open-directory.ts';
 import { type BackupOptions, type BackupResult, requireOptions } from './options.ts';
-import { findParent, rulesSince } from './parent.ts';
+import { findParent, leaseWithParent, rulesSince } from './parent.ts';
 import { type ChangeRules, NO_PARENT_ROWS, ParentRows } from './parent-rows.ts';
 import { RunContext } from './run-context.ts';
 import { saveSnapshot } from './save-snapshot.ts';
@@ -88,6 +89,7 @@ class BackupRun {
     readonly parent: Snapshot | undefined;
     readonly journal: Journal;
     readonly segments: SegmentWriter;
+    readonly marked: ReadonlySet<PackId>;
   }) {
     const { repository, options } = parts;
     this.#repository = repository;
@@ -99,7 +101,9 @@ class BackupRun {
     this.#context = new RunContext(options);
     for (const { object, error } of repository.index.damage) this.#context.damaged(object, error);
     for (const limit of this.#fileSystem.limits) this.#context.note(`On this system ${limit}`);
-    this.#claims = RunClaims.begin(repository.index.known(), { claimsMax: repository.index.limits.runClaims });
+    this.#claims = RunClaims.begin(repository.index.known(parts.marked), {
+      claimsMax: repository.index.limits.runClaims,
+    });
     const compressionLevel = options.compression ?? COMPRESSION_LEVEL_DEFAULT;
     const dryRun = options.dryRun === true;
     this.#pool = new WorkerPool(repository, {
@@ -141,28 +145,27 @@ class BackupRun {
   }
 
   static async prepare(repository: Repository, options: BackupOptions): Promise<BackupRun> {
-    const parent = await findParent(repository, options);
-    const parents = parent === undefined ? [] : [parent.id];
     const dryRun = options.dryRun === true;
     if (!dryRun) await repository.probe();
-    // The lease comes before the index is read: prune counts on that.
-    const lease = dryRun
-      ? undefined
-      : await HeldLease.acquire(repository, { verb: 'backup', exclusive: false, parents });
+    // The lease comes before index and marks are read: prune counts on that.
+    const { lease, parent } = dryRun
+      ? { lease: undefined, parent: await findParent(repository, options) }
+      : await leaseWithParent(repository, options);
     try {
       if (!dryRun) await repository.backend.tidy(Date.now());
       sweepScratchFolders(join(repository.cacheDirectory, 'scratch'));
       await repository.index.refresh({ onlyExisting: true });
+      const marked = await markedPacks(repository);
       const journals = join(repository.cacheDirectory, 'journals', repository.config.id);
       const journal = Journal.open(journals, journalKey(options));
       const segments = new SegmentWriter(repository);
-      if (!dryRun) await segments.recover(journal.recoveredPacks);
+      if (!dryRun) await segments.recover(journal.recoveredPacks.filter((packId) => !marked.has(packId)));
       if (journal.recoveredFiles > 0) {
         options.monitor?.note?.(
           `An earlier run was interrupted: ${journal.recoveredFiles} files that it stored are not read again`,
         );
       }
-      return new BackupRun({ repository, options, lease, parent, journal, segments });
+      return new BackupRun({ repository, options, lease, parent, journal, segments, marked });
     } catch (error) {
       await lease?.release();
       throw error;
@@ -396,6 +399,7 @@ class BackupRun {
       leftOut: { count: context.leftOut.count, content: leftOut },
       databases: this.#databases?.records ?? [],
       counts: this.#counts(),
+      lease: this.#lease,
     });
     // What an interrupted run left is for the next real run.
     if (!dryRun) this.#journal.finish();

@@ -2,6 +2,7 @@
 
 import { hostname } from 'node:os';
 import { CLOCK_TICK_MS_MAX } from '../../base/limits.ts';
+import { HeldLease } from '../../repository/leases.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { BackupOptions } from './options.ts';
@@ -16,6 +17,28 @@ export async function findParent(repository: Repository, options: BackupOptions)
   const paths = pathsKey(sourcePaths(options));
   const same = all.filter((snapshot) => pathsKey(snapshot.paths) === paths);
   return same.findLast((snapshot) => snapshot.host === host) ?? same.at(-1);
+}
+
+/**
+ * Makes the run's lease, which names its parent: prune keeps what that refers to. A parent that was forgotten before the
+ * lease was there may be about to go, and another one is looked for.
+ */
+export async function leaseWithParent(
+  repository: Repository,
+  options: BackupOptions,
+): Promise<{ readonly lease: HeldLease; readonly parent: Snapshot | undefined }> {
+  for (;;) {
+    const parent = await findParent(repository, options);
+    const parents = parent === undefined ? [] : [parent.id];
+    const lease = await HeldLease.acquire(repository, { verb: 'backup', exclusive: false, parents });
+    try {
+      if (parent === undefined || (await repository.snapshots.isListed(parent.id))) return { lease, parent };
+    } catch (error) {
+      await lease.release();
+      throw error;
+    }
+    await lease.release();
+  }
 }
 
 /** The same for the same paths in any order. */

@@ -4,7 +4,9 @@ import { hostname } from 'node:os';
 import { EngineError } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import type { BackupCounts, DatabaseRecord, SnapshotRecord } from '../../format/snapshot.ts';
+import { commitSnapshot } from '../../repository/commit.ts';
 import { findPath } from '../../repository/find-node.ts';
+import type { HeldLease } from '../../repository/leases.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { TreeWriter } from '../../repository/tree-writer.ts';
@@ -26,6 +28,7 @@ export interface RunEnd {
   readonly leftOut: SnapshotRecord['leftOut'];
   readonly databases: readonly DatabaseRecord[];
   readonly counts: BackupCounts;
+  readonly lease: HeldLease | undefined;
 }
 
 /** PROBLEMS_FOUND where the run is strict and something is wrong. */
@@ -44,7 +47,7 @@ export async function saveSnapshot(repository: Repository, end: RunEnd): Promise
     );
   }
   if (options.dryRun === true || skipped) return { ...result, snapshot: undefined, counts };
-  const snapshot = await repository.snapshots.save({
+  const snapshot = await commitSnapshot(repository, end.lease, {
     time: isoWithZone(options.time ?? new Date(Number(end.startedNs / 1_000_000n))),
     startedNs: end.startedNs,
     host: options.host ?? hostname(),

@@ -3,7 +3,7 @@
 import { EngineError } from '../../base/errors.ts';
 import { readableLeases } from '../../repository/clocks.ts';
 import { HeldLease, isLeaseAlive, type Lease } from '../../repository/leases.ts';
-import { listMarks } from '../../repository/marks.ts';
+import { markedPacks } from '../../repository/marks.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { Survey } from '../../repository/survey.ts';
 import { type Executed, executePrune } from './execute.ts';
@@ -49,7 +49,7 @@ async function survey(
   living: () => Promise<readonly Lease[]>,
 ): Promise<{ readonly survey: Survey; readonly plan: PrunePlan }> {
   const { monitor, signal } = options;
-  const marked = new Set((await listMarks(repository)).flatMap(({ packs }) => packs));
+  const marked = await markedPacks(repository);
   let others: readonly Lease[] = [];
   const roots = await loadRoots(repository, async () => {
     others = await living();
