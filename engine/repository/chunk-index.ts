@@ -96,6 +96,7 @@ export class ChunkIndex {
   readonly #salvaged: PackId[] = [];
   #queue: Promise<unknown> = Promise.resolve();
   #listed: Set<IndexSegmentId> = new Set();
+  readonly #saved = new Set<IndexSegmentId>();
 
   constructor(store: Store, options: ChunkIndexOptions) {
     this.#store = store;
@@ -341,7 +342,10 @@ export class ChunkIndex {
 
   // ---- looking up
 
-  /** What is known now, for the threads of a run, without what lies only in packs that are `avoided`. From here on the index stays in memory as it is. */
+  /**
+   * What is known now, for the threads of a run, without what lies only in packs that are `avoided`. From here on the index
+   * stays in memory as it is.
+   */
   known(avoided: Iterable<PackId> = []): KnownBlobs {
     this.#pinned = true;
     return new KnownBlobs({
@@ -435,6 +439,7 @@ export class ChunkIndex {
       const saved = await saveRecord(this.#store, 'index', encodeIndexSegment(group));
       bytes += saved.bytes;
       ids.push(saved.id as IndexSegmentId);
+      this.#saved.add(saved.id as IndexSegmentId);
       group = [];
       blobs = 0;
     };
@@ -445,6 +450,11 @@ export class ChunkIndex {
     }
     await flush();
     return { bytes, ids };
+  }
+
+  /** Segments that this process wrote. */
+  get saved(): ReadonlySet<IndexSegmentId> {
+    return this.#saved;
   }
 
   /** Closes LevelDB and removes what this process had of it. */

@@ -12,6 +12,7 @@ import { LiveBlobs } from './live-blobs.ts';
 import { markedPacks } from './marks.ts';
 import { markSnapshot } from './reachable.ts';
 import type { Repository } from './repository.ts';
+import { replaceSegments } from './segment-replacer.ts';
 import type { Snapshot } from './snapshots.ts';
 
 /** LEASE_LOST, with no snapshot, where the run was taken for dead and something it refers to is gone. */
@@ -52,6 +53,8 @@ async function requireWhole(repository: Repository, record: SnapshotRecord): Pro
     missing = error.message;
   }
   if (missing === undefined) return;
+  // What this run has written of its own may be gone as well, before it was named.
+  await replaceSegments(index, { isGone: (pack) => dead.has(pack), merges: false, only: index.saved });
   throw new EngineError(
     'LEASE_LOST',
     `This run stood still for so long that another one took it for dead and removed what it refers to (${missing}): no snapshot was saved. Run it again; what is there is not stored twice`,

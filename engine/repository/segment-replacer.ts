@@ -13,6 +13,8 @@ export interface ReplaceOptions {
   readonly isGone: (pack: number) => boolean;
   /** Merges small segments too. */
   readonly merges: boolean;
+  /** No others are touched. Default: all. */
+  readonly only?: ReadonlySet<IndexSegmentId> | undefined;
 }
 
 type CountedPack = IndexedPack & { readonly blobs: number };
@@ -25,6 +27,7 @@ export async function replaceSegments(index: ChunkIndex, options: ReplaceOptions
   const affected: IndexSegmentId[] = [];
   const small: IndexSegmentId[] = [];
   for (const [id, packs] of index.segments()) {
+    if (options.only?.has(id) === false) continue;
     if (packs.some(options.isGone)) affected.push(id);
     else if (blobsOf(index, packs) < INDEX_SEGMENT_BLOBS_MAX / 2) small.push(id);
   }

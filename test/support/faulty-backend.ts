@@ -324,3 +324,52 @@ export async function copyOf(backend: Backend, location = backend.location): Pro
   }
   return copy;
 }
+
+/** Stands still before the first write of a kind, until it is told to go on. */
+export class PausingBackend extends WrappedBackend {
+  readonly #kind: FileKind;
+  readonly #onReached: () => void;
+  readonly #goOn: Promise<void>;
+  #paused = false;
+  readonly reached: Promise<void>;
+  readonly resume: () => void;
+
+  constructor(inner: Backend, kind: FileKind) {
+    super(inner);
+    this.#kind = kind;
+    let [onReached, resume] = [(): void => undefined, (): void => undefined];
+    this.reached = new Promise((resolve) => {
+      onReached = resolve;
+    });
+    this.#goOn = new Promise((resolve) => {
+      resume = resolve;
+    });
+    this.#onReached = onReached;
+    this.resume = resume;
+  }
+
+  override async write(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    if (kind === this.#kind && !this.#paused) {
+      this.#paused = true;
+      this.#onReached();
+      await this.#goOn;
+    }
+    return super.write(kind, name, parts);
+  }
+}
+
+/** The store's clock is another one, for all files or some. */
+export class ShiftedTimes extends WrappedBackend {
+  readonly #shiftMs: (kind: FileKind, name: string) => number;
+
+  constructor(inner: Backend, shiftMs: (kind: FileKind, name: string) => number) {
+    super(inner);
+    this.#shiftMs = shiftMs;
+  }
+
+  override async *list(kind: FileKind): AsyncGenerator<StoredFile> {
+    for await (const file of super.list(kind)) {
+      yield { ...file, modifiedMs: file.modifiedMs + this.#shiftMs(kind, file.name) };
+    }
+  }
+}
