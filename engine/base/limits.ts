@@ -85,7 +85,7 @@ export const REPACK_READ_BYTES_MAX = 8 * MIB;
 /** Clocks that are further apart are refused by prune. */
 export const CLOCK_SKEW_MS_MAX = 10 * 60_000;
 /** What prune --now may take from a full disk, to write index segments before it removes packs. */
-export const RESERVE_BYTES = 8 * MIB;
+export const RESERVE_BYTES = 3 * MIB;
 
 // ---- small sealed files
 export const SEALED_FILE_BYTES_MAX = 256 * MIB;

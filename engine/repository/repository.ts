@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { EngineError, isEngineError } from '../base/errors.ts';
 import type { KeyId, RepositoryId } from '../base/ids.ts';
+import { RESERVE_BYTES } from '../base/limits.ts';
 import {
   configAuthenticated,
   decodeConfig,
@@ -156,6 +157,7 @@ export class Repository {
     // The key first: a config without a key would be a repository that nobody can open.
     await writeKeyFile(backend, key);
     for (const name of CONFIG_NAMES) await backend.write('config', name, [encodeConfig(config)]);
+    await backend.reserve(RESERVE_BYTES);
     const { cacheDirectory, indexLimits } = options;
     const seen = { id, fingerprint: keys.fingerprint(), location: backend.location };
     await rememberRepository(cacheDirectory, { ...seen, probed: true });

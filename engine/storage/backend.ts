@@ -65,6 +65,11 @@ export interface Backend {
   remove(kind: FileKind, name: string): Promise<void>;
   /** Removes what killed writers left half written, once it is old enough that none can be at it. Never throws. */
   tidy(nowMs: number): Promise<void>;
+  /**
+   * Keeps bytes of the disk aside, for a prune when it is full; zero gives them back. Fewer, or none, where there is little
+   * room. Never throws.
+   */
+  reserve(bytes: number): Promise<void>;
   /** Free bytes of the store, or undefined where that has no meaning. */
   freeBytes(): Promise<number | undefined>;
   close(): Promise<void>;

@@ -16,6 +16,8 @@ export const KIND_FOLDERS = {
 } as const satisfies Record<FileKind, string>;
 
 export const TEMPORARY_FOLDER = 'tmp';
+/** Random bytes that a prune removes first where the disk is full. */
+export const RESERVE_NAME = 'reserve';
 export const CONFIG_NAMES: readonly string[] = ['config', 'config.copy'];
 
 /** Names of the files that a probe writes and removes again (probe.ts): no lease is ever called so, since those are hashes. */

@@ -11,11 +11,13 @@ import { EngineError, errnoCode, errorMessage } from '../base/errors.ts';
 import { makeDirectories } from '../base/make-directories.ts';
 import type { Backend, BackendAddress, FileKind, FileWriter, ReadRange, StoredFile } from './backend.ts';
 import { type FileOperations, systemFileOperations } from './file-operations.ts';
-import { CONFIG_NAMES, isFileName, KIND_FOLDERS, relativePath, TEMPORARY_FOLDER } from './layout.ts';
+import { CONFIG_NAMES, isFileName, KIND_FOLDERS, RESERVE_NAME, relativePath, TEMPORARY_FOLDER } from './layout.ts';
 import { LocalFileWriter } from './local-file-writer.ts';
 
 export { type FileOperations, systemFileOperations } from './file-operations.ts';
 
+/** Of the free space, what is kept aside at most. */
+const RESERVE_SHARE_MAX = 1 / 16;
 const STALE_TEMPORARY_MS = 24 * 3600_000;
 /** Files of a listing that are looked at together: waiting for each alone costs more than the call itself. */
 const LOOKS_AT_ONCE = 32;
@@ -293,6 +295,35 @@ export class LocalBackend implements Backend {
       }
     } catch {
       // Left for the next run.
+    }
+  }
+
+  async reserve(bytes: number): Promise<void> {
+    const path = join(this.#root, RESERVE_NAME);
+    try {
+      if (bytes === 0) {
+        await this.#operations.unlink(path);
+        await this.#operations.fsyncDirectory(this.#root);
+        return;
+      }
+      if ((await sizeOf(path)) !== undefined) return;
+      const room = Math.floor(((await this.freeBytes()) ?? 0) * RESERVE_SHARE_MAX);
+      const temporary = join(this.#root, TEMPORARY_FOLDER, randomBytes(12).toString('hex'));
+      try {
+        // Random, because some disks keep zeros in no space at all.
+        const handle = await this.#operations.openNew(temporary);
+        try {
+          await handle.writeFile(randomBytes(Math.min(bytes, room)));
+          await this.#operations.fsync(handle);
+        } finally {
+          await handle.close();
+        }
+        await this.#operations.rename(temporary, path);
+      } finally {
+        await this.#operations.unlink(temporary).catch(() => undefined);
+      }
+    } catch {
+      // Without it a full disk is harder to free; that is no reason to fail now.
     }
   }
 

@@ -54,6 +54,8 @@ export class MemoryBackend implements Backend {
 
   async tidy(): Promise<void> {}
 
+  async reserve(): Promise<void> {}
+
   async freeBytes(): Promise<number | undefined> {
     return undefined;
   }

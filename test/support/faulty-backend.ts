@@ -45,6 +45,10 @@ export class WrappedBackend implements Backend {
     return this.inner.tidy(nowMs);
   }
 
+  reserve(bytes: number): Promise<void> {
+    return this.inner.reserve(bytes);
+  }
+
   freeBytes(): Promise<number | undefined> {
     return this.inner.freeBytes();
   }

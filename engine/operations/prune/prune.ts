@@ -1,6 +1,7 @@
 /** Frees space: finds what no snapshot needs, decides, and carries that out beside whoever else is at work. */
 
-import { EngineError } from '../../base/errors.ts';
+import { EngineError, errnoCode, isEngineError } from '../../base/errors.ts';
+import { RESERVE_BYTES } from '../../base/limits.ts';
 import { readableLeases } from '../../repository/clocks.ts';
 import { HeldLease, isLeaseAlive, type Lease } from '../../repository/leases.ts';
 import { markedPacks } from '../../repository/marks.ts';
@@ -27,19 +28,34 @@ export async function prune(repository: Repository, options: PruneOptions = {}):
     });
     return resultOf(plan, undefined);
   }
+  try {
+    return await pruneForReal(repository, options);
+  } catch (error) {
+    if (!isEngineError(error, 'STORAGE_FAILED') || errnoCode(error.cause) !== 'ENOSPC' || options.now === true)
+      throw error;
+    throw new EngineError(error.code, `${error.message}; "snap prune --now" frees a full disk`, error.cause);
+  }
+}
+
+async function pruneForReal(repository: Repository, options: PruneOptions): Promise<PruneResult> {
   const lease = await acquire(repository, options);
   try {
     await repository.probe();
     await repository.backend.tidy(Date.now());
     const found = await survey(repository, options, () => livingOthers(repository, lease));
     const executed = await executePrune({ repository, lease, survey: found.survey, options }, found.plan);
+    await repository.backend.reserve(RESERVE_BYTES);
     return resultOf(found.plan, executed);
   } finally {
     await lease.release();
   }
 }
 
-function acquire(repository: Repository, options: PruneOptions): Promise<HeldLease> {
+async function acquire(repository: Repository, options: PruneOptions): Promise<HeldLease> {
+  const { backend } = repository;
+  const free = options.now === true ? await backend.freeBytes() : undefined;
+  // What is kept aside for this very case.
+  if (free !== undefined && free < RESERVE_BYTES) await backend.reserve(0);
   return HeldLease.acquire(repository, { verb: 'prune', exclusive: options.now === true, alone: true });
 }
 
