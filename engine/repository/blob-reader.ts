@@ -90,7 +90,8 @@ export class BlobReader {
   }
 
   /**
-   * A blob may be stored twice (trap 26): before it is given up, its other places are tried, and then those in packs that
+   * A blob may be stored twice (trap 26): before it is given up, its other places are tried, then those that a prune may
+   * have given it meanwhile, and then those in packs that
    * no index segment names, whose headers are read once.
    */
   async #readElsewhere(
@@ -99,8 +100,9 @@ export class BlobReader {
     failed: { readonly location: BlobLocation; readonly error: EngineError } | undefined,
   ): Promise<Buffer> {
     const tried: BlobLocation[] = failed === undefined ? [] : [failed.location];
-    for (const salvages of [false, true]) {
-      if (salvages) {
+    for (const search of ['index', 'newer index', 'packs'] as const) {
+      if (search === 'newer index') await this.#index.catchUp();
+      if (search === 'packs') {
         this.#salvaged ??= this.#searchPacks();
         await this.#salvaged;
       }

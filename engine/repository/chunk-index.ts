@@ -8,62 +8,35 @@
 
 import { EngineError, errnoCode, isEngineError } from '../base/errors.ts';
 import { type BlobId, type IndexSegmentId, type PackId, parsePackId } from '../base/ids.ts';
-import {
-  COLD_RUNS_MAX,
-  INDEX_SEGMENT_BLOBS_MAX,
-  INDEX_SEGMENT_PACKS_MAX,
-  RUN_CLAIMS_MAX,
-  YOUNG_BLOBS_MAX,
-  YOUNG_PACKS_MAX,
-} from '../base/limits.ts';
-import {
-  decodeIndexSegment,
-  encodeIndexSegment,
-  type IndexedPack,
-  type IndexedPackHeader,
-  type IndexedPackTable,
-} from '../format/pack-header.ts';
+import { YOUNG_PACKS_MAX } from '../base/limits.ts';
+import type { IndexedPackHeader, IndexedPackTable } from '../format/pack-header.ts';
 import { isDamagedThere } from './batch-reader.ts';
 import { type BlobLocation, type ChunkTable, ENTRY_WORDS } from './chunk-table.ts';
 import { ColdHome } from './cold-home.ts';
 import { ColdIndex, type SegmentPacks } from './cold-index.ts';
 import type { ColdRun } from './cold-run.ts';
 import type { FrameAddress } from './frame-reader.ts';
+import {
+  type ChunkIndexOptions,
+  INDEX_LIMITS_DEFAULT,
+  type IndexLimits,
+  type RefreshOptions,
+} from './index-options.ts';
 import { type DeadPacks, KnownBlobs, searchLocations } from './known-blobs.ts';
 import { loadPackHeader } from './pack-headers.ts';
 import type { PackFacts, PackList } from './pack-list.ts';
-import { type IndexDamage, PackRoster } from './pack-roster.ts';
+import { type IndexDamage, type MissingPack, PackRoster } from './pack-roster.ts';
 import { sortEntries } from './run-filter.ts';
-import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
+import type { Store } from './sealed-files.ts';
+import { type CountedPack, loadSegment, type SavedSegments, saveSegments } from './segment-files.ts';
 import { FRAME_WORDS, YoungIndex } from './young-index.ts';
-
-/** When the index moves to LevelDB. Tests set small ones. */
-export interface IndexLimits {
-  /** Blobs in memory. */
-  readonly youngBlobs: number;
-  /** Runs in LevelDB; more are merged into one. */
-  readonly coldRuns: number;
-  /** New blobs of a backup in memory. */
-  readonly runClaims: number;
-}
-
-export const INDEX_LIMITS_DEFAULT: IndexLimits = {
-  youngBlobs: YOUNG_BLOBS_MAX,
-  coldRuns: COLD_RUNS_MAX,
-  runClaims: RUN_CLAIMS_MAX,
-};
 
 /** Listings of one refresh, where segments vanish between listing and reading. */
 const RELISTINGS_MAX = 5;
+/** Blobs that are damaged would else have the index listed for each of them. */
+const CATCH_UP_MS_MIN = 1000;
 
-export interface RefreshOptions {
-  /**
-   * Packs that are not in the store are left out (trap 1): a run that would refer to them stores their blobs again.
-   */
-  readonly onlyExisting?: boolean;
-  /** Segments that LevelDB stands for are read too, so that damage to them is found. */
-  readonly readsAll?: boolean;
-}
+export type { IndexLimits, RefreshOptions } from './index-options.ts';
 
 /** What the index knows, for whoever goes through all of it (live-blobs.ts, entry-merge.ts). */
 export interface IndexView {
@@ -72,11 +45,6 @@ export interface IndexView {
   readonly runs: readonly ColdRun[];
   readonly packs: PackList;
   readonly dead: DeadPacks;
-}
-
-export interface ChunkIndexOptions {
-  readonly cacheDirectory: string;
-  readonly limits?: Partial<IndexLimits> | undefined;
 }
 
 export class ChunkIndex {
@@ -97,6 +65,7 @@ export class ChunkIndex {
   #queue: Promise<unknown> = Promise.resolve();
   #listed: Set<IndexSegmentId> = new Set();
   readonly #saved = new Set<IndexSegmentId>();
+  #caughtUpMs = Number.NEGATIVE_INFINITY;
 
   constructor(store: Store, options: ChunkIndexOptions) {
     this.#store = store;
@@ -134,6 +103,10 @@ export class ChunkIndex {
     return this.#packs.list.get(number);
   }
 
+  blobCountOf(number: number): number {
+    return this.#packs.list.blobCountOf(number);
+  }
+
   numberOf(packId: PackId): number | undefined {
     return this.#packs.list.numberOf(packId);
   }
@@ -150,17 +123,47 @@ export class ChunkIndex {
     return refreshed;
   }
 
+  /**
+   * Takes in what changed while this process reads: a prune beside it gives blobs new places. Nothing is moved, so that
+   * locations that were given out stay what they are. Does nothing where it was done a moment ago.
+   */
+  async catchUp(): Promise<void> {
+    this.#pinned = true;
+    if (performance.now() - this.#caughtUpMs < CATCH_UP_MS_MIN) return;
+    await this.refresh();
+    this.#caughtUpMs = performance.now();
+  }
+
   async #refresh(options: RefreshOptions): Promise<void> {
     await this.#openCold();
-    let taken: { readonly listed: Set<IndexSegmentId>; readonly lost: boolean } | undefined;
-    for (let attempt = 0; taken === undefined; attempt++) taken = await this.#takeIn(options, attempt);
-    const { listed } = taken;
-    this.#listed = listed;
-    this.#packs.bury(this.#marks(listed));
-    if (taken.lost) await this.salvage();
-    if (options.onlyExisting === true) this.#damage.push(...(await this.#packs.buryMissing(this.#store.backend)));
-    if (this.#isCrowded()) await this.#moveToCold();
+    const missing: MissingPack[] = [];
+    for (let attempt = 0; ; attempt++) {
+      const taken = await this.#takeIn(options, attempt);
+      if (taken === undefined) continue;
+      this.#listed = taken.listed;
+      this.#packs.bury(this.#marks(taken.listed));
+      if (taken.lost) await this.salvage();
+      if (options.onlyExisting !== true) break;
+      const found = await this.#packs.buryMissing(this.#store.backend);
+      missing.push(...found);
+      // A prune beside this one replaces the segments first: then they name the packs no more.
+      if (found.length === 0 || attempt >= RELISTINGS_MAX || (await this.#isListedStill())) break;
+    }
+    const listed = this.#listed;
+    const marks = this.#marks(listed);
+    this.#damage.push(...missing.filter(({ number }) => marks[number] === 1));
+    if (this.#isCrowded() || this.#restsOnCold(listed)) await this.#moveToCold();
     await this.#tidyCold(listed);
+  }
+
+  /** True where the very segments of the last listing lie there. */
+  async #isListedStill(): Promise<boolean> {
+    let count = 0;
+    for await (const { name } of this.#store.backend.list('index')) {
+      if (!this.#listed.has(name as IndexSegmentId)) return false;
+      count++;
+    }
+    return count === this.#listed.size;
   }
 
   /**
@@ -179,7 +182,7 @@ export class ChunkIndex {
       const isKnown = this.#coldSegments.has(id) || this.#youngSegments.has(id);
       if ((isKnown && options.readsAll !== true) || this.#damagedSegments.has(id)) continue;
       try {
-        const packs = await this.#readSegment(id);
+        const packs = await loadSegment(this.#store, id);
         if (isKnown) continue;
         const numbers = packs.map((pack) => this.#enter(pack));
         this.#youngSegments.set(id, Uint32Array.from(numbers));
@@ -195,10 +198,6 @@ export class ChunkIndex {
       if (this.#isCrowded()) await this.#moveToCold();
     }
     return { listed, lost };
-  }
-
-  async #readSegment(id: IndexSegmentId): Promise<IndexedPackHeader[]> {
-    return decodeIndexSegment(await loadRecord(this.#store, 'index', id), `index segment ${id}`);
   }
 
   // ---- the cold part
@@ -226,6 +225,21 @@ export class ChunkIndex {
   #isCrowded(): boolean {
     if (this.#pinned || this.#coldState !== 'usable') return false;
     return this.youngBlobCount > this.limits.youngBlobs || this.#young.packCount > YOUNG_PACKS_MAX;
+  }
+
+  /**
+   * True where much of what new segments name lies in LevelDB already. A prune replaces segments by others that name the
+   * same packs; until those are taken down there too, every start would read them all.
+   */
+  #restsOnCold(listed: ReadonlySet<IndexSegmentId>): boolean {
+    if (this.#pinned || this.#coldState !== 'usable') return false;
+    const { list } = this.#packs;
+    let blobs = 0;
+    for (const [id, packs] of this.#youngSegments) {
+      if (!listed.has(id)) continue;
+      for (const pack of packs) if (pack < this.#cold.packCount) blobs += list.blobCountOf(pack);
+    }
+    return blobs > this.limits.youngBlobs;
   }
 
   async #moveToCold(): Promise<void> {
@@ -327,7 +341,7 @@ export class ChunkIndex {
 
   /** The packs that a segment names, with their headers. OBJECT_MISSING, OBJECT_CORRUPT. */
   loadSegment(id: IndexSegmentId): Promise<IndexedPackHeader[]> {
-    return this.#readSegment(id);
+    return loadSegment(this.#store, id);
   }
 
   async removeSegment(id: IndexSegmentId): Promise<void> {
@@ -427,29 +441,10 @@ export class ChunkIndex {
   }
 
   /** Writes segments that name `packs`; they are durable when this returns. Returns the bytes that were added, and their ids. */
-  async save(
-    packs: readonly (IndexedPack & { readonly blobs: number })[],
-  ): Promise<{ readonly bytes: number; readonly ids: readonly IndexSegmentId[] }> {
-    let bytes = 0;
-    const ids: IndexSegmentId[] = [];
-    let group: IndexedPack[] = [];
-    let blobs = 0;
-    const flush = async (): Promise<void> => {
-      if (group.length === 0) return;
-      const saved = await saveRecord(this.#store, 'index', encodeIndexSegment(group));
-      bytes += saved.bytes;
-      ids.push(saved.id as IndexSegmentId);
-      this.#saved.add(saved.id as IndexSegmentId);
-      group = [];
-      blobs = 0;
-    };
-    for (const pack of packs) {
-      if (blobs + pack.blobs > INDEX_SEGMENT_BLOBS_MAX || group.length >= INDEX_SEGMENT_PACKS_MAX) await flush();
-      group.push(pack);
-      blobs += pack.blobs;
-    }
-    await flush();
-    return { bytes, ids };
+  async save(packs: readonly CountedPack[]): Promise<SavedSegments> {
+    const saved = await saveSegments(this.#store, packs);
+    for (const id of saved.ids) this.#saved.add(id);
+    return saved;
   }
 
   /** Segments that this process wrote. */

@@ -95,6 +95,11 @@ export class PackList {
     };
   }
 
+  /** Blobs of a pack; none where the number was erased. */
+  blobCountOf(number: number): number {
+    return Math.floor((this.#words[number * PACK_WORDS + BLOBS] ?? 0) / 2);
+  }
+
   /** Forgets what lies behind some numbers; they are not given again. */
   erase(numbers: Iterable<number>): void {
     for (const number of numbers) this.#words.fill(0, number * PACK_WORDS, (number + 1) * PACK_WORDS);

@@ -12,6 +12,10 @@ export interface IndexDamage {
   readonly error: EngineError;
 }
 
+export interface MissingPack extends IndexDamage {
+  readonly number: number;
+}
+
 export class PackRoster {
   readonly list = new PackList();
   readonly dead = new DeadPacks(PACKS_MAX);
@@ -70,7 +74,7 @@ export class PackRoster {
   }
 
   /** Packs that live, but not in the store, are dead too; returns those that were not known to be missing. */
-  async buryMissing(backend: Backend): Promise<IndexDamage[]> {
+  async buryMissing(backend: Backend): Promise<MissingPack[]> {
     const { list } = this;
     const present = new Uint8Array(list.count);
     for await (const file of backend.list('pack')) {
@@ -78,7 +82,7 @@ export class PackRoster {
       const number = packId === undefined ? undefined : list.numberOf(packId);
       if (number !== undefined && list.get(number)?.packLength === file.bytes) present[number] = 1;
     }
-    const missing: IndexDamage[] = [];
+    const missing: MissingPack[] = [];
     for (let number = 0; number < present.length; number++) {
       if (present[number] === 1) {
         if (this.#absent.delete(number)) this.dead.set(number, false);
@@ -93,7 +97,7 @@ export class PackRoster {
       this.dead.set(number, true);
       const why = bytes === undefined ? 'there is no such file' : `it has ${bytes} bytes instead of ${pack.packLength}`;
       const error = new EngineError('OBJECT_MISSING', `Pack ${pack.packId} is in the index, but ${why}`);
-      missing.push({ object: `packs/${pack.packId}`, error });
+      missing.push({ number, object: `packs/${pack.packId}`, error });
     }
     return missing;
   }

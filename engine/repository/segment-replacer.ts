@@ -5,8 +5,9 @@
 
 import type { IndexSegmentId } from '../base/ids.ts';
 import { INDEX_SEGMENT_BLOBS_MAX, INDEX_SEGMENTS_SMALL_MAX } from '../base/limits.ts';
-import type { IndexedPack, IndexedPackHeader } from '../format/pack-header.ts';
+import type { IndexedPackHeader } from '../format/pack-header.ts';
 import type { ChunkIndex } from './chunk-index.ts';
+import type { CountedPack } from './segment-files.ts';
 
 export interface ReplaceOptions {
   /** True for the number of a pack that is to be named no more. */
@@ -16,8 +17,6 @@ export interface ReplaceOptions {
   /** No others are touched. Default: all. */
   readonly only?: ReadonlySet<IndexSegmentId> | undefined;
 }
-
-type CountedPack = IndexedPack & { readonly blobs: number };
 
 /**
  * Works on the segments that lay there at the last refresh of the index. OBJECT_CORRUPT where one that is to be replaced
@@ -39,7 +38,7 @@ export async function replaceSegments(index: ChunkIndex, options: ReplaceOptions
 }
 
 function blobsOf(index: ChunkIndex, packs: Uint32Array): number {
-  return packs.reduce((sum, pack) => sum + (index.pack(pack)?.blobCount ?? 0), 0);
+  return packs.reduce((sum, pack) => sum + index.blobCountOf(pack), 0);
 }
 
 class Replacer {

@@ -15,7 +15,7 @@ import { replaceSegments } from '../../engine/repository/segment-replacer.ts';
 import type { Backend, FileKind } from '../../engine/storage/backend.ts';
 import { MemoryBackend } from '../../engine/storage/memory.ts';
 import { createLocation } from '../../engine/storage/open.ts';
-import { FailingListing, ReplacedFile, UnreadableFile } from '../support/faulty-backend.ts';
+import { FailingListing, ReplacedFile, UnreadableFile, WrappedBackend } from '../support/faulty-backend.ts';
 import { Prunable } from '../support/prunable.ts';
 import { randomFor, rounds } from '../support/random.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
@@ -226,6 +226,59 @@ test('prune does the same with nearly all of the index in LevelDB, and leaves an
   await repository.close();
   assert.deepEqual(await made.files('pack'), []);
   assert.deepEqual(await made.files('index'), []);
+});
+
+/** Counts the segments that are read. */
+class CountingReads extends WrappedBackend {
+  segments = 0;
+
+  override read(
+    kind: FileKind,
+    name: string,
+    range?: { readonly offset: number; readonly length: number },
+  ): Promise<Buffer> {
+    if (kind === 'index') this.segments++;
+    return super.read(kind, name, range);
+  }
+}
+
+test('segments that a prune has replaced are read once, and lie in LevelDB from then on', async (t) => {
+  const made = await Prunable.make(t, randomFor(t), new MemoryBackend());
+  const { backend, cacheDirectory } = made.library.repository;
+  const load = async (): Promise<number> => {
+    const counting = new CountingReads(backend);
+    const repository = await Repository.open({
+      backend: counting,
+      credential: { type: 'none' },
+      cacheDirectory,
+      indexLimits: TINY,
+    });
+    await repository.loadIndex();
+    await repository.close();
+    return counting.segments;
+  };
+  for (let file = 0; file < 100; file++) made.write(`stays/${file}`, 3000);
+  await made.backup();
+  made.write('goes', 3000);
+  const gone = await made.backup();
+  made.remove('goes');
+  await made.backup();
+  await load();
+  await made.forget(gone);
+  const repository = await made.library.reopen(backend);
+  await repository.loadIndex();
+  // The same packs, named by another segment.
+  const headers = await Promise.all(
+    [...repository.index.packs()].map(({ packId }) => loadPackHeader(repository, packId)),
+  );
+  const old = await named(backend, 'index');
+  await repository.index.save(headers.map((header) => ({ ...header, blobs: header.table.blobCount })));
+  for (const name of old) await backend.remove('index', name);
+  assert.ok((await load()) > 0);
+  assert.equal(await load(), 0);
+  await made.prune(ALL);
+  await load();
+  await made.isWhole(backend);
 });
 
 test('trap 30: a disk that is full to the last byte is freed by prune --now', async (t) => {

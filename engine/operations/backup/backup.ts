@@ -33,7 +33,7 @@ import { Journal } from './journal.ts';
 import { MovedDirectories } from './moved-directories.ts';
 import { OpenDirectory } from './open-directory.ts';
 import { type BackupOptions, type BackupResult, requireOptions } from './options.ts';
-import { findParent, leaseWithParent, rulesSince } from './parent.ts';
+import { leaseWithParent, rulesSince } from './parent.ts';
 import { type ChangeRules, NO_PARENT_ROWS, ParentRows } from './parent-rows.ts';
 import { RunContext } from './run-context.ts';
 import { saveSnapshot } from './save-snapshot.ts';
@@ -101,9 +101,8 @@ class BackupRun {
     this.#context = new RunContext(options);
     for (const { object, error } of repository.index.damage) this.#context.damaged(object, error);
     for (const limit of this.#fileSystem.limits) this.#context.note(`On this system ${limit}`);
-    this.#claims = RunClaims.begin(repository.index.known(parts.marked), {
-      claimsMax: repository.index.limits.runClaims,
-    });
+    const { index } = repository;
+    this.#claims = RunClaims.begin(index.known(parts.marked), { claimsMax: index.limits.runClaims });
     const compressionLevel = options.compression ?? COMPRESSION_LEVEL_DEFAULT;
     const dryRun = options.dryRun === true;
     this.#pool = new WorkerPool(repository, {
@@ -148,9 +147,7 @@ class BackupRun {
     const dryRun = options.dryRun === true;
     if (!dryRun) await repository.probe();
     // The lease comes before index and marks are read: prune counts on that.
-    const { lease, parent } = dryRun
-      ? { lease: undefined, parent: await findParent(repository, options) }
-      : await leaseWithParent(repository, options);
+    const { lease, parent } = await leaseWithParent(repository, options);
     try {
       if (!dryRun) await repository.backend.tidy(Date.now());
       sweepScratchFolders(join(repository.cacheDirectory, 'scratch'));

@@ -20,15 +20,16 @@ export async function findParent(repository: Repository, options: BackupOptions)
 }
 
 /**
- * Makes the run's lease, which names its parent: prune keeps what that refers to. A parent that was forgotten before the
+ * Makes the run's lease (none for a dry run), which names its parent: prune keeps what that refers to. A parent that was forgotten before the
  * lease was there may be about to go, and another one is looked for.
  */
 export async function leaseWithParent(
   repository: Repository,
   options: BackupOptions,
-): Promise<{ readonly lease: HeldLease; readonly parent: Snapshot | undefined }> {
+): Promise<{ readonly lease: HeldLease | undefined; readonly parent: Snapshot | undefined }> {
   for (;;) {
     const parent = await findParent(repository, options);
+    if (options.dryRun === true) return { lease: undefined, parent };
     const parents = parent === undefined ? [] : [parent.id];
     const lease = await HeldLease.acquire(repository, { verb: 'backup', exclusive: false, parents });
     try {
