@@ -9,6 +9,7 @@ import { isHex } from '../base/ids.ts';
 import { LEASE_REFRESH_MS, LEASE_STALE_MS } from '../base/limits.ts';
 import { decodeLease, encodeLease, type LeaseRecord } from '../format/snapshot.ts';
 import { isProbeName } from '../storage/layout.ts';
+
 import { loadRecord, type Store, saveRecord } from './sealed-files.ts';
 
 export interface Lease extends LeaseRecord {

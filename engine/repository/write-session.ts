@@ -43,7 +43,9 @@ export class WriteSession {
     const { compression } = run;
     this.repository = repository;
     this.#lease = run.lease;
-    this.#claims = RunClaims.begin(repository.index.known(run.marked), { claimsMax: repository.index.limits.runClaims });
+    this.#claims = RunClaims.begin(repository.index.known(run.marked), {
+      claimsMax: repository.index.limits.runClaims,
+    });
     this.#segments = new SegmentWriter(repository);
     const writer = (kind: 'data' | 'tree'): BlobWriter => {
       const compressor = new Compressor(compression);
