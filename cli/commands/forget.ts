@@ -7,6 +7,7 @@ import {
   GROUP_FIELDS,
   type GroupBy,
   type GroupKey,
+  prune,
   type RetentionCount,
   type RetentionDecision,
   type RetentionGroup,
@@ -14,7 +15,7 @@ import {
   SHORT_ID_LENGTH,
 } from '../../engine/index.ts';
 import { EXIT_OK } from '../exit-codes.ts';
-import { formatCount, printable } from '../render.ts';
+import { formatCount, ProgressView, printable } from '../render.ts';
 import {
   addFilterOptions,
   type FilterOptions,
@@ -30,6 +31,7 @@ import {
 } from '../session.ts';
 import { jsonSnapshot, snapshotLines } from '../snapshot-view.ts';
 import { collect, parseGroupBy, parseRetentionCount } from '../values.ts';
+import { showPruned } from './prune.ts';
 
 interface Options extends GlobalOptions, FilterOptions {
   readonly keepLast?: RetentionCount;
@@ -43,6 +45,7 @@ interface Options extends GlobalOptions, FilterOptions {
   readonly groupBy?: GroupBy;
   readonly zone?: string;
   readonly unsafeAllowRemoveAll?: boolean;
+  readonly prune?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -78,6 +81,7 @@ export function forgetCommand(): Command {
       "days and weeks are this zone's, such as Europe/Berlin (default: as last time, else local)",
     )
     .option('--unsafe-allow-remove-all', 'of snapshots that are named: also when no good one is left')
+    .option('--prune', 'free the space at once: "snap prune" afterwards')
     .option('-n, --dry-run', 'show the plan, forget nothing');
   return addFilterOptions(command).action(run<Options>(execute));
 }
@@ -85,8 +89,9 @@ export function forgetCommand(): Command {
 async function execute(options: Options, interruption: Interruption, names: readonly string[]): Promise<number> {
   const output = outputOf(options);
   const policy = policyOf(options);
-  const result = await withRepository(options, (repository) =>
-    forget(repository, {
+  const view = new ProgressView(output, 'prune');
+  const { result, pruned } = await withRepository(options, async (repository) => {
+    const forgotten = await forget(repository, {
       policy: names.length > 0 && Object.keys(policy).length === 0 ? undefined : policy,
       snapshots: names,
       filter: filterOf(options),
@@ -95,11 +100,15 @@ async function execute(options: Options, interruption: Interruption, names: read
       dryRun: options.dryRun,
       allowRemoveAll: options.unsafeAllowRemoveAll,
       signal: interruption.signal,
-    }),
-  );
+    });
+    if (options.prune !== true || options.dryRun === true) return { result: forgotten, pruned: undefined };
+    return { result: forgotten, pruned: await prune(repository, { monitor: view, signal: interruption.signal }) };
+  });
+  view.done();
   for (const warning of result.warnings) process.stderr.write(`snap: ${printable(warning)}\n`);
   if (output.json) printJson(result.groups.map((group) => jsonGroup(group, result)));
   else if (!output.quiet) printPlan(result, options.dryRun === true);
+  if (pruned !== undefined) showPruned(pruned, options);
   return EXIT_OK;
 }
 

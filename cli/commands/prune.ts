@@ -52,9 +52,15 @@ async function execute(options: Options, interruption: Interruption): Promise<nu
     }),
   );
   view.done();
+  showPruned(result, options);
+  return EXIT_OK;
+}
+
+/** What a prune did, in the way that was asked for. */
+export function showPruned(result: PruneResult, options: GlobalOptions & { readonly dryRun?: boolean }): void {
+  const output = outputOf(options);
   if (output.json) printSummaryLine(result, options.dryRun === true);
   else if (!output.quiet) printAccount(result, options.dryRun === true);
-  return EXIT_OK;
 }
 
 function printSummaryLine(result: PruneResult, dryRun: boolean): void {

@@ -16,7 +16,7 @@ async function library(t: TestContext): Promise<CliFixture> {
 }
 
 const VERBS =
-  'init backup snapshots ls restore cat forget undelete tag pin check stats key unlock copy export import diff find log'.split(
+  'init backup snapshots ls restore cat forget undelete tag pin check stats key unlock copy export import diff find log prune'.split(
     ' ',
   );
 
