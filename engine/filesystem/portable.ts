@@ -37,6 +37,7 @@ import {
 } from 'node:fs';
 import { errnoCode } from '../base/errors.ts';
 import { STAT_BYTES, type Time, writeStat } from '../base/stat.ts';
+import { atOnce, LIST_SLICE_ENTRIES, sortInSlices } from './slices.ts';
 import {
   type DirectoryAccess,
   type DirectoryHandle,
@@ -150,7 +151,11 @@ export class PortableFileSystem implements FileSystem {
   }
 
   list(directory: DirectoryHandle): Listing {
-    const all = call('list', () => readdirSync(this.#path(directory), { encoding: 'buffer' })).sort(Buffer.compare);
+    return atOnce(this.listInSlices(directory));
+  }
+
+  *listInSlices(directory: DirectoryHandle): Generator<undefined, Listing> {
+    const all = yield* sortInSlices(call('list', () => readdirSync(this.#path(directory), { encoding: 'buffer' })));
     const stats = Buffer.alloc(all.length * STAT_BYTES);
     const extras = new Uint32Array(all.length * LISTING_EXTRA_WORDS);
     const names: Buffer[] = [];
@@ -164,6 +169,7 @@ export class PortableFileSystem implements FileSystem {
         if (code === undefined) throw error;
         failed.push({ name, code });
       }
+      if (names.length % LIST_SLICE_ENTRIES === 0) yield;
     }
     return { names, stats, extras, failed };
   }

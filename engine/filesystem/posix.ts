@@ -23,6 +23,7 @@ import {
   SEEK_HOLE,
   STATX_BASIC_STATS,
 } from './libc.ts';
+import { atOnce, LIST_SLICE_ENTRIES, sortInSlices } from './slices.ts';
 import { STAT_WORDS, STATX_BYTES, takeStatx } from './statx.ts';
 import {
   type DirectoryAccess,
@@ -111,8 +112,9 @@ export class PosixFileSystem implements FileSystem {
     return { fd, path };
   }
 
-  #readNames(directory: DirectoryHandle): Buffer[] {
+  *#readNames(directory: DirectoryHandle): Generator<undefined, Buffer[]> {
     const names: Buffer[] = [];
+    let paused = 0;
     const dirents = this.#dirents;
     // A handle may be listed twice.
     this.#calls.lseek(directory.fd, 0, 0);
@@ -132,11 +134,18 @@ export class PosixFileSystem implements FileSystem {
         if (!isDots) names.push(copy.subarray(start, end));
         at += recordLength;
       }
+      if (names.length - paused < LIST_SLICE_ENTRIES) continue;
+      paused = names.length;
+      yield;
     }
   }
 
   list(directory: DirectoryHandle): Listing {
-    let names = this.#readNames(directory).sort(Buffer.compare);
+    return atOnce(this.listInSlices(directory));
+  }
+
+  *listInSlices(directory: DirectoryHandle): Generator<undefined, Listing> {
+    let names = yield* sortInSlices(yield* this.#readNames(directory));
     const stats = Buffer.allocUnsafeSlow(names.length * STAT_BYTES);
     const extras = new Uint32Array(names.length * LISTING_EXTRA_WORDS);
     const failed: { name: Buffer; code: string }[] = [];
@@ -151,6 +160,7 @@ export class PosixFileSystem implements FileSystem {
       }
       takeStatx(this.#statx, words, count);
       names[count++] = name;
+      if (count % LIST_SLICE_ENTRIES === 0) yield;
     }
     if (count < names.length) names = names.slice(0, count);
     return { names, stats, extras, failed };

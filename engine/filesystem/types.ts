@@ -72,6 +72,8 @@ export interface FileSystem {
   /** A handle for a directory that another thread has open. Not to be closed here. */
   adoptDirectory(fd: number, path: Buffer): DirectoryHandle;
   list(directory: DirectoryHandle): Listing;
+  /** The same with a pause now and then: a directory of a million entries takes seconds, in which nobody hears a signal. */
+  listInSlices(directory: DirectoryHandle): Generator<undefined, Listing>;
   /** Never follows. */
   statAt(directory: DirectoryHandle, name: Buffer, target: StatTarget): void;
   /** Follows nothing; of the directory itself. */

@@ -9,7 +9,13 @@ import { EngineError } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { DIRECTORY_DEPTH_MAX } from '../../base/limits.ts';
 import { readInode, readMode, S_IFDIR, S_IFMT, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
-import { type DirectoryHandle, type FileSystem, FileSystemError, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
+import {
+  type DirectoryHandle,
+  type FileSystem,
+  FileSystemError,
+  LISTING_EXTRA_WORDS,
+  type Listing,
+} from '../../filesystem/types.ts';
 import { decodeRow, encodeRow, ROW_STAT_OFFSET } from '../../format/row.ts';
 import type { BlobReader } from '../../repository/blob-reader.ts';
 import type { RunClaims } from '../../repository/run-claims.ts';
@@ -101,7 +107,7 @@ export class Scanner {
       const companionsOf = (name: Buffer): Buffer[] => databases?.sideFileNames(name) ?? [];
       const listing =
         wanted === undefined
-          ? { ...fileSystem.list(handle), companions: NO_COMPANIONS }
+          ? { ...(await this.#list(handle)), companions: NO_COMPANIONS }
           : listNames(fileSystem, handle, { names: wanted, companionsOf });
       this.#options.log.addListing(task.path, listing);
       for (const failure of listing.failed) {
@@ -112,6 +118,15 @@ export class Scanner {
       return await this.#scanListing({ ...task, leads: wanted !== undefined }, listing, parent);
     } finally {
       task.directory.release();
+    }
+  }
+
+  async #list(handle: DirectoryHandle): Promise<Listing> {
+    const slices = this.#options.fileSystem.listInSlices(handle);
+    for (;;) {
+      const next = slices.next();
+      if (next.done === true) return next.value;
+      await this.#pause();
     }
   }
 
