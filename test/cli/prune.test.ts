@@ -19,9 +19,17 @@ async function forgotten(t: TestContext): Promise<CliFixture> {
   writeFileSync(join(cli.source, 'stays'), random.bytes(50_000));
   writeFileSync(join(cli.source, 'goes'), random.bytes(500_000));
   await cli.ok(['init', ...OPEN]);
-  const { snapshot_id: snapshot } = await cli.json(['backup', cli.source, '--workers', '1', ...OPEN]);
+  const { snapshot_id: snapshot } = await cli.json([
+    'backup',
+    cli.source,
+    '--workers',
+    '1',
+    '--max-shrink',
+    '100',
+    ...OPEN,
+  ]);
   rmSync(join(cli.source, 'goes'));
-  await cli.ok(['backup', cli.source, ...OPEN]);
+  await cli.ok(['backup', cli.source, '--max-shrink', '100', ...OPEN]);
   const backend = await openLocation(cli.repository);
   const repository = await Repository.open({ backend, credential: { type: 'none' }, cacheDirectory: cli.cache });
   const annotations = await repository.snapshots.annotations();

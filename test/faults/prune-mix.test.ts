@@ -89,7 +89,7 @@ class Mix {
         if (random.below(4) > 0) writeFileSync(name, bytes);
       }
       writeFileSync(join(source, 'always'), random.bytes(10));
-      const output = await this.#run(['backup', source, '--no-databases'], random, cache);
+      const output = await this.#run(['backup', source, '--no-databases', '--max-shrink', '100'], random, cache);
       this.#count(output === undefined ? 'backups killed' : 'backups');
       if (output === undefined) continue;
       const { snapshot_id: id } = lastJson(output);

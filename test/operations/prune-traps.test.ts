@@ -55,7 +55,7 @@ test('trap 12: one snapshot, annotation, segment, tree or mark that cannot be re
   for (const pack of repository.index.packs()) if (pack.kind === 'tree') trees.push(pack.packId);
   const before = await made.packBytes();
   for (const kind of ['snapshot', 'annotation', 'index', 'mark', 'lock'] as const) {
-    if (kind === 'lock') await backend.write('lock', '0'.repeat(64), [Buffer.from('no lease')]);
+    if (kind === 'lock') await backend.write('lock', '1'.repeat(64), [Buffer.from('no lease')]);
     for (const name of await named(backend, kind)) {
       const bytes = Buffer.from(await backend.read(kind, name));
       bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
@@ -74,7 +74,7 @@ test('trap 12: one snapshot, annotation, segment, tree or mark that cannot be re
         assert.equal(await made.packBytes(), before, kind);
       }
     }
-    if (kind === 'lock') await backend.remove('lock', '0'.repeat(64));
+    if (kind === 'lock') await backend.remove('lock', '1'.repeat(64));
     await assert.rejects(made.prune(ALL, new FailingListing(backend, kind)), { code: 'STORAGE_FAILED' }, kind);
     assert.equal(await made.packBytes(), before, kind);
   }
