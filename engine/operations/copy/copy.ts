@@ -42,7 +42,7 @@ export async function copy(source: Repository, target: Repository, options: Copy
     const session = await WriteSession.begin(target, { verb: 'copy', parents, compression: options.compression });
     try {
       const run = new CopyRun(source, session, { ...options, failed });
-      await run.execute(plan);
+      await run.execute({ ...plan, pairs: await stillListed(target, plan.pairs) });
       return { ...common, ...nothing, ...run.result(), totalDuration: totalDuration() };
     } catch (error) {
       await session.keepWhatIsStored();
@@ -62,6 +62,12 @@ function interrupted(error: unknown, options: CopyOptions): unknown {
     'Interrupted: what is stored is kept, and the next copy goes on from there',
     error,
   );
+}
+
+/** What was forgotten before the lease named it may be about to go: nothing is taken over from it. */
+async function stillListed(target: Repository, pairs: readonly SnapshotPair[]): Promise<SnapshotPair[]> {
+  const listed = new Set((await target.snapshots.list({}, () => undefined)).map(({ id }) => id));
+  return pairs.filter((pair) => listed.has(pair.target.id));
 }
 
 function sameContentSecret(a: Repository, b: Repository): boolean {
