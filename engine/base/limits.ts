@@ -183,6 +183,126 @@ export const FIND_TREES_REMEMBERED_MAX = 1_000_000;
 export const LEASE_REFRESH_MS = 5 * 60_000;
 export const LEASE_STALE_MS = 30 * 60_000;
 
+// ---- bounds of single modules
+/** codec/password.ts */
+export const PASSWORD_ITERATIONS_MAX = 100;
+/** codec/password.ts */
+export const PASSWORD_PARALLELISM_MAX = 16;
+/** repository/cold-home.ts */
+export const COLD_CLONE_ATTEMPTS_MAX = 10;
+/** repository/run-filter.ts */
+export const FILTER_BUCKET_BITS_MAX = 28;
+/** repository/run-claims.ts */
+export const CLAIM_SLOTS_MAX = 1 << 19;
+/** repository/blob-reader.ts */
+export const FRAME_CACHE_BYTES_MAX = 16 * MIB;
+/** Tables grow to this, and further only where blobs cannot be moved to LevelDB. */
+export const INDEX_TABLE_SLOTS_USUAL_MAX = 1 << 18;
+/** repository/young-index.ts */
+export const INDEX_TABLES_USUAL_MAX = 8;
+/** repository/young-index.ts */
+export const INDEX_TABLE_SLOTS_MAX = 1 << 21;
+/** Dead packs are one bit each, in memory of this size that is shared before it is known how many there will be. */
+export const PACKS_MAX = 1 << 23;
+/** Names between two pauses. */
+export const MERGE_BATCH_NAMES_MAX = 256;
+/** repository/cold-database.ts */
+export const COLD_BATCH_BYTES_MAX = 1 * MIB;
+/** repository/frame-reader.ts */
+export const SEALERS_MAX = 64;
+/** repository/cold-index.ts */
+export const COLD_FRAMES_CACHED_MAX = 2048;
+/** repository/cold-index.ts */
+export const COLD_PUBLISH_ATTEMPTS_MAX = 3;
+/** Long enough for any thread that is running; one that was stopped half-way is not waited for. */
+export const ID_TABLE_TURNS_MAX = 1_000_000;
+/** Frames this close are read together with what lies between them. */
+export const READ_GAP_BYTES_MAX = 64 * KIB;
+/** repository/batch-reader.ts */
+export const READ_RUN_BYTES_MAX = 8 * MIB;
+/** Buffers that are kept for later batches: one is at work, one is being read into. */
+export const READ_BUFFERS_MAX = 2;
+/** Listings of one refresh, where segments vanish between listing and reading. */
+export const INDEX_RELISTINGS_MAX = 5;
+/** Packs being written at the same time by one writer. */
+export const PACKS_IN_FLIGHT_MAX = 2;
+/** Pieces that one writer holds before settle() makes it wait: one that grows, one that is written, one that waits. */
+export const PACK_PIECES_MAX = 3;
+/** repository/id-set.ts */
+export const ID_SET_SLOTS_MAX = 1 << 22;
+/** filesystem/posix.ts */
+export const ATTRIBUTE_BYTES_MAX = 65_536;
+/** Verdicts that the matcher may remember before it is renewed; it never forgets one by itself. */
+export const PATTERN_VERDICTS_CACHED_MAX = 8192;
+/** operations/import/zip-reader.ts */
+export const ZIP_LINK_BYTES_MAX = 64 * KIB;
+/** More names at the archive's root than this, and the snapshot names `/` as its path. */
+export const IMPORT_PATHS_MAX = 16;
+/** Names at the root that are remembered. */
+export const IMPORT_TOP_NAMES_MAX = 64;
+/** operations/restore/journal-format.ts */
+export const JOURNAL_BLOCK_DIGESTS_MAX = 1 << 16;
+/** Two windows are in memory at a time, with the row and the state of each file: larger ones cost memory and win nothing. */
+export const WINDOW_FILES_MAX = 8192;
+/** operations/restore/window.ts */
+export const WINDOW_SLICES_MAX = 262_144;
+/** 8 bytes a slot: 64 MiB at most. What does not fit is not known, and then its content decides. */
+export const KNOWN_SLOTS_MAX = 1 << 23;
+/** operations/restore/comparer.ts */
+export const COMPARE_TASK_FILES_MAX = 1024;
+/** operations/restore/comparer.ts */
+export const COMPARE_TASK_HANDLES_MAX = 128;
+/** operations/restore/comparer.ts */
+export const COMPARE_TASK_BYTES_MAX = 16 * MIB;
+/** Inodes with several names that are remembered; beyond that, names become files of their own. */
+export const LINK_GROUPS_MAX = 1_000_000;
+/** operations/restore/window-executor.ts */
+export const RESTORE_TASK_FILES_MAX = 512;
+/** Directories and open files that one task needs; descriptors in flight are this, times the tasks of the pool. */
+export const RESTORE_TASK_HANDLES_MAX = 128;
+/** operations/restore/window-executor.ts */
+export const RESTORE_TASK_BYTES_MAX = 4 * MIB;
+/** A search through all packs for another copy of a damaged blob is slow: this much of it in one restore. */
+export const SALVAGE_SEARCH_MS_MAX = 60_000;
+/** operations/restore/large-files.ts */
+export const LARGE_FILES_OPEN_MAX = 128;
+/** Names of hard links that are waited for; beyond that the oldest are forgotten, and their other names read again. */
+export const HARD_LINKS_WAITING_MAX = 50_000;
+/** How long a run that failed waits for its workers; one that is cut off leaves half a pack behind for a day. */
+export const DRAIN_MS_MAX = 10_000;
+/** How long an interrupted run waits for them: somebody is waiting, too. */
+export const DRAIN_INTERRUPTED_MS_MAX = 600;
+/** operations/backup/left-out.ts */
+export const PATH_BYTES_MAX = 1 * MIB;
+/** Directories that one batch keeps open. */
+export const BATCH_DIRECTORIES_MAX = 32;
+/** operations/backup/directory-log.ts */
+export const SETTLE_ATTEMPTS_MAX = 5;
+/** Directories that are remembered, 32 bytes each; those beyond are read again when they moved. */
+export const MOVED_DIRECTORY_SLOTS_MAX = 1 << 20;
+
+/** Files that can be taken over from interrupted runs; those beyond are read again. */
+export const JOURNAL_FILES_MAX = 2_000_000;
+/** Records are written out in pieces of this size, and whenever a pack is durable. */
+export const JOURNAL_UNWRITTEN_BYTES_MAX = 64 * KIB;
+/** databases/sqlite.ts */
+export const DATABASE_HOLD_MS_MAX = 1000;
+/** Rows are counted table by table for so long; a table whose turn does not come is left out. */
+export const DATABASE_COUNT_MS_MAX = 2000;
+/** databases/sqlite-inspect.ts */
+export const DATABASE_TABLES_COUNTED_MAX = 1000;
+/** databases/sqlite-copy.ts */
+export const DATABASE_LOCKED_ATTEMPTS_MAX = 2;
+/** databases/sqlite-copy.ts */
+export const DATABASE_UNLOCKED_ATTEMPTS_MAX = 6;
+/** databases/sqlite-copy.ts */
+export const DATABASE_PRIVATE_ATTEMPTS_MAX = 5;
+/** Attempts at a private copy before SQLite is asked to open the database in place. */
+export const DATABASE_IDLE_ATTEMPTS_MAX = 2;
+
+/** Paths of directories that were listed, in memory; what is more lies in a file of the cache. */
+export const DIRECTORY_LOG_BYTES_MAX = 4 * MIB;
+
 function assertLimits(): void {
   const relations: readonly (readonly [string, boolean])[] = [
     ['a batched file needs no list blobs', BATCH_FILE_BYTES_MAX / CHUNK_SMALL_BYTES_MIN <= CONTENT_INLINE_ENTRIES_MAX],

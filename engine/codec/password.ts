@@ -2,14 +2,12 @@
 
 import { Worker } from 'node:worker_threads';
 import { EngineError } from '../base/errors.ts';
-import { GIB, KIB } from '../base/limits.ts';
+import { GIB, KIB, PASSWORD_ITERATIONS_MAX, PASSWORD_PARALLELISM_MAX } from '../base/limits.ts';
 import { deriveKey, type PasswordParameters } from './password-key.ts';
 
 export type { PasswordParameters } from './password-key.ts';
 
 const MEMORY_KIB_MAX = GIB / KIB;
-const ITERATIONS_MAX = 100;
-const PARALLELISM_MAX = 16;
 /** Memory times iterations: below this, deriving takes less than starting a thread. */
 const INLINE_KIB_MAX = 1024;
 
@@ -19,9 +17,9 @@ export function isWithinBounds(parameters: PasswordParameters): boolean {
   return (
     [memoryKiB, iterations, parallelism].every(Number.isInteger) &&
     parallelism >= 1 &&
-    parallelism <= PARALLELISM_MAX &&
+    parallelism <= PASSWORD_PARALLELISM_MAX &&
     iterations >= 1 &&
-    iterations <= ITERATIONS_MAX &&
+    iterations <= PASSWORD_ITERATIONS_MAX &&
     memoryKiB >= 8 * parallelism &&
     memoryKiB <= MEMORY_KIB_MAX &&
     salt.length >= 8 &&
@@ -34,7 +32,7 @@ function requireBounds(parameters: PasswordParameters): void {
   const { memoryKiB, iterations, parallelism } = parameters;
   throw new EngineError(
     'INVALID_ARGUMENT',
-    `Argon2id with ${memoryKiB} KiB, ${iterations} iterations and parallelism ${parallelism} is beyond the bounds (8 KiB to ${MEMORY_KIB_MAX} KiB, at most ${ITERATIONS_MAX} iterations)`,
+    `Argon2id with ${memoryKiB} KiB, ${iterations} iterations and parallelism ${parallelism} is beyond the bounds (8 KiB to ${MEMORY_KIB_MAX} KiB, at most ${PASSWORD_ITERATIONS_MAX} iterations)`,
   );
 }
 

@@ -25,7 +25,13 @@ import {
 } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import { MIB } from '../base/limits.ts';
+import {
+  DATABASE_IDLE_ATTEMPTS_MAX,
+  DATABASE_LOCKED_ATTEMPTS_MAX,
+  DATABASE_PRIVATE_ATTEMPTS_MAX,
+  DATABASE_UNLOCKED_ATTEMPTS_MAX,
+  MIB,
+} from '../base/limits.ts';
 import type { CaptureMethod, CaptureRequest, LiveFiles } from './sqlite-capture.ts';
 import {
   codeOf,
@@ -48,11 +54,6 @@ const STEP_BYTES = 4 * MIB;
 const WARM_BYTES_MIN = 16 * MIB;
 /** After this much of the budget it is foreseen whether the rest suffices. */
 const FORESEE_MS = 100;
-const LOCKED_ATTEMPTS_MAX = 2;
-const UNLOCKED_ATTEMPTS_MAX = 6;
-const PRIVATE_ATTEMPTS_MAX = 5;
-/** Attempts at a private copy before SQLite is asked to open the database in place. */
-const IDLE_ATTEMPTS_MAX = 2;
 /** Files that moved less long ago than this belong to a process that is at work. */
 const IDLE_MS_MIN = 500;
 
@@ -98,7 +99,7 @@ export class DatabaseCopier {
         const task = { files, image, request, fd };
         return hasLog(task, header) ? await this.#copyWal(task) : await this.#copyRollback(task);
       } catch (error) {
-        if (!(error instanceof Moved) || attempt >= PRIVATE_ATTEMPTS_MAX) throw error;
+        if (!(error instanceof Moved) || attempt >= DATABASE_PRIVATE_ATTEMPTS_MAX) throw error;
       } finally {
         closeSync(fd);
       }
@@ -110,7 +111,7 @@ export class DatabaseCopier {
     if (before === undefined) return VANISHED;
     const inUse = (before.wal?.size ?? 0) > 0 && stampOf(task.files.shm) !== undefined;
     if (!inUse || quietMs(before) > IDLE_MS_MIN) {
-      const copied = await this.#copyPrivately(task, IDLE_ATTEMPTS_MAX);
+      const copied = await this.#copyPrivately(task, DATABASE_IDLE_ATTEMPTS_MAX);
       if (copied !== undefined) return copied;
     }
     try {
@@ -126,13 +127,13 @@ export class DatabaseCopier {
     if (before === undefined) return VANISHED;
     // Probably hot. SQLite would only find that out, and move the journal's change time.
     if ((before.journal?.size ?? 0) > 0 && quietMs(before) > IDLE_MS_MIN) {
-      const copied = await this.#copyPrivately(task, IDLE_ATTEMPTS_MAX);
+      const copied = await this.#copyPrivately(task, DATABASE_IDLE_ATTEMPTS_MAX);
       if (copied !== undefined) return copied;
     }
     try {
       if (fstatSync(task.fd).size >= WARM_BYTES_MIN) await copyBytes(task.fd, undefined, () => true);
       return await withConnection(task, async (connection) => {
-        for (let attempt = 1; attempt <= LOCKED_ATTEMPTS_MAX; attempt++) {
+        for (let attempt = 1; attempt <= DATABASE_LOCKED_ATTEMPTS_MAX; attempt++) {
           const copied = this.#copyReflinked(task, connection) ?? copyUnderLock(task, connection);
           if (copied !== undefined) return copied;
         }
@@ -161,7 +162,7 @@ export class DatabaseCopier {
   }
 
   async #mustCopyPrivately(task: Task): Promise<Copied> {
-    const copied = await this.#copyPrivately(task, PRIVATE_ATTEMPTS_MAX);
+    const copied = await this.#copyPrivately(task, DATABASE_PRIVATE_ATTEMPTS_MAX);
     if (copied !== undefined) return copied;
     throw new Error('it cannot be opened where it is, and its files changed each time they were copied');
   }
@@ -251,7 +252,7 @@ function copyUnderLock(task: Task, connection: Connection): Copied | undefined {
 async function copyBetweenWriters(task: Task, connection: Connection): Promise<Copied> {
   const look = (): { live: LiveFiles; changeCounter: number | undefined } | undefined =>
     pinned(task, connection, (live) => ({ live, changeCounter: readHeader(task.fd)?.changeCounter }));
-  for (let attempt = 1; attempt <= UNLOCKED_ATTEMPTS_MAX; attempt++) {
+  for (let attempt = 1; attempt <= DATABASE_UNLOCKED_ATTEMPTS_MAX; attempt++) {
     const before = look();
     if (before === undefined) break;
     const isSame = (): boolean => sameStamp(before.live.main, stampOf(task.files.main));

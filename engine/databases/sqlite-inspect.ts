@@ -2,14 +2,11 @@
 
 import { createHash } from 'node:crypto';
 import Database from 'better-sqlite3';
+import { DATABASE_COUNT_MS_MAX, DATABASE_TABLES_COUNTED_MAX } from '../base/limits.ts';
 import type { SqliteCapture } from './sqlite-capture.ts';
 import { removeSideFiles } from './sqlite-copy.ts';
 
 type Connection = Database.Database;
-
-/** Rows are counted table by table for so long; a table whose turn does not come is left out. */
-const COUNT_MS_MAX = 2000;
-const COUNTED_TABLES_MAX = 1000;
 
 export type Inspection = Pick<
   SqliteCapture,
@@ -104,9 +101,9 @@ function countRows(
   schema: readonly SchemaItem[],
 ): readonly { readonly table: string; readonly rows: number }[] {
   const counts: { table: string; rows: number }[] = [];
-  const end = performance.now() + COUNT_MS_MAX;
+  const end = performance.now() + DATABASE_COUNT_MS_MAX;
   for (const { type, name } of schema) {
-    if (type !== 'table' || counts.length >= COUNTED_TABLES_MAX || performance.now() > end) continue;
+    if (type !== 'table' || counts.length >= DATABASE_TABLES_COUNTED_MAX || performance.now() > end) continue;
     try {
       const count = connection.prepare(`SELECT count(*) FROM "${name.replaceAll('"', '""')}"`).pluck();
       counts.push({ table: name, rows: Number(count.get()) });

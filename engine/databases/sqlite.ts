@@ -7,6 +7,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { EngineError } from '../base/errors.ts';
+import { DATABASE_HOLD_MS_MAX } from '../base/limits.ts';
 import type { CaptureOutcome, CaptureReply, CaptureRequest } from './sqlite-capture.ts';
 
 export type { CaptureOutcome, LiveFiles, SqliteCapture, Stamp } from './sqlite-capture.ts';
@@ -31,7 +32,6 @@ export interface SqliteCapturer {
 }
 
 const BUSY_TIMEOUT_MS = 10_000;
-const HOLD_MS_MAX = 1000;
 
 interface Waiting {
   readonly resolve: (reply: CaptureReply) => void;
@@ -90,7 +90,7 @@ class ChildCapturer implements SqliteCapturer {
       path,
       scratchDirectory,
       busyTimeoutMs: busyTimeoutMs ?? BUSY_TIMEOUT_MS,
-      holdMsMax: holdMsMax ?? HOLD_MS_MAX,
+      holdMsMax: holdMsMax ?? DATABASE_HOLD_MS_MAX,
     };
     const reply = await new Promise<CaptureReply>((resolve, reject) => {
       this.#waiting.set(request.id, { resolve, reject });

@@ -8,9 +8,8 @@
 
 import ignore, { type Ignore } from 'ignore';
 import { EngineError } from '../base/errors.ts';
+import { PATTERN_VERDICTS_CACHED_MAX } from '../base/limits.ts';
 
-/** Verdicts that the matcher may remember before it is renewed; it never forgets one by itself. */
-const CACHED_VERDICTS_MAX = 8192;
 const REPLACEMENT = '\uFFFD';
 const SLASH = 0x2f;
 
@@ -39,7 +38,7 @@ export class PatternSet {
     if (this.isEmpty) return false;
     const first = path[0] === SLASH ? 1 : 0;
     if (path.length === first) return false;
-    if (++this.#asked >= CACHED_VERDICTS_MAX) this.#renew();
+    if (++this.#asked >= PATTERN_VERDICTS_CACHED_MAX) this.#renew();
     const text = pathText(first === 0 ? path : path.subarray(first));
     return this.#matcher.ignores(isDirectory ? `${text}/` : text);
   }

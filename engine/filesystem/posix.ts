@@ -1,6 +1,7 @@
 /** The file system of Linux through the C library: handles, names as bytes, stat blocks without objects. */
 
 import { statfsSync } from 'node:fs';
+import { ATTRIBUTE_BYTES_MAX } from '../base/limits.ts';
 import { S_IFLNK, S_IFMT, STAT_BYTES, type Time } from '../base/stat.ts';
 import {
   AT_EMPTY_PATH,
@@ -40,7 +41,6 @@ import {
 
 const DIRENT_BUFFER_BYTES = 128 * 1024;
 const NAME_SCRATCH_BYTES = 8192;
-const ATTRIBUTE_BYTES_MAX = 65_536;
 const NO_ATTRIBUTES: readonly ExtendedAttribute[] = [];
 const EMPTY_NAME = Buffer.from([0]);
 const OWN_NAME = Buffer.of(0x2e);

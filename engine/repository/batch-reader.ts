@@ -2,17 +2,11 @@
 
 import { EngineError, isEngineError } from '../base/errors.ts';
 import type { BlobId } from '../base/ids.ts';
-import { FRAME_BYTES_MAX, KIB, MIB } from '../base/limits.ts';
+import { FRAME_BYTES_MAX, MIB, READ_BUFFERS_MAX, READ_GAP_BYTES_MAX, READ_RUN_BYTES_MAX } from '../base/limits.ts';
 import { CODEC_ZSTD } from '../format/envelope.ts';
 import { type FrameAddress, FrameReader } from './frame-reader.ts';
 import type { Store } from './sealed-files.ts';
 
-/** Frames this close are read together with what lies between them. */
-const GAP_BYTES_MAX = 64 * KIB;
-const READ_BYTES_MAX = 8 * MIB;
-
-/** Buffers that are kept for later batches: one is at work, one is being read into. */
-const BUFFERS_MAX = 2;
 const BUFFER_STEP_BYTES = MIB;
 const NO_BYTES = Buffer.alloc(0);
 
@@ -72,9 +66,9 @@ export class BatchReader {
   /** What open() gave of it is gone then. */
   release(batch: LoadedBatch): void {
     if (batch.memory.length > 0) this.#buffers.push(batch.memory);
-    if (this.#buffers.length <= BUFFERS_MAX) return;
+    if (this.#buffers.length <= READ_BUFFERS_MAX) return;
     this.#buffers.sort((a, b) => b.length - a.length);
-    this.#buffers.length = BUFFERS_MAX;
+    this.#buffers.length = READ_BUFFERS_MAX;
   }
 
   #endOfRun(frames: readonly FrameAddress[], first: number): number {
@@ -84,8 +78,8 @@ export class BatchReader {
     for (; last < frames.length; last++) {
       const frame = frames[last];
       if (start === undefined || frame === undefined || frame.packId !== start.packId) break;
-      if (frame.offset < end || frame.offset - end > GAP_BYTES_MAX) break;
-      if (frame.offset + frame.sealedLength - start.offset > READ_BYTES_MAX) break;
+      if (frame.offset < end || frame.offset - end > READ_GAP_BYTES_MAX) break;
+      if (frame.offset + frame.sealedLength - start.offset > READ_RUN_BYTES_MAX) break;
       end = frame.offset + frame.sealedLength;
     }
     return last;

@@ -2,7 +2,7 @@
 
 import { EngineError, isEngineError } from '../base/errors.ts';
 import type { BlobId } from '../base/ids.ts';
-import { MIB } from '../base/limits.ts';
+import { FRAME_CACHE_BYTES_MAX } from '../base/limits.ts';
 import type { BlobKind } from '../format/pack-header.ts';
 import type { Content, ContentEntry, ListEntry } from '../format/row.ts';
 import { type ContentList, decodeContentList, decodeTreePart, type TreePart } from '../format/tree-part.ts';
@@ -11,8 +11,6 @@ import type { ChunkIndex } from './chunk-index.ts';
 import type { BlobLocation } from './chunk-table.ts';
 import { type FrameAddress, FrameReader } from './frame-reader.ts';
 import type { Store } from './sealed-files.ts';
-
-const FRAME_CACHE_BYTES = 16 * MIB;
 
 export class BlobReader {
   readonly #index: ChunkIndex;
@@ -82,7 +80,7 @@ export class BlobReader {
     this.#cache.set(key, plain);
     this.#cacheBytes += plain.length;
     for (const [oldest, bytes] of this.#cache) {
-      if (this.#cacheBytes <= FRAME_CACHE_BYTES || oldest === key) break;
+      if (this.#cacheBytes <= FRAME_CACHE_BYTES_MAX || oldest === key) break;
       this.#cache.delete(oldest);
       this.#cacheBytes -= bytes.length;
     }

@@ -18,6 +18,8 @@ import {
   PACK_BLOBS_MAX,
   PACK_BYTES_TARGET,
   PACK_FRAMES_MAX,
+  PACK_PIECES_MAX,
+  PACKS_IN_FLIGHT_MAX,
 } from '../base/limits.ts';
 import { type Compressor, decompress } from '../codec/compression.ts';
 import { paddedLength } from '../codec/padding.ts';
@@ -65,14 +67,10 @@ export interface BlobWriterOptions {
 }
 
 const PACK_PAD_UNIT = 4096;
-/** Packs being written at the same time by one writer. */
-export const PACKS_IN_FLIGHT_MAX = 2;
 
 /** Packs are put together in pieces of memory that are used again, and written as soon as they are full. */
 const PIECE_BYTES = 4 * MIB + 64 * KIB;
 
-/** Pieces that one writer holds before settle() makes it wait: one that grows, one that is written, one that waits. */
-const PIECES_MAX = 3;
 /** The same for a store that takes whole packs only: a pack that is being written, and half of the next. */
 const PIECES_WHOLE_MAX = Math.ceil((1.5 * PACK_BYTES_TARGET) / PIECE_BYTES);
 
@@ -145,7 +143,7 @@ export class BlobWriter {
   constructor(store: Store, options: BlobWriterOptions) {
     this.#store = store;
     this.#options = options;
-    this.#piecesMax = store.backend.begin === undefined ? PIECES_WHOLE_MAX : PIECES_MAX;
+    this.#piecesMax = store.backend.begin === undefined ? PIECES_WHOLE_MAX : PACK_PIECES_MAX;
   }
 
   /** Number of the pack that the next blob goes to; all before it are finished or under way. */

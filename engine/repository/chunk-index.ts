@@ -8,7 +8,7 @@
 
 import { EngineError, errnoCode, isEngineError } from '../base/errors.ts';
 import { type BlobId, type IndexSegmentId, type PackId, parsePackId } from '../base/ids.ts';
-import { YOUNG_PACKS_MAX } from '../base/limits.ts';
+import { INDEX_RELISTINGS_MAX, YOUNG_PACKS_MAX } from '../base/limits.ts';
 import type { IndexedPackHeader, IndexedPackTable } from '../format/pack-header.ts';
 import { isDamagedThere } from './batch-reader.ts';
 import { type BlobLocation, type ChunkTable, ENTRY_WORDS } from './chunk-table.ts';
@@ -31,8 +31,6 @@ import type { Store } from './sealed-files.ts';
 import { type CountedPack, loadSegment, type SavedSegments, saveSegments } from './segment-files.ts';
 import { FRAME_WORDS, YoungIndex } from './young-index.ts';
 
-/** Listings of one refresh, where segments vanish between listing and reading. */
-const RELISTINGS_MAX = 5;
 /** Blobs that are damaged would else have the index listed for each of them. */
 const CATCH_UP_MS_MIN = 1000;
 
@@ -147,7 +145,7 @@ export class ChunkIndex {
       const found = await this.#packs.buryMissing(this.#store.backend);
       missing.push(...found);
       // A prune beside this one replaces the segments first: then they name the packs no more.
-      if (found.length === 0 || attempt >= RELISTINGS_MAX || (await this.#isListedStill())) break;
+      if (found.length === 0 || attempt >= INDEX_RELISTINGS_MAX || (await this.#isListedStill())) break;
     }
     const listed = this.#listed;
     const marks = this.#marks(listed);
@@ -188,7 +186,7 @@ export class ChunkIndex {
         this.#youngSegments.set(id, Uint32Array.from(numbers));
       } catch (error) {
         // A listing that shows again and again what is not there is as good as it gets.
-        if (isEngineError(error, 'OBJECT_MISSING') && attempt < RELISTINGS_MAX) return undefined;
+        if (isEngineError(error, 'OBJECT_MISSING') && attempt < INDEX_RELISTINGS_MAX) return undefined;
         if (isEngineError(error, 'OBJECT_MISSING')) continue;
         if (!isDamagedThere(error)) throw error;
         lost ||= !isKnown;

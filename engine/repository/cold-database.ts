@@ -8,7 +8,7 @@
 
 import { crc32 } from 'node:zlib';
 import type { Level } from 'level';
-import { MIB } from '../base/limits.ts';
+import { COLD_BATCH_BYTES_MAX, MIB } from '../base/limits.ts';
 
 /** In the order in which the parts of a run are written. */
 export const COLD_KINDS = { page: 1, filter: 2, frames: 3, packs: 4, segments: 5, summary: 9 } as const;
@@ -16,7 +16,6 @@ export type ColdKind = keyof typeof COLD_KINDS;
 
 const KEY_BYTES = 7;
 const CHECK_BYTES = 4;
-const BATCH_BYTES_MAX = 1 * MIB;
 /** Long values are cut into pieces of this length. */
 const PIECE_BYTES = 256 * 1024;
 
@@ -80,12 +79,12 @@ export class ColdDatabase {
     value.set(bytes);
     value.writeUInt32LE(crc32(bytes, crc32(key)), bytes.length);
     this.#batch.push({ type: 'put', key, value });
-    return this.#filled >= BATCH_BYTES_MAX;
+    return this.#filled >= COLD_BATCH_BYTES_MAX;
   }
 
   /** Memory that is taken again after drain(): a large index is written in 10^5 values. */
   #memoryFor(bytes: number): Buffer {
-    this.#memory ??= Buffer.allocUnsafeSlow(2 * BATCH_BYTES_MAX);
+    this.#memory ??= Buffer.allocUnsafeSlow(2 * COLD_BATCH_BYTES_MAX);
     const start = this.#filled;
     this.#filled += bytes;
     return this.#filled <= this.#memory.length

@@ -18,11 +18,11 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
 import type { RepositoryId } from '../base/ids.ts';
+import { COLD_CLONE_ATTEMPTS_MAX } from '../base/limits.ts';
 import { makeDirectories } from '../base/make-directories.ts';
 
 /** The layout of what lies inside: another version is another name (trap 17). */
 const GENERATION = /^v1-(\d{10})$/;
-const CLONE_ATTEMPTS_MAX = 10;
 /** Work of a process on another host is taken for abandoned after this. */
 const ABANDONED_MS = 7 * 24 * 3600 * 1000;
 
@@ -65,7 +65,7 @@ export class ColdHome {
   /** A private clone of the newest generation, or undefined where there is none. Throws what the file system throws. */
   async cloneNewest(): Promise<ClonedGeneration | undefined> {
     let failure: unknown;
-    for (let attempt = 0; attempt < CLONE_ATTEMPTS_MAX; attempt++) {
+    for (let attempt = 0; attempt < COLD_CLONE_ATTEMPTS_MAX; attempt++) {
       const [newest] = await this.generations();
       if (newest === undefined) return undefined;
       const location = this.newWorkPath();

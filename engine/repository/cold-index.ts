@@ -5,6 +5,7 @@
 
 import type { IndexSegmentId } from '../base/ids.ts';
 import { FILE_ID_BYTES } from '../base/ids.ts';
+import { COLD_FRAMES_CACHED_MAX, COLD_PUBLISH_ATTEMPTS_MAX } from '../base/limits.ts';
 import { ENTRY_PACK, ENTRY_WORDS } from './chunk-table.ts';
 import { ColdDatabase } from './cold-database.ts';
 import type { ColdHome } from './cold-home.ts';
@@ -13,8 +14,6 @@ import { PACK_WORDS, type PackList } from './pack-list.ts';
 
 /** Every so many pages one is read when a database is opened, so that each of its files is open (2 MiB of 32). */
 const TOUCH_PAGES = 1024;
-const FRAMES_CACHED_MAX = 2048;
-const PUBLISH_ATTEMPTS_MAX = 3;
 
 /** The packs that a segment names, by number. */
 export type SegmentPacks = Map<IndexSegmentId, Uint32Array>;
@@ -98,7 +97,7 @@ export class ColdIndex {
       const bytes = this.#database?.read(run.run, 'frames', pack);
       if (bytes === undefined) continue;
       const frames = new Int32Array(new Uint8Array(bytes).buffer);
-      if (this.#frames.size >= FRAMES_CACHED_MAX) {
+      if (this.#frames.size >= COLD_FRAMES_CACHED_MAX) {
         for (const oldest of this.#frames.keys()) {
           this.#frames.delete(oldest);
           break;
@@ -173,7 +172,7 @@ export class ColdIndex {
     const database = this.#database;
     if (database === undefined || !this.#changed) return;
     this.#changed = false;
-    for (let attempt = 0; attempt < PUBLISH_ATTEMPTS_MAX; attempt++) {
+    for (let attempt = 0; attempt < COLD_PUBLISH_ATTEMPTS_MAX; attempt++) {
       const clone = await this.#home.clone(database.location).catch(() => undefined);
       const opened = clone === undefined ? undefined : await ColdDatabase.open(clone).catch(() => undefined);
       const runs = opened === undefined ? undefined : readRuns(opened);

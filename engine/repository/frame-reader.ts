@@ -3,6 +3,7 @@
 import { EngineError } from '../base/errors.ts';
 import type { BlobId, PackId } from '../base/ids.ts';
 import { BLOB_ID_BYTES } from '../base/ids.ts';
+import { SEALERS_MAX } from '../base/limits.ts';
 import { decompress } from '../codec/compression.ts';
 import type { Sealer } from '../codec/seal.ts';
 import { CODEC_ZSTD, PART_BODY } from '../format/envelope.ts';
@@ -20,8 +21,6 @@ export interface FrameAddress {
   readonly plainLength: number;
   readonly codec: number;
 }
-
-const SEALERS_MAX = 64;
 
 export class FrameReader {
   readonly #store: Store;

@@ -1,10 +1,10 @@
 /** A set of ids that grows in tables of shared memory instead of JavaScript objects: 16 bytes a slot. */
 
 import type { BlobId } from '../base/ids.ts';
+import { ID_SET_SLOTS_MAX } from '../base/limits.ts';
 import { IdTable } from './id-table.ts';
 
 const SLOTS_FIRST_LOG2 = 14;
-const SLOTS_MAX = 1 << 22;
 
 export class IdSet {
   readonly #tables: IdTable[] = [new IdTable(1 << SLOTS_FIRST_LOG2)];
@@ -23,7 +23,7 @@ export class IdSet {
     if (this.has(id)) return false;
     let last = this.#tables.at(-1);
     if (last === undefined || last.full) {
-      last = new IdTable(Math.min(1 << (SLOTS_FIRST_LOG2 + 2 * this.#tables.length), SLOTS_MAX));
+      last = new IdTable(Math.min(1 << (SLOTS_FIRST_LOG2 + 2 * this.#tables.length), ID_SET_SLOTS_MAX));
       this.#tables.push(last);
     }
     this.#count++;

@@ -7,6 +7,7 @@
  */
 
 import type { BlobId } from '../base/ids.ts';
+import { ID_TABLE_TURNS_MAX } from '../base/limits.ts';
 
 const HEADER_WORDS = 16;
 export const ID_WORDS = 4;
@@ -14,8 +15,6 @@ const COUNT = 0;
 const LOAD_MAX = 0.7;
 /** Beyond this a table takes no more ids, because looking them up would become slow. */
 const LOAD_LIMIT = 0.95;
-/** Long enough for any thread that is running; one that was stopped half-way is not waited for. */
-const TURNS_MAX = 1_000_000;
 
 export class IdTable {
   readonly shared: SharedArrayBuffer;
@@ -48,7 +47,7 @@ export class IdTable {
     const words = this.#words;
     // Another thread may be writing the rest of this very slot; it takes a few instructions, unless it never ends.
     let last = Atomics.load(words, at + 3);
-    for (let turn = 0; last === 0 && turn < TURNS_MAX; turn++) last = Atomics.load(words, at + 3);
+    for (let turn = 0; last === 0 && turn < ID_TABLE_TURNS_MAX; turn++) last = Atomics.load(words, at + 3);
     return (
       last === (id.readInt32LE(12) || 1) && words[at + 1] === id.readInt32LE(4) && words[at + 2] === id.readInt32LE(8)
     );

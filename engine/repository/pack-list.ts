@@ -5,14 +5,13 @@
 
 import { EngineError } from '../base/errors.ts';
 import { PACK_ID_BYTES, type PackId } from '../base/ids.ts';
+import { PACKS_MAX } from '../base/limits.ts';
 import type { BlobKind } from '../format/pack-header.ts';
 
 /** Id (4 words), length, number of blobs * 2 + (1 for a tree pack). */
 export const PACK_WORDS = 6;
 const LENGTH = 4;
 const BLOBS = 5;
-/** Dead packs are one bit each, in memory of this size that is shared before it is known how many there will be. */
-export const PACKS_MAX = 1 << 23;
 const SLOTS_FIRST = 1 << 10;
 
 export interface PackFacts {

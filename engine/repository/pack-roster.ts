@@ -2,10 +2,11 @@
 
 import { EngineError } from '../base/errors.ts';
 import { type IndexSegmentId, type PackId, parsePackId } from '../base/ids.ts';
+import { PACKS_MAX } from '../base/limits.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { SegmentPacks } from './cold-index.ts';
 import { DeadPacks } from './known-blobs.ts';
-import { PACKS_MAX, type PackFacts, PackList } from './pack-list.ts';
+import { type PackFacts, PackList } from './pack-list.ts';
 
 export interface IndexDamage {
   readonly object: string;

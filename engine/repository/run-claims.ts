@@ -10,6 +10,7 @@
 
 import { rm } from 'node:fs/promises';
 import type { BlobId } from '../base/ids.ts';
+import { CLAIM_SLOTS_MAX } from '../base/limits.ts';
 import { ColdDatabase } from './cold-database.ts';
 import { ColdRun, ColdRunWriter, type SharedRun, writeSorted } from './cold-run.ts';
 import { ID_WORDS, IdTable } from './id-table.ts';
@@ -17,7 +18,6 @@ import { KnownBlobs, type SharedKnownBlobs } from './known-blobs.ts';
 import { sortEntries } from './run-filter.ts';
 
 const SLOTS_FIRST = 1 << 15;
-const SLOTS_MAX = 1 << 19;
 
 /** Claims as threads share them. */
 export interface SharedClaims {
@@ -132,7 +132,7 @@ export class RunClaims {
   grow(): boolean {
     const last = this.#tables.at(-1);
     if (last?.table.full === true) {
-      const slots = Math.min(SLOTS_FIRST * 4 ** this.#nextNumber, SLOTS_MAX, roomFor(this.#claimsMax));
+      const slots = Math.min(SLOTS_FIRST * 4 ** this.#nextNumber, CLAIM_SLOTS_MAX, roomFor(this.#claimsMax));
       this.#tables = [...this.#tables, { number: this.#nextNumber++, table: this.#emptyTable(slots) }];
       this.#changed = true;
       this.#move();

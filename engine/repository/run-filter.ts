@@ -3,12 +3,12 @@
  * id in all. It answers "certainly not here", or gives the ranks at which an id may stand; so a miss hardly ever costs a
  * read of LevelDB (one in 5,000), and a hit costs one read of the right page.
  */
+import { FILTER_BUCKET_BITS_MAX } from '../base/limits.ts';
 
 const HEADER_WORDS = 2;
 const COUNT = 0;
 const BITS = 1;
 const IDS_PER_BUCKET = 8;
-const BUCKET_BITS_MAX = 28;
 const FINGERPRINT = 0xffff;
 
 /** The order of ids in runs: by their words as unsigned little-endian numbers. Negative, zero or positive. */
@@ -21,7 +21,7 @@ export function compareIdWords(a: Uint32Array, atA: number, b: Uint32Array, atB:
 }
 
 function bucketBits(count: number): number {
-  return Math.min(BUCKET_BITS_MAX, Math.max(1, Math.floor(Math.log2(Math.max(1, count) / IDS_PER_BUCKET))));
+  return Math.min(FILTER_BUCKET_BITS_MAX, Math.max(1, Math.floor(Math.log2(Math.max(1, count) / IDS_PER_BUCKET))));
 }
 
 export class RunFilter {

@@ -5,7 +5,7 @@
  */
 
 import type { BlobId } from '../base/ids.ts';
-import { TREE_LEVELS_MAX } from '../base/limits.ts';
+import { MERGE_BATCH_NAMES_MAX, TREE_LEVELS_MAX } from '../base/limits.ts';
 import { ROW_NAME_LENGTH_OFFSET, ROW_NAME_OFFSET, rowLengthAt } from '../format/row.ts';
 import type { TreePart } from '../format/tree-part.ts';
 
@@ -33,8 +33,6 @@ interface Part {
 
 const LEVEL_UNKNOWN = TREE_LEVELS_MAX + 1;
 const NO_NAME = Buffer.alloc(0);
-/** Names between two pauses. */
-const BATCH_NAMES_MAX = 256;
 
 /** Where one version is, or several that walk a shared part together. */
 class Cursor {
@@ -127,7 +125,7 @@ export async function* mergeTrees(
     if (parts.length === 0) {
       batch.push({ name: first.name, rows: foremost.map(({ bytes, at, versions }) => ({ bytes, at, versions })) });
       for (const cursor of foremost) cursor.skip();
-      if (batch.length < BATCH_NAMES_MAX) continue;
+      if (batch.length < MERGE_BATCH_NAMES_MAX) continue;
       yield batch;
       batch = [];
       continue;

@@ -1,14 +1,11 @@
 /** The part of the chunk index that is in memory: entries in shared tables, and the frames of their packs. */
 
 import { BLOB_ID_BYTES } from '../base/ids.ts';
+import { INDEX_TABLE_SLOTS_MAX, INDEX_TABLE_SLOTS_USUAL_MAX, INDEX_TABLES_USUAL_MAX } from '../base/limits.ts';
 import type { PackTable } from '../format/pack-header.ts';
 import { ChunkTable, ENTRY_PACK, ENTRY_WORDS } from './chunk-table.ts';
 
 const TABLE_SLOTS_FIRST = 1 << 14;
-/** Tables grow to this, and further only where blobs cannot be moved to LevelDB. */
-const TABLE_SLOTS_USUAL_MAX = 1 << 18;
-const TABLES_USUAL_MAX = 8;
-const TABLE_SLOTS_MAX = 1 << 21;
 
 /** Words of a frame: offset, sealed length, coded length, plain length, codec. */
 export const FRAME_WORDS = 5;
@@ -56,7 +53,7 @@ export class YoungIndex {
   /** The table that takes new entries; a larger one is begun when the others are full. */
   #openTable(): ChunkTable {
     for (const table of this.#tables) if (table.room > 0) return table;
-    const most = this.#tables.length < TABLES_USUAL_MAX ? TABLE_SLOTS_USUAL_MAX : TABLE_SLOTS_MAX;
+    const most = this.#tables.length < INDEX_TABLES_USUAL_MAX ? INDEX_TABLE_SLOTS_USUAL_MAX : INDEX_TABLE_SLOTS_MAX;
     const table = new ChunkTable(Math.min(TABLE_SLOTS_FIRST * 4 ** this.#tables.length, most));
     this.#tables.push(table);
     return table;

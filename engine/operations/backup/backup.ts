@@ -4,12 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../../base/errors.ts';
 import { BLOB_ID_BYTES, type BlobId, type PackId } from '../../base/ids.ts';
-import {
-  CHUNK_SMALL_BYTES_MAX,
-  COMPRESSION_LEVEL_DEFAULT,
-  RELIST_ROUNDS_MAX,
-  WORKERS_DEFAULT_MAX,
-} from '../../base/limits.ts';
+import { COMPRESSION_LEVEL_DEFAULT, RELIST_ROUNDS_MAX, WORKERS_DEFAULT_MAX } from '../../base/limits.ts';
 import { STAT_BYTES } from '../../base/stat.ts';
 import { Compressor } from '../../codec/compression.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
@@ -171,6 +166,7 @@ class BackupRun {
 
   async close(): Promise<void> {
     this.#journal.close();
+    this.#log.close();
     await this.#databases?.close();
     await this.#pool.close();
     await this.#count?.stop();
@@ -208,7 +204,11 @@ class BackupRun {
     if (this.#parent === undefined) this.#pool.start();
     this.#count = expectTotals(context, this.#parent, { options: this.#options, own });
     const dryRun = this.#options.dryRun === true;
-    if (!dryRun) this.#journal.begin(this.#startedNs);
+    if (!dryRun) {
+      this.#journal.begin(this.#startedNs);
+      context.leftOut.storeWith((piece) => this.#saveLeftOut(piece));
+    }
+    this.#log = new DirectoryLog(cacheDirectory);
     const exclusions = new Exclusions(this.#fileSystem, this.#options);
     for (const path of own) exclusions.addOwnDirectory(path);
     const rules = this.#rules(this.#parent);
@@ -253,7 +253,7 @@ class BackupRun {
     });
   }
 
-  readonly #log = new DirectoryLog();
+  #log = new DirectoryLog(undefined);
 
   async #walk(
     sources: Sources,
@@ -382,7 +382,7 @@ class BackupRun {
   async #commit(root: DirectoryResult): Promise<BackupResult> {
     const context = this.#context;
     const dryRun = this.#options.dryRun === true;
-    const leftOut = dryRun ? [] : this.#saveLeftOut();
+    const leftOut = context.leftOut.finish();
     if (!dryRun) await this.#settleAll();
     context.throwIfAborted();
     const result = await saveSnapshot(this.#repository, {
@@ -403,14 +403,10 @@ class BackupRun {
     return result;
   }
 
-  #saveLeftOut(): BlobId[] {
-    const ids: BlobId[] = [];
-    for (const piece of this.#context.leftOut.pieces(CHUNK_SMALL_BYTES_MAX)) {
-      const id = this.#repository.keys.hashers.tree.digest(piece, BLOB_ID_BYTES) as BlobId;
-      if (this.#claims.claim(id)) this.#treePacks.add(id, piece);
-      ids.push(id);
-    }
-    return ids;
+  #saveLeftOut(piece: Buffer): BlobId {
+    const id = this.#repository.keys.hashers.tree.digest(piece, BLOB_ID_BYTES) as BlobId;
+    if (this.#claims.claim(id)) this.#treePacks.add(id, piece);
+    return id;
   }
 
   #counts(): BackupCounts {

@@ -4,21 +4,34 @@
  * the stamps of the few that are listed again take the place of those from the first.
  */
 
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
-import { MIB } from '../../base/limits.ts';
+import { errnoCode } from '../../base/errors.ts';
+import { DIRECTORY_LOG_BYTES_MAX, MIB, SETTLE_ATTEMPTS_MAX } from '../../base/limits.ts';
+import { makeDirectories } from '../../base/make-directories.ts';
 import { readInode, readMode, S_IFDIR, S_IFMT, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
 import { followed } from './sources.ts';
 
 const STAMP_BYTES = 20;
-const SETTLE_ATTEMPTS_MAX = 5;
 
 export class DirectoryLog {
-  readonly #writer = new ByteWriter(64 * 1024);
+  readonly #folder: string | undefined;
+  #writer = new ByteWriter(64 * 1024);
+  /** A file without a name, for what is too much for memory; undefined until then, or where none can be made. */
+  #file: number | undefined;
+  readonly #blocks: { readonly position: number; readonly length: number }[] = [];
   #count = 0;
   #again: Map<string, Buffer> | undefined;
   /** Of directories that were listed again: which folders they held. */
   readonly #folders = new Map<string, string>();
+
+  /** `folder` is where a file may lie. */
+  constructor(folder: string | undefined) {
+    this.#folder = folder;
+  }
 
   /** From now on stamps belong to a later round. */
   beginRound(): void {
@@ -34,6 +47,49 @@ export class DirectoryLog {
     this.#count++;
     this.#writer.counted(path);
     this.#writer.raw(stampOf(block));
+    if (this.#writer.length >= DIRECTORY_LOG_BYTES_MAX) this.#spill();
+  }
+
+  #spill(): void {
+    if (this.#folder === undefined) return;
+    try {
+      if (this.#file === undefined) {
+        const path = join(this.#folder, `directories-${randomBytes(8).toString('hex')}`);
+        makeDirectories(this.#folder, 0o700);
+        this.#file = openSync(path, 'wx+', 0o600);
+        unlinkSync(path);
+      }
+      const bytes = this.#writer.finish();
+      const last = this.#blocks.at(-1);
+      const position = last === undefined ? 0 : last.position + last.length;
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(this.#file, bytes, done, bytes.length - done, position + done);
+      this.#blocks.push({ position, length: bytes.length });
+      this.#writer = new ByteWriter(64 * 1024);
+    } catch (error) {
+      // Without a file it stays in memory.
+      if (errnoCode(error) === undefined) throw error;
+    }
+  }
+
+  /** All that was logged, in blocks of whole records. */
+  *#logged(): Generator<Buffer> {
+    for (const { position, length } of this.#file === undefined ? [] : this.#blocks) {
+      const block = Buffer.allocUnsafe(length);
+      let done = 0;
+      while (done < length) {
+        const count = readSync(this.#file ?? -1, block, done, length - done, position + done);
+        if (count === 0) throw new RangeError('The log of directories was cut off');
+        done += count;
+      }
+      yield block;
+    }
+    yield this.#writer.backing.subarray(0, this.#writer.length);
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
   }
 
   /** Remembers which folders a directory held when it was listed again; in the first round that would be too much. */
@@ -65,7 +121,6 @@ export class DirectoryLog {
 
   /** Paths whose stamp is another one now, or that are gone. */
   changed(fileSystem: FileSystem): Buffer[] {
-    const reader = new ByteReader(this.#writer.backing.subarray(0, this.#writer.length), 'the directory log');
     const block = Buffer.alloc(64);
     const paths: Buffer[] = [];
     const look = (path: Buffer, stamp: Buffer): void => {
@@ -74,10 +129,13 @@ export class DirectoryLog {
       if (state === 'unreachable') return;
       if (state === 'gone' || !stampOf(block).equals(stamp)) paths.push(Buffer.from(path));
     };
-    while (reader.remaining > 0) {
-      const path = reader.counted(MIB);
-      const stamp = reader.raw(STAMP_BYTES);
-      if (this.#again?.has(path.toString('latin1')) !== true) look(path, stamp);
+    for (const logged of this.#logged()) {
+      const reader = new ByteReader(logged, 'the directory log');
+      while (reader.remaining > 0) {
+        const path = reader.counted(MIB);
+        const stamp = reader.raw(STAMP_BYTES);
+        if (this.#again?.has(path.toString('latin1')) !== true) look(path, stamp);
+      }
     }
     for (const [path, stamp] of this.#again ?? []) look(Buffer.from(path, 'latin1'), stamp);
     return paths;

@@ -5,7 +5,7 @@
 
 import { ByteWriter } from '../../base/bytes.ts';
 import { EngineError } from '../../base/errors.ts';
-import { BATCH_BYTES_MAX, BATCH_FILES_MAX, READ_ATTEMPTS_MAX } from '../../base/limits.ts';
+import { BATCH_BYTES_MAX, BATCH_DIRECTORIES_MAX, BATCH_FILES_MAX, READ_ATTEMPTS_MAX } from '../../base/limits.ts';
 import { readSize, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
 import { type ContentEntry, type Extension, encodeRow, rowLengthAt } from '../../format/row.ts';
@@ -25,9 +25,6 @@ import {
 import type { OpenDirectory } from './open-directory.ts';
 import { joinPath, type RunContext } from './run-context.ts';
 import type { TaskOutcome, WorkerPool } from './worker-pool.ts';
-
-/** Directories that one batch keeps open. */
-const BATCH_DIRECTORIES_MAX = 32;
 
 export type FileOutcome =
   | {

@@ -4,7 +4,7 @@
  */
 
 import { EngineError } from '../../base/errors.ts';
-import { BATCH_FILE_BYTES_MAX } from '../../base/limits.ts';
+import { BATCH_FILE_BYTES_MAX, HARD_LINKS_WAITING_MAX } from '../../base/limits.ts';
 import { readLinks, readSize, S_IFBLK, S_IFCHR, S_IFLNK, S_IFREG, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
 import { decodeRow, encodeRow, hasExtensions, NO_CONTENT, ROW_STAT_OFFSET } from '../../format/row.ts';
@@ -35,8 +35,6 @@ export interface FileMatcherOptions {
   readonly mayLackBlobs: boolean;
 }
 
-/** Names of hard links that are waited for; beyond that the oldest are forgotten, and their other names read again. */
-const HARD_LINKS_MAX = 50_000;
 /** A database is a whole number of its smallest pages. */
 const DATABASE_PAGE_BYTES_MIN = 512;
 
@@ -217,7 +215,7 @@ export class FileMatcher {
   }
 
   #rememberLink(entry: ListedEntry, link: HardLink): void {
-    if (this.#hardLinks.size >= HARD_LINKS_MAX) {
+    if (this.#hardLinks.size >= HARD_LINKS_WAITING_MAX) {
       const [oldest] = this.#hardLinks.keys();
       if (oldest !== undefined) this.#hardLinks.delete(oldest);
     }

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { PACK_ID_BYTES, type PackId } from '../../base/ids.ts';
-import { KIB, MIB } from '../../base/limits.ts';
+import { JOURNAL_FILES_MAX, JOURNAL_UNWRITTEN_BYTES_MAX, MIB } from '../../base/limits.ts';
 import { makeDirectories } from '../../base/make-directories.ts';
 import type { ContentEntry } from '../../format/row.ts';
 import type { StoredPack } from '../../repository/blob-writer.ts';
@@ -25,10 +25,6 @@ const RECORD_PACK = 2;
 const RECORD_FILE = 3;
 const HEAD_BYTES = 5;
 const TAIL_BYTES = 4;
-/** Files that can be taken over from interrupted runs; those beyond are read again. */
-const FILES_MAX = 2_000_000;
-/** Records are written out in pieces of this size, and whenever a pack is durable. */
-const UNWRITTEN_BYTES_MAX = 64 * KIB;
 
 interface Earlier {
   readonly file: number;
@@ -51,7 +47,7 @@ export class Journal {
   #fd: number | undefined;
   /** Every journal that this run has read or written. */
   readonly #paths: string[] = [];
-  readonly #unwritten = new ByteWriter(2 * UNWRITTEN_BYTES_MAX);
+  readonly #unwritten = new ByteWriter(2 * JOURNAL_UNWRITTEN_BYTES_MAX);
 
   private constructor(directory: string, key: string) {
     this.#directory = directory;
@@ -109,7 +105,7 @@ export class Journal {
       if (crc32(payload.subarray(0, length)) !== payload.readUInt32LE(length)) break;
       if (type === RECORD_START) startedNs = payload.readBigUInt64LE(0);
       if (type === RECORD_PACK) this.#recoveredPacks.push(payload.toString('hex', 0, PACK_ID_BYTES) as PackId);
-      if (type === RECORD_FILE && offsets.size < FILES_MAX) {
+      if (type === RECORD_FILE && offsets.size < JOURNAL_FILES_MAX) {
         const reader = new ByteReader(payload, 'the journal');
         offsets.set(pathHash(reader.counted(MIB)), { at: at + HEAD_BYTES, length });
       }
@@ -168,7 +164,7 @@ export class Journal {
       writer.counted(row);
       for (const entry of entries ?? []) pushEntry(writer, entry.length, entry.blobId);
     });
-    if (this.#unwritten.length >= UNWRITTEN_BYTES_MAX) this.#write();
+    if (this.#unwritten.length >= JOURNAL_UNWRITTEN_BYTES_MAX) this.#write();
   }
 
   packStored(pack: StoredPack): void {

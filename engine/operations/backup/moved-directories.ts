@@ -4,6 +4,7 @@
  */
 
 import { BLOB_ID_BYTES, type BlobId } from '../../base/ids.ts';
+import { MOVED_DIRECTORY_SLOTS_MAX } from '../../base/limits.ts';
 import { readInode, readMode, S_IFDIR, S_IFMT } from '../../base/stat.ts';
 import { decodeRow, ROW_NAME_LENGTH_OFFSET, ROW_NAME_OFFSET, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
@@ -11,8 +12,6 @@ import type { BlobReader } from '../../repository/blob-reader.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { joinPath } from './run-context.ts';
 
-/** Directories that are remembered, 32 bytes each; those beyond are read again when they moved. */
-const SLOTS_MAX = 1 << 20;
 const SLOTS_FIRST = 1 << 10;
 const LOAD_MAX = 0.7;
 const SLOT_BYTES = 32;
@@ -27,7 +26,7 @@ class DirectoryTable {
   readonly #devices = new Map<string, number>();
 
   get full(): boolean {
-    return this.#count >= SLOTS_MAX * LOAD_MAX;
+    return this.#count >= MOVED_DIRECTORY_SLOTS_MAX * LOAD_MAX;
   }
 
   #deviceNumber(device: string): number {

@@ -5,6 +5,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { EngineError, ERROR_CODES, type ErrorCode, errorMessage } from '../../base/errors.ts';
+import { DRAIN_INTERRUPTED_MS_MAX, DRAIN_MS_MAX } from '../../base/limits.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import type { StoredPack } from '../../repository/blob-writer.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -17,11 +18,6 @@ import type { BackupWorkerData } from './worker.ts';
 const TASKS_PER_WORKER = 2;
 /** Tasks that may wait for a worker, for each of them, before submit() makes the scan wait. */
 const TASKS_WAITING_PER_WORKER = 2;
-
-/** How long a run that failed waits for its workers; one that is cut off leaves half a pack behind for a day. */
-const DRAIN_MS_MAX = 10_000;
-/** How long an interrupted run waits for them: somebody is waiting, too. */
-const DRAIN_INTERRUPTED_MS_MAX = 600;
 
 /** A worker makes short-lived objects only; the default lets 48 MiB of them lie about. */
 const WORKER_YOUNG_MIB = 6;

@@ -6,7 +6,7 @@
 
 import { hostname } from 'node:os';
 import { EngineError, throwIfAborted } from '../../base/errors.ts';
-import { IMPORT_EXPANSION_MAX, PROGRESS_INTERVAL_MS } from '../../base/limits.ts';
+import { IMPORT_EXPANSION_MAX, IMPORT_PATHS_MAX, PROGRESS_INTERVAL_MS } from '../../base/limits.ts';
 import { looksLikeTar } from '../../format/archive-tar-reader.ts';
 import type { BackupCounts } from '../../format/snapshot.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -24,8 +24,6 @@ import { type BuiltTree, TreeBuilder } from './tree-builder.ts';
 import { ArchiveFile, ZipReader } from './zip-reader.ts';
 
 const HEAD_BYTES = 512;
-/** More names at the archive's root than this, and the snapshot names `/` as its path. */
-const PATHS_MAX = 16;
 
 /**
  * Saves the archive's content as a snapshot. Entries that are refused are problems in the result. Throws ARCHIVE_INVALID for
@@ -135,7 +133,7 @@ class ImportRun {
     await session.flush();
     const counts = this.#counts(tree);
     const top = tree.topNames.map((name) => pathOf([name]));
-    const ownPaths = prefix.length > 0 ? [pathOf(prefix)] : top.length > PATHS_MAX ? [Buffer.from('/')] : top;
+    const ownPaths = prefix.length > 0 ? [pathOf(prefix)] : top.length > IMPORT_PATHS_MAX ? [Buffer.from('/')] : top;
     const snapshot = await session.commit({
       time: isoWithZone(options.time ?? new Date(Number(this.#startedNs / 1_000_000n))),
       startedNs: this.#startedNs,

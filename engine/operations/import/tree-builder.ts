@@ -1,6 +1,7 @@
 /** Makes trees of rows that come in the order of trees. Directories that no entry stands for are made up. */
 
 import type { BlobId } from '../../base/ids.ts';
+import { IMPORT_TOP_NAMES_MAX } from '../../base/limits.ts';
 import { S_IFDIR, STAT_BYTES, STAT_OFFSET, type Time, writeStat } from '../../base/stat.ts';
 import { decodeRow, encodeRow, type Node, ROW_STAT_OFFSET } from '../../format/row.ts';
 import type { ScratchRows } from '../../repository/scratch-rows.ts';
@@ -36,8 +37,6 @@ export interface TreeBuilderOptions {
 }
 
 const MADE_UP_MODE = S_IFDIR | 0o755;
-/** Names at the root that are remembered. */
-const TOP_NAMES_MAX = 64;
 
 export class TreeBuilder {
   readonly #options: TreeBuilderOptions;
@@ -73,7 +72,7 @@ export class TreeBuilder {
       files: root.filesBelow,
       directories: this.#directories,
       bytes: root.bytesBelow,
-      topNames: root.rows.slice(0, TOP_NAMES_MAX).map((row) => decodeRow(row, 'an imported row').name),
+      topNames: root.rows.slice(0, IMPORT_TOP_NAMES_MAX).map((row) => decodeRow(row, 'an imported row').name),
     };
   }
 

@@ -3,7 +3,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { EngineError, errorMessage } from '../../base/errors.ts';
-import { KIB, MIB, ZIP_WHOLE_BYTES_MAX } from '../../base/limits.ts';
+import { KIB, MIB, ZIP_LINK_BYTES_MAX, ZIP_WHOLE_BYTES_MAX } from '../../base/limits.ts';
 import { ZIP_FLAG_ENCRYPTED, ZIP_METHOD_DEFLATE, ZIP_METHOD_STORED } from '../../format/archive-zip.ts';
 import {
   decodeZip64End,
@@ -26,7 +26,6 @@ import type { ReadItem } from './archive-item.ts';
 import type { Expansion } from './expansion.ts';
 
 const READ_BYTES = 256 * KIB;
-const LINK_BYTES_MAX = 64 * KIB;
 const ENTRY_BYTES_LEAST = ZIP_CENTRAL_BYTES + ZIP_LOCAL_BYTES;
 
 function invalid(why: string): never {
@@ -163,7 +162,7 @@ export class ZipReader {
     if (entry.type === 'dev')
       return { path: entry.path, code: 'TYPE_UNKNOWN', why: 'a zip cannot say which device it is' };
     if (entry.type !== 'symlink') return { entry, content };
-    if (central.bytes > LINK_BYTES_MAX)
+    if (central.bytes > ZIP_LINK_BYTES_MAX)
       return { path: entry.path, code: 'LINK_TOO_LONG', why: 'the target of a link is longer than any' };
     const target: Buffer[] = [];
     for await (const piece of content()) target.push(piece);

@@ -1,7 +1,7 @@
 /** Holds existing files against the ids of the snapshot, piece by piece, in the workers; large files in several parts. */
 
 import { throwIfAborted } from '../../base/errors.ts';
-import { MIB } from '../../base/limits.ts';
+import { COMPARE_TASK_BYTES_MAX, COMPARE_TASK_FILES_MAX, COMPARE_TASK_HANDLES_MAX } from '../../base/limits.ts';
 import { FileSystemError } from '../../filesystem/types.ts';
 import { type ContentEntry, decodeRow } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
@@ -9,10 +9,6 @@ import type { RestoreContext } from './context.ts';
 import { FILE_MENDED, FileTaskBuilder, type FileTaskResult, STATUS_DONE } from './messages.ts';
 import type { PlannedFile } from './planned-file.ts';
 import { DIGEST_BYTES } from './state-digest.ts';
-
-const TASK_BYTES = 16 * MIB;
-const TASK_FILES_MAX = 1024;
-const TASK_HANDLES_MAX = 128;
 
 export interface Comparison {
   readonly equal: readonly { readonly file: PlannedFile; readonly digest: Buffer }[];
@@ -43,7 +39,7 @@ export class Comparer {
     this.#equal = [];
     const parts: PlannedFile[] = [];
     for (const file of files) {
-      if (file.size > TASK_BYTES) {
+      if (file.size > COMPARE_TASK_BYTES_MAX) {
         parts.push(file);
         await this.#addInParts(file);
       } else await this.#addWhole(file, mend);
@@ -87,7 +83,7 @@ export class Comparer {
     try {
       for await (const { length, blobId } of this.#context.parts.repository.blobs.content(node.content, node.size)) {
         if (this.#different.has(file)) return;
-        if (!opened || this.#task.bytes >= TASK_BYTES) {
+        if (!opened || this.#task.bytes >= COMPARE_TASK_BYTES_MAX) {
           if (!(await this.#open(file, false))) return;
           opened = true;
         }
@@ -104,7 +100,11 @@ export class Comparer {
   /** Begins an entry for a file in the open task, or in a new one where that is full. */
   async #open(file: PlannedFile, mends: boolean): Promise<boolean> {
     const { builder, bytes } = this.#task;
-    if (builder.fileCount >= TASK_FILES_MAX || bytes >= TASK_BYTES || builder.directoryCount >= TASK_HANDLES_MAX) {
+    if (
+      builder.fileCount >= COMPARE_TASK_FILES_MAX ||
+      bytes >= COMPARE_TASK_BYTES_MAX ||
+      builder.directoryCount >= COMPARE_TASK_HANDLES_MAX
+    ) {
       await this.#flush();
     }
     const { directories } = this.#context.parts;

@@ -1,12 +1,10 @@
 /** Names of one inode: the first one that is met is restored, the others are linked to it. */
 
+import { LINK_GROUPS_MAX } from '../../base/limits.ts';
 import type { Content, Node } from '../../format/row.ts';
 import type { ExistingEntry } from './decisions.ts';
 import type { TargetDirectory } from './target-directories.ts';
 import type { WalkDirectory } from './walk-directory.ts';
-
-/** Inodes with several names that are remembered; beyond that, names become files of their own. */
-const GROUPS_MAX = 1_000_000;
 
 export interface LinkGroup {
   readonly directory: TargetDirectory;
@@ -47,7 +45,7 @@ export class LinkGroups {
     node: Node,
     place: { readonly directory: TargetDirectory; readonly row: Buffer },
   ): LinkGroup | undefined {
-    if (this.#groups.size >= GROUPS_MAX) return undefined;
+    if (this.#groups.size >= LINK_GROUPS_MAX) return undefined;
     const row = Buffer.from(place.row);
     const name = Buffer.from(node.name);
     const group: LinkGroup = { directory: place.directory, name, row, state: 'pending', left: node.links - 1 };

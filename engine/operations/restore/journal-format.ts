@@ -2,13 +2,13 @@
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { JOURNAL_BLOCK_DIGESTS_MAX } from '../../base/limits.ts';
 import { DIGEST_BYTES } from './state-digest.ts';
 
 export const JOURNAL_HEAD_BYTES = 8 + 32 + 32 + 8 + 4;
 const MAGIC = Buffer.from('SNAPRJ01', 'latin1');
 const TOKEN_PATTERN = /^[0-9a-f]{8}$/;
 const BLOCK_HEAD_BYTES = 8;
-const BLOCK_DIGESTS_MAX = 1 << 16;
 
 export interface JournalHead {
   /** What is being restored: a hash over the snapshot's id and the path in it. */
@@ -66,7 +66,7 @@ export function readBlocks(
     const head = read(at, BLOCK_HEAD_BYTES);
     if (head.length < BLOCK_HEAD_BYTES) return at;
     const count = head.readUInt32LE(0);
-    if (count === 0 || count > BLOCK_DIGESTS_MAX) return at;
+    if (count === 0 || count > JOURNAL_BLOCK_DIGESTS_MAX) return at;
     const digests = read(at + BLOCK_HEAD_BYTES, count * DIGEST_BYTES);
     if (digests.length < count * DIGEST_BYTES || crc32(digests) !== head.readUInt32LE(4)) return at;
     onDigests(digests);

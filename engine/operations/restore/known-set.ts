@@ -1,9 +1,8 @@
 /** A set of eight-byte digests in plain memory: open-addressed, since the digests are as good as random. */
 
+import { KNOWN_SLOTS_MAX } from '../../base/limits.ts';
 import { DIGEST_BYTES } from './state-digest.ts';
 
-/** 8 bytes a slot: 64 MiB at most. What does not fit is not known, and then its content decides. */
-const SLOTS_MAX = 1 << 23;
 const LOAD_MAX = 0.75;
 
 export class KnownSet {
@@ -14,7 +13,7 @@ export class KnownSet {
 
   constructor(expected: number) {
     let slots = 1024;
-    while (slots * LOAD_MAX < expected && slots < SLOTS_MAX) slots *= 2;
+    while (slots * LOAD_MAX < expected && slots < KNOWN_SLOTS_MAX) slots *= 2;
     this.#low = new Uint32Array(slots);
     this.#high = new Uint32Array(slots);
     this.#touched = new Uint8Array(slots);

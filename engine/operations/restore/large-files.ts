@@ -4,6 +4,7 @@
  */
 
 import { EngineError } from '../../base/errors.ts';
+import { LARGE_FILES_OPEN_MAX } from '../../base/limits.ts';
 import { readMode, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import { type FileHandle, FileSystemError, LISTING_EXTRA_WORDS, type StatTarget } from '../../filesystem/types.ts';
 import { decodeRow } from '../../format/row.ts';
@@ -11,8 +12,6 @@ import type { RestoreContext } from './context.ts';
 import { fileTarget, metadataMessage, setMetadata } from './metadata.ts';
 import type { OtherEntries } from './other-entries.ts';
 import type { LargeFile, PlannedFile } from './planned-file.ts';
-
-const OPEN_MAX = 128;
 
 export class LargeFiles {
   readonly #context: RestoreContext;
@@ -64,7 +63,7 @@ export class LargeFiles {
 
   #closeSome(): void {
     for (const file of this.#open) {
-      if (this.#open.size <= OPEN_MAX) return;
+      if (this.#open.size <= LARGE_FILES_OPEN_MAX) return;
       if (file.large !== undefined && file.large.pins === 0) this.#close(file);
     }
   }

@@ -4,7 +4,12 @@
  */
 
 import { EngineError, errorMessage, throwIfAborted } from '../../base/errors.ts';
-import { MIB } from '../../base/limits.ts';
+import {
+  RESTORE_TASK_BYTES_MAX,
+  RESTORE_TASK_FILES_MAX,
+  RESTORE_TASK_HANDLES_MAX,
+  SALVAGE_SEARCH_MS_MAX,
+} from '../../base/limits.ts';
 import { FileSystemError } from '../../filesystem/types.ts';
 import { decodeRow } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
@@ -22,13 +27,6 @@ import { removeSideFiles } from './side-files.ts';
 import { DIGEST_BYTES } from './state-digest.ts';
 import type { TargetTree } from './target-tree.ts';
 import { type MissingSlice, planInline, planPieces, Window } from './window.ts';
-
-const TASK_BYTES = 4 * MIB;
-const TASK_FILES_MAX = 512;
-/** Directories and open files that one task needs; descriptors in flight are this, times the tasks of the pool. */
-const TASK_HANDLES_MAX = 128;
-/** A search through all packs for another copy of a damaged blob is slow: this much of it in one restore. */
-const SEARCH_MS_MAX = 60_000;
 
 export class WindowExecutor {
   readonly #context: RestoreContext;
@@ -101,11 +99,11 @@ export class WindowExecutor {
   async #write(window: Window): Promise<void> {
     const { pool } = this.#context.parts;
     try {
-      for (let first = 0; first < window.bare.length; first += TASK_FILES_MAX) {
-        await this.#dispatchBare(window.bare.slice(first, first + TASK_FILES_MAX));
+      for (let first = 0; first < window.bare.length; first += RESTORE_TASK_FILES_MAX) {
+        await this.#dispatchBare(window.bare.slice(first, first + RESTORE_TASK_FILES_MAX));
       }
-      const handles = new HandleCounter(window, TASK_HANDLES_MAX);
-      const limits = { bytes: TASK_BYTES, wishes: TASK_FILES_MAX * 2, accepts: handles.accepts };
+      const handles = new HandleCounter(window, RESTORE_TASK_HANDLES_MAX);
+      const limits = { bytes: RESTORE_TASK_BYTES_MAX, wishes: RESTORE_TASK_FILES_MAX * 2, accepts: handles.accepts };
       for (;;) {
         handles.reset();
         const batch = window.plan.next(limits);
@@ -143,7 +141,7 @@ export class WindowExecutor {
     while (first < files.length) {
       const task = new OutgoingTask();
       let last = first;
-      for (; last < files.length && task.directories.size < TASK_HANDLES_MAX; last++) {
+      for (; last < files.length && task.directories.size < RESTORE_TASK_HANDLES_MAX; last++) {
         const file = files[last];
         if (file === undefined || file.state !== 'open') continue;
         const directory = this.#directory(task, file);
@@ -332,7 +330,7 @@ export class WindowExecutor {
     const { repository, fileSystem } = this.#context.parts;
     const begun = performance.now();
     try {
-      if (this.#searchMs > SEARCH_MS_MAX) {
+      if (this.#searchMs > SALVAGE_SEARCH_MS_MAX) {
         throw new EngineError('OBJECT_CORRUPT', `Blob ${blobId.toString('hex')} cannot be read, like many before it`);
       }
       const bytes = await repository.blobs.read('data', blobId);

@@ -6,6 +6,7 @@
 import { ByteWriter } from '../../base/bytes.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { BLOB_ID_BYTES, blobIdAt } from '../../base/ids.ts';
+import { WINDOW_FILES_MAX, WINDOW_SLICES_MAX } from '../../base/limits.ts';
 import { readSize } from '../../base/stat.ts';
 import { type Content, type ContentEntry, ROW_STAT_OFFSET, singleBlobOffset } from '../../format/row.ts';
 import type { ChunkIndex } from '../../repository/chunk-index.ts';
@@ -17,9 +18,6 @@ import type { WalkDirectory } from './walk-directory.ts';
 
 /** The first window is small, so that the workers soon have something to do; each one after it is twice as large. */
 const WINDOW_FILES_FIRST = 4096;
-/** Two windows are in memory at a time, with the row and the state of each file: larger ones cost memory and win nothing. */
-const WINDOW_FILES_MAX = 8192;
-const WINDOW_SLICES_MAX = 262_144;
 
 export type InlineContent = Exclude<Content, { kind: 'indirect' | 'tree' }>;
 
