@@ -303,6 +303,9 @@ export const DATABASE_IDLE_ATTEMPTS_MAX = 2;
 /** Paths of directories that were listed, in memory; what is more lies in a file of the cache. */
 export const DIRECTORY_LOG_BYTES_MAX = 4 * MIB;
 
+/** How long a thread that is still loading is waited for before it is ended. */
+export const THREAD_LOAD_MS_MAX = 5000;
+
 function assertLimits(): void {
   const relations: readonly (readonly [string, boolean])[] = [
     ['a batched file needs no list blobs', BATCH_FILE_BYTES_MAX / CHUNK_SMALL_BYTES_MIN <= CONTENT_INLINE_ENTRIES_MAX],

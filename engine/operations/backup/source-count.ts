@@ -1,8 +1,10 @@
 /** Counts the sources in a thread of its own. Nothing but the progress hangs on it. */
 
 import { Worker } from 'node:worker_threads';
+import { endThread, type LoadedMark, newLoadedMark } from '../../base/threads.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { type CountOptions, countOptionsOf, type SourceTotals } from './count-sources.ts';
+import type { CountWorkerData } from './count-worker.ts';
 import type { BackupOptions } from './options.ts';
 import type { RunContext } from './run-context.ts';
 
@@ -10,26 +12,29 @@ const COUNTER_YOUNG_MIB = 6;
 
 export class SourceCount {
   readonly #worker: Worker;
+  readonly #loaded: LoadedMark;
 
-  private constructor(worker: Worker) {
+  private constructor(worker: Worker, loaded: LoadedMark) {
     this.#worker = worker;
+    this.#loaded = loaded;
   }
 
   /** `onCounted` is called at most once. */
   static start(options: CountOptions, onCounted: (totals: SourceTotals) => void): SourceCount {
+    const loaded = newLoadedMark();
     const worker = new Worker(new URL('./count-worker.js', import.meta.url), {
-      workerData: options,
+      workerData: { options, loaded } satisfies CountWorkerData,
       resourceLimits: { maxYoungGenerationSizeMb: COUNTER_YOUNG_MIB },
     });
     worker.on('message', onCounted);
     // Without totals a run only has no percentage.
     worker.on('error', () => undefined);
     worker.unref();
-    return new SourceCount(worker);
+    return new SourceCount(worker, loaded);
   }
 
-  async stop(): Promise<void> {
-    await this.#worker.terminate();
+  stop(): Promise<void> {
+    return endThread(this.#worker, this.#loaded);
   }
 }
 

@@ -6,6 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { EngineError, ERROR_CODES, type ErrorCode, errorMessage } from '../../base/errors.ts';
 import { DRAIN_INTERRUPTED_MS_MAX, DRAIN_MS_MAX } from '../../base/limits.ts';
+import { endThread, newLoadedMark } from '../../base/threads.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import type { StoredPack } from '../../repository/blob-writer.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -86,7 +87,7 @@ export class WorkerPool {
       return;
     }
     const { compressionLevel, sniffDatabases, dryRun } = this.#options;
-    const data: BackupWorkerData = {
+    const data: Omit<BackupWorkerData, 'loaded'> = {
       address,
       claims: this.#options.claims.shared(),
       compressionLevel,
@@ -101,7 +102,8 @@ export class WorkerPool {
     return this.#seats.length;
   }
 
-  #threadSeat(number: number, data: BackupWorkerData): Seat {
+  #threadSeat(number: number, common: Omit<BackupWorkerData, 'loaded'>): Seat {
+    const data: BackupWorkerData = { ...common, loaded: newLoadedMark() };
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: data,
       resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_MIB },
@@ -116,9 +118,7 @@ export class WorkerPool {
         const batch = request.type === 'task' && request.task.type === 'batch' ? request.task.files : undefined;
         worker.postMessage(request, batch === undefined ? [] : [batch.buffer as ArrayBuffer]);
       },
-      stop: async () => {
-        await worker.terminate();
-      },
+      stop: () => endThread(worker, data.loaded),
     };
     worker.on('message', (reply: WorkerReply) => {
       try {

@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { EngineError, errorMessage } from '../../base/errors.ts';
+import { type LoadedMark, markLoaded } from '../../base/threads.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import { openStore, type RepositoryAddress } from '../../repository/open-store.ts';
 import { RunClaims, type SharedClaims } from '../../repository/run-claims.ts';
@@ -9,6 +10,7 @@ import { FileStore } from './file-store.ts';
 import type { WorkerReply, WorkerRequest } from './messages.ts';
 
 export interface BackupWorkerData {
+  readonly loaded: LoadedMark;
   readonly address: RepositoryAddress;
   readonly claims: SharedClaims;
   readonly compressionLevel: number | 'off';
@@ -27,9 +29,11 @@ async function main(): Promise<void> {
     const bytes = result.type === 'batch' ? result.rows : result.outcome === 'stored' ? result.entries : undefined;
     port.postMessage(reply, bytes === undefined ? [] : [bytes.buffer as ArrayBuffer]);
   };
+  const fileSystem = createFileSystem();
   const store = await openStore(data.address);
+  markLoaded(data.loaded);
   const claims = await RunClaims.join(data.claims);
-  const files = new FileStore(store, createFileSystem(), {
+  const files = new FileStore(store, fileSystem, {
     ...data,
     claims,
     onStored: (pack) => post({ type: 'pack', pack }),

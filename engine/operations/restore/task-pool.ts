@@ -2,6 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { EngineError } from '../../base/errors.ts';
+import { endThread, type LoadedMark, newLoadedMark } from '../../base/threads.ts';
 import type { DirectoryHandle, FileSystem } from '../../filesystem/types.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { type FileTask, type FileTaskResult, transfers, type WorkerReply, type WorkerRequest } from './messages.ts';
@@ -21,6 +22,7 @@ interface Pending {
 
 interface Seat {
   readonly worker: Worker;
+  readonly loaded: LoadedMark;
   readonly pending: Map<number, Pending>;
 }
 
@@ -57,12 +59,13 @@ export class TaskPool {
         address,
         temporaryPrefix: temporaryPrefix(this.#options.token, number.toString(36)),
         cancel: this.#cancel.buffer as SharedArrayBuffer,
+        loaded: newLoadedMark(),
       };
       const worker = new Worker(new URL('./worker.js', import.meta.url), {
         workerData: data,
         resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_MIB },
       });
-      const seat: Seat = { worker, pending: new Map() };
+      const seat: Seat = { worker, loaded: data.loaded, pending: new Map() };
       worker.on('message', (reply: WorkerReply) => this.#settle(seat, reply));
       worker.on('error', (error) => this.#fail(error));
       this.#seats.push(seat);
@@ -141,7 +144,7 @@ export class TaskPool {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#seats.map((seat) => seat.worker.terminate()));
+    await Promise.all(this.#seats.map((seat) => endThread(seat.worker, seat.loaded)));
     this.#seats.length = 0;
   }
 }

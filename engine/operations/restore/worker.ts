@@ -1,6 +1,7 @@
 /** A restore's worker thread: reads the next task's frames while it is busy with the one before. */
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { type LoadedMark, markLoaded } from '../../base/threads.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import type { LoadedBatch } from '../../repository/batch-reader.ts';
 import { openStore, type RepositoryAddress } from '../../repository/open-store.ts';
@@ -8,6 +9,7 @@ import type { WorkerReply, WorkerRequest } from './messages.ts';
 import { portableError, TaskRunner } from './task-runner.ts';
 
 export interface RestoreWorkerData {
+  readonly loaded: LoadedMark;
   readonly address: RepositoryAddress;
   readonly temporaryPrefix: string;
   /** One Int32: not zero once the run is called off. */
@@ -20,7 +22,9 @@ async function main(): Promise<void> {
   const data = workerData as RestoreWorkerData;
   const cancel = new Int32Array(data.cancel);
   const fileSystem = createFileSystem();
-  const runner = new TaskRunner(await openStore(data.address), fileSystem, {
+  const store = await openStore(data.address);
+  markLoaded(data.loaded);
+  const runner = new TaskRunner(store, fileSystem, {
     temporaryPrefix: data.temporaryPrefix,
     cancelled: () => Atomics.load(cancel, 0) !== 0,
   });
