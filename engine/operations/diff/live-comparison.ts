@@ -29,12 +29,12 @@ import {
   rowLengthAt,
 } from '../../format/row.ts';
 import { looksUntouched } from '../../repository/entry-difference.ts';
+import type { LiveRules } from '../../repository/live-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { type LoadTreePart, type MergedName, mergeTrees } from '../../repository/tree-merge.ts';
 import type { Comparison, DirectoryPair, Entry, MoveKeys, Pair, Subject, Verdict } from './comparison.ts';
 import type { LiveDisk } from './live-disk.ts';
-import type { LiveRules } from './live-rules.ts';
 import type { LiveOptions } from './options.ts';
 import { isBefore, listTree, otherKey, trustedBefore } from './snapshot-comparison.ts';
 

@@ -1,6 +1,7 @@
 /** A directory of the snapshot on its way into the target. */
 
 import { STAT_BYTES } from '../../base/stat.ts';
+import { indexOfName } from '../../filesystem/listing.ts';
 import type { Listing } from '../../filesystem/types.ts';
 import type { Node } from '../../format/row.ts';
 import type { ExistingEntry } from './decisions.ts';
@@ -35,14 +36,6 @@ export interface WalkDirectory {
 export function findExisting(directory: WalkDirectory, name: Buffer): ExistingEntry | undefined {
   const { listing } = directory;
   if (listing === undefined) return undefined;
-  let low = 0;
-  let high = listing.names.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const order = listing.names[middle]?.compare(name) ?? 0;
-    if (order === 0) return { stats: listing.stats, at: middle * STAT_BYTES, number: middle };
-    if (order < 0) low = middle + 1;
-    else high = middle;
-  }
-  return undefined;
+  const number = indexOfName(listing.names, name);
+  return number === undefined ? undefined : { stats: listing.stats, at: number * STAT_BYTES, number };
 }

@@ -1,9 +1,9 @@
 /** Which entries of the disk would be in a snapshot that is taken by the rules of another one. */
 
-import { S_IFDIR, S_IFREG } from '../../base/stat.ts';
-import { PatternSet } from '../../filesystem/patterns.ts';
-import { type DirectoryHandle, type FileSystem, FileSystemError } from '../../filesystem/types.ts';
-import type { JsonObject } from '../../format/canonical-json.ts';
+import { S_IFDIR, S_IFREG } from '../base/stat.ts';
+import { PatternSet } from '../filesystem/patterns.ts';
+import { type DirectoryHandle, type FileSystem, FileSystemError } from '../filesystem/types.ts';
+import type { JsonObject } from '../format/canonical-json.ts';
 
 const CACHE_TAG = Buffer.from('CACHEDIR.TAG');
 const CACHE_TAG_SIGNATURE = Buffer.from('Signature: 8a477f597d28d172789f06886806bc55');
