@@ -1,16 +1,40 @@
 /** Which entries of the disk would be in a snapshot that is taken by the rules of another one. */
 
-import { S_IFDIR, S_IFREG } from '../base/stat.ts';
+import { readInode, S_IFDIR, S_IFREG, STAT_BYTES } from '../base/stat.ts';
 import { PatternSet } from '../filesystem/patterns.ts';
-import { type DirectoryHandle, type FileSystem, FileSystemError } from '../filesystem/types.ts';
+import { type DirectoryHandle, type FileSystem, FileSystemError, LISTING_EXTRA_WORDS } from '../filesystem/types.ts';
 import type { JsonObject } from '../format/canonical-json.ts';
 
 const CACHE_TAG = Buffer.from('CACHEDIR.TAG');
 const CACHE_TAG_SIGNATURE = Buffer.from('Signature: 8a477f597d28d172789f06886806bc55');
 
-function textsOf(rules: JsonObject, key: string): string[] {
-  const value = rules[key];
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+/** Options of the backup that took a snapshot which decide what is in it (operations/backup/options.ts says what each is). */
+export interface SnapshotRules {
+  readonly excludes: readonly string[];
+  readonly caseInsensitiveExcludes: readonly string[];
+  readonly excludeIfPresent: readonly string[];
+  readonly excludeCaches: boolean;
+  readonly excludeLargerThan: number | undefined;
+  readonly oneFileSystem: boolean;
+  readonly databases: boolean;
+}
+
+/** The rules that a snapshot records. */
+export function rulesOf(rules: JsonObject): SnapshotRules {
+  const texts = (key: string): string[] => {
+    const value = rules[key];
+    return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+  };
+  const larger = rules['excludeLargerThan'];
+  return {
+    excludes: texts('excludes'),
+    caseInsensitiveExcludes: texts('caseInsensitiveExcludes'),
+    excludeIfPresent: texts('excludeIfPresent'),
+    excludeCaches: rules['excludeCaches'] === true,
+    excludeLargerThan: typeof larger === 'number' ? larger : undefined,
+    oneFileSystem: rules['oneFileSystem'] === true,
+    databases: rules['databases'] !== false,
+  };
 }
 
 export class LiveRules {
@@ -24,13 +48,13 @@ export class LiveRules {
   readonly #leftOut: ReadonlySet<string>;
 
   constructor(rules: JsonObject, leftOut: ReadonlySet<string>) {
-    this.#excludes = new PatternSet(textsOf(rules, 'excludes'));
-    this.#caseInsensitive = new PatternSet(textsOf(rules, 'caseInsensitiveExcludes'), { caseInsensitive: true });
-    this.#markers = textsOf(rules, 'excludeIfPresent').map((name) => Buffer.from(name));
-    this.#leavesOutCaches = rules['excludeCaches'] === true;
-    const larger = rules['excludeLargerThan'];
-    this.#bytesMax = typeof larger === 'number' ? larger : Number.POSITIVE_INFINITY;
-    this.#oneFileSystem = rules['oneFileSystem'] === true;
+    const said = rulesOf(rules);
+    this.#excludes = new PatternSet(said.excludes);
+    this.#caseInsensitive = new PatternSet(said.caseInsensitiveExcludes, { caseInsensitive: true });
+    this.#markers = said.excludeIfPresent.map((name) => Buffer.from(name));
+    this.#leavesOutCaches = said.excludeCaches;
+    this.#bytesMax = said.excludeLargerThan ?? Number.POSITIVE_INFINITY;
+    this.#oneFileSystem = said.oneFileSystem;
     this.#leftOut = leftOut;
   }
 
@@ -68,4 +92,23 @@ function isCacheTag(fileSystem: FileSystem, directory: DirectoryHandle): boolean
     throw error;
   }
   return head.equals(CACHE_TAG_SIGNATURE);
+}
+
+/** Directories of our own (repository, cache), by `major:minor/inode`: no verb that goes through a source touches them. */
+export function ownDirectories(fileSystem: FileSystem, paths: readonly (string | undefined)[]): ReadonlySet<string> {
+  const own = new Set<string>();
+  const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
+  for (const path of paths) {
+    if (path === undefined) continue;
+    try {
+      const directory = fileSystem.openDirectory(Buffer.concat([Buffer.from(path), Buffer.from('/.')]), 'search');
+      fileSystem.statDirectory(directory, target);
+      fileSystem.close(directory);
+    } catch (error) {
+      if (error instanceof FileSystemError) continue;
+      throw error;
+    }
+    own.add(`${target.extras[0]}:${target.extras[1]}/${readInode(target.block, 0)}`);
+  }
+  return own;
 }

@@ -24,12 +24,12 @@ import { decodeRow, EXTENSION_DATABASE } from '../../format/row.ts';
 import type { DatabaseRecord } from '../../format/snapshot.ts';
 import type { ChangeRules, RowReference } from '../../repository/change-rules.ts';
 import { isUnchangedLive } from '../../repository/live-database.ts';
+import { makeScratchFolder } from '../../repository/scratch-folders.ts';
 import { encodeLive, liveStat, recordOf } from './database-record.ts';
 import type { FileDispatcher, FileOutcome, FileRequest } from './file-dispatcher.ts';
 import { OpenDirectory } from './open-directory.ts';
 import { rowBytes } from './parent-rows.ts';
 import type { RunContext } from './run-context.ts';
-import { makeScratchFolder } from './scratch-folders.ts';
 
 export interface DatabaseCaptureOptions {
   readonly fileSystem: FileSystem;

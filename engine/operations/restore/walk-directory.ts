@@ -1,6 +1,7 @@
 /** A directory of the snapshot on its way into the target. */
 
 import { STAT_BYTES } from '../../base/stat.ts';
+import { sideFileBase } from '../../databases/sqlite-names.ts';
 import { indexOfName } from '../../filesystem/listing.ts';
 import type { Listing } from '../../filesystem/types.ts';
 import type { Node } from '../../format/row.ts';
@@ -28,8 +29,16 @@ export interface WalkDirectory {
   widened: boolean;
   /** What it held when it was met; undefined where it was made. */
   listing: Listing | undefined;
+  /** Something in the listing is called like a log of a database. */
+  hasSideNames: boolean;
   /** All its rows were seen. */
   walked: boolean;
+}
+
+/** Notes what a directory holds. */
+export function setListing(directory: WalkDirectory, listing: Listing): void {
+  directory.listing = listing;
+  directory.hasSideNames = listing.names.some((name) => sideFileBase(name) !== undefined);
 }
 
 /** The entry of that name which was there when the directory was met. */
