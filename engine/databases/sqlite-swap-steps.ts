@@ -7,7 +7,8 @@
  *   image is renamed over the main file, and the folder is synced. Newcomers that open the old file meanwhile get no lock
  *   on it and touch nothing beside it. So there is never a new main file beside an old log.
  * - renamed. What cannot be opened cannot be checkpointed either: its side files get other names, the folder is synced,
- *   the image is renamed over it. Before that rename all that was there is there still; nobody can commit into it.
+ *   the image is renamed over it. Before that rename all that was there is there still; nobody can commit into it. With
+ *   force also beneath programs that have it open, since nothing can be written into it; they are told of.
  * - created. Side files without a main file get other names; the image gets the main file's name as a second one, which
  *   fails where somebody made a database meanwhile; the folder is synced before the image's first name goes.
  * - written. Only with force, and programs have the database open. A rename beneath them would not be safe for the new
@@ -130,7 +131,7 @@ export class DatabaseSwap {
     }
     if (fd === undefined) throw new Moved();
     const { size } = fstatSync(fd);
-    if (size > 0 && readHeader(fd) === undefined) return this.#replaceBroken();
+    if (size > 0 && readHeader(fd) === undefined) return this.#replaceBroken(holders);
     if (holders.length > 0) return this.#write(fd, holders);
     // SQLite would remove what lies beside an empty file, and it may be all that is left of a database.
     if (size === 0) await this.#putAside();
@@ -209,10 +210,10 @@ export class DatabaseSwap {
     );
   }
 
-  async #replaceBroken(): Promise<SwapOutcome> {
+  async #replaceBroken(holders: readonly Holder[] = []): Promise<SwapOutcome> {
     await this.#putAside();
     await this.#renameOver();
-    return this.#outcome('renamed');
+    return this.#outcome('renamed', holders);
   }
 
   async #putAside(): Promise<void> {
@@ -289,6 +290,7 @@ export class DatabaseSwap {
     try {
       await writeThrough(this.#place, this.#options);
     } catch (error) {
+      if (isBroken(error)) return this.#replaceBroken(holders);
       if (isBusy(error)) throw holders.length > 0 ? inTransaction(holders, busyTimeoutMs) : locked(busyTimeoutMs);
       if (!codeOf(error).startsWith('SQLITE_READONLY')) throw error;
       const programs = holders.length > 0 ? describeHolders(holders) : 'a program';

@@ -28,7 +28,8 @@ export interface SwapOutcome {
   readonly moved: readonly Buffer[];
   /**
    * Programs to be restarted. After `written`, those that had the database open: they may have old rows in their memory.
-   * Else those that opened the old file just before it was replaced, and still have it: they must not go on with it.
+   * Else those that still have the old file, which they opened just before it was replaced, or were not to stop for (force
+   * on a broken one): they must not go on with it. Empty where /proc does not show them.
    */
   readonly holders: readonly Holder[];
 }

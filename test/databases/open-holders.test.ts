@@ -125,5 +125,5 @@ test('thousands of descriptors are looked through in a moment', { skip: NO_PROC 
   assert.equal(findHolders([Buffer.from(path)]).holders.length, 1);
   const elapsed = performance.now() - started;
   t.diagnostic(`5,000 descriptors of files in ${elapsed.toFixed(0)} ms`);
-  assert.ok(elapsed < 2000);
+  assert.ok(elapsed < 5000);
 });

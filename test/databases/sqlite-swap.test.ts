@@ -81,6 +81,23 @@ test('a database that is broken, and the logs beside it, do not stand in the way
   }
 });
 
+test('what is broken is replaced beneath a program only by force, and the program is told of', async (t) => {
+  const places = new SwapPlaces(t);
+  const swapper = places.swapper();
+  for (const state of ['random bytes', 'first page damaged'] as const) {
+    const place = await places.make(state);
+    const { pid } = await opener(t, place.target);
+    assert.match(await failure(swap(swapper, place)), /has it open; stop it/);
+    const { method, holders } = await swap(swapper, place, true);
+    assert.equal(method, 'renamed');
+    assert.deepEqual(
+      holders.map((holder) => holder.pid),
+      [pid],
+    );
+    assert.equal(whichIsThere(place.target), 'new');
+  }
+});
+
 test('side files without a database are put aside, and never over what has that name', async (t) => {
   const places = new SwapPlaces(t);
   const swapper = places.swapper();
