@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CliFixture, jsonLines } from '../support/cli.ts';
+import { give, giveTo, runAsNobody } from '../support/cli-as-nobody.ts';
 import { treeState } from '../support/tree-state.ts';
 
 async function given(t: TestContext): Promise<CliFixture> {
@@ -124,4 +134,27 @@ test('what contradicts itself is a wrong usage, and nothing is written', async (
     assert.equal(code, 2, `${words.join(' ')}: ${stderr}`);
   }
   assert.equal(existsSync(target), false);
+});
+
+test('--delete leaves what could not be read when the snapshot was taken, for a user whom modes concern', async (t) => {
+  const cli = await given(t);
+  const secret = join(cli.source, 'Austen/secret');
+  const closed = join(cli.source, 'closed');
+  writeFileSync(secret, 'unreadable');
+  mkdirSync(closed);
+  writeFileSync(join(closed, 'inner'), 'unreadable');
+  give(cli);
+  giveTo(cli.source);
+  chmodSync(secret, 0);
+  chmodSync(closed, 0);
+  assert.equal(runAsNobody(cli, ['backup', cli.source]).code, 3);
+  chmodSync(secret, 0o600);
+  chmodSync(closed, 0o700);
+  writeFileSync(join(cli.source, 'new'), 'x');
+  giveTo(cli.source);
+  const done = runAsNobody(cli, ['restore', 'latest', '--in-place', '--delete']);
+  assert.equal(done.code, 0, done.stderr);
+  assert.equal(readFileSync(secret, 'utf8'), 'unreadable');
+  assert.equal(readFileSync(join(closed, 'inner'), 'utf8'), 'unreadable');
+  assert.equal(existsSync(join(cli.source, 'new')), false);
 });

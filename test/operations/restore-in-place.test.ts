@@ -336,21 +336,6 @@ test('delete: what the snapshot left out, or its rules leave out today, stays wi
   assert.deepEqual([result.filesDeleted, result.directoriesDeleted], [2, 0]);
 });
 
-test('delete: what could not be read when the snapshot was taken stays', async (t) => {
-  if (process.geteuid?.() === 0) return t.skip('root reads everything');
-  const shelf = await Shelf.make(t);
-  shelf.write('secret', 'unreadable');
-  shelf.write('closed/inner', 'unreadable');
-  chmodSync(shelf.path('secret'), 0);
-  chmodSync(shelf.path('closed'), 0);
-  await shelf.library.backup();
-  chmodSync(shelf.path('secret'), 0o600);
-  chmodSync(shelf.path('closed'), 0o700);
-  await shelf.restore({ delete: true });
-  assert.equal(readFileSync(shelf.path('secret'), 'utf8'), 'unreadable');
-  assert.equal(readFileSync(shelf.path('closed/inner'), 'utf8'), 'unreadable');
-});
-
 test('delete: the repository and the cache stay wherever they lie, also where the snapshot did not know of them', async (t) => {
   const shelf = await Shelf.make(t);
   await shelf.library.backup();
