@@ -143,7 +143,6 @@ export async function restore(repository: Repository, options: RestoreOptions): 
       ...rulesOf(like.rules),
       paths,
       label: SAFETY_LABEL,
-      tags: [SAFETY_LABEL],
       parent: like.id,
       // What is there may have lost nearly all: that is why somebody restores.
       maxShrink: 100,

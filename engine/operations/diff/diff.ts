@@ -70,7 +70,7 @@ async function* diffLive(
   const now = comparison.findSubject(path, subject.kind === 'entry' ? subject.entry : undefined);
   const subjects = { before: subject, after: now };
   const databaseOf = ({ before: old, after, change }: FoundChange<LiveEntry>): DatabasePair | undefined =>
-    old !== undefined && after?.isSameDatabase === false
+    old !== undefined && after?.database?.isSame === false
       ? { path: change.path, before: old, after: undefined }
       : undefined;
   yield* tellAll(repository, comparison, { options, path, before, after: undefined, subjects, problems, databaseOf });

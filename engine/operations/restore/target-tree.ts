@@ -31,10 +31,7 @@ export class TargetTree {
       directory.state = 'blocked';
       return false;
     }
-    if (parent.state === 'absent') {
-      directory.state = 'absent';
-      return true;
-    }
+    if (parent.state === 'absent') return this.#planToMake(directory);
     const name = directory.target.name;
     const existing = findExisting(parent, name);
     const entry = { directory: parent.target, name, during: 'make the directory' };
@@ -47,18 +44,20 @@ export class TargetTree {
 
   #make(directory: WalkDirectory, parent: WalkDirectory): boolean {
     const { parts, digester } = this.#context;
-    if (parts.dryRun) {
-      directory.state = 'absent';
-      this.#context.counters.directoriesToMake++;
-      this.#context.planned('create', { directory: directory.target, type: 'dir', bytes: 0 });
-      return true;
-    }
+    if (parts.dryRun) return this.#planToMake(directory);
     this.#context.changing(parent.target);
     parts.fileSystem.makeDirectoryAt(parts.directories.use(parent.target), directory.target.name);
     directory.state = 'ready';
     directory.created = true;
     directory.target.changed = true;
     if (this.#keepsOthers) parts.journal.add(digester.digest(this.#createdMark(directory)));
+    return true;
+  }
+
+  #planToMake(directory: WalkDirectory): boolean {
+    directory.state = 'absent';
+    this.#context.counters.directoriesToMake++;
+    this.#context.planned('create', { directory: directory.target, type: 'dir', bytes: 0 });
     return true;
   }
 
@@ -138,10 +137,7 @@ export class TargetTree {
       this.#context.problem(entry, 'ENOTDIR', 'A file lies where a directory belongs, and it is to be kept');
       return false;
     }
-    if (parts.dryRun) {
-      directory.state = 'absent';
-      return true;
-    }
+    if (parts.dryRun) return this.#planToMake(directory);
     this.#context.changing(found.parent.target);
     parts.fileSystem.unlinkAt(parts.directories.use(found.parent.target), name);
     return this.#make(directory, found.parent);
