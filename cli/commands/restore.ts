@@ -33,6 +33,7 @@ interface Options extends GlobalOptions, FilterOptions {
   readonly map?: readonly string[];
   readonly delete?: boolean;
   readonly force?: boolean;
+  readonly rollback?: boolean;
   readonly safetySnapshot?: boolean;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
@@ -55,12 +56,13 @@ export function restoreCommand(): Command {
       'snap restore latest:/srv/audiobooks/Author --at "3 weeks ago" --in-place',
     ],
   )
-    .argument('<snapshot>', 'SNAP or SNAP:PATH')
+    .argument('[snapshot]', 'SNAP or SNAP:PATH; none with --rollback')
     .option('--target <dir>', 'directory to restore into')
     .option('--in-place', 'to where it came from; only what differs is touched')
     .option('--map <from=to>', 'what was below FROM goes below TO (repeatable)', collect)
     .option('--delete', 'remove what the snapshot does not hold')
     .option('--force', 'replace databases that are in use; remove more than half')
+    .option('--rollback', 'undo the last restore in place, with what it added')
     .option('--no-safety-snapshot', 'take no snapshot of what is there before a restore in place')
     .option('--include <pattern>', 'only what fits, or lies below it (repeatable)', collect)
     .option('--exclude <pattern>', 'leave out what fits (repeatable)', collect)
@@ -72,14 +74,16 @@ export function restoreCommand(): Command {
   return addMomentOptions(command).action(run<Options>(execute));
 }
 
-async function execute(
-  options: Options,
-  interruption: Interruption,
-  [subject = '']: readonly string[],
-): Promise<number> {
-  const { snapshot, path } = splitSnapshotPath(argumentBytes(subject));
-  const { target } = options;
-  if (target === undefined && options.inPlace !== true && options.map === undefined) {
+async function execute(options: Options, interruption: Interruption, [subject]: readonly string[]): Promise<number> {
+  const named = subject === undefined ? undefined : splitSnapshotPath(argumentBytes(subject));
+  const { target, rollback } = options;
+  if (named === undefined && rollback !== true) {
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      'Name the snapshot to restore: an id, latest, or a moment such as @yesterday',
+    );
+  }
+  if (target === undefined && options.inPlace !== true && options.map === undefined && rollback !== true) {
     throw new EngineError('INVALID_ARGUMENT', 'Say where to restore to: --target DIR, or --in-place');
   }
   const output = outputOf(options);
@@ -87,8 +91,9 @@ async function execute(
   const plan = options.dryRun === true && !output.quiet ? new PlanPrinter(output) : undefined;
   const result = await withRepository(options, (repository) =>
     restore(repository, {
-      snapshot,
-      path,
+      snapshot: named?.snapshot,
+      path: named?.path,
+      rollback,
       filter: filterOf(options),
       target: target === undefined ? undefined : absolutePath(target),
       inPlace: options.inPlace,

@@ -118,6 +118,18 @@ test('--map brings a library up under another path, also where a name holds an e
   assert.equal(existsSync(join(cli.source, 'Borges')), false);
 });
 
+test('--rollback undoes the last restore in place', async (t) => {
+  const cli = await given(t);
+  await cli.ok(['backup', cli.source]);
+  writeFileSync(join(cli.source, 'Austen/one'), 'today');
+  await cli.ok(['restore', 'latest', '--in-place']);
+  assert.equal(readFileSync(join(cli.source, 'Austen/one'), 'utf8'), 'Austen one');
+  const plan = await cli.ok(['restore', '--rollback', '--dry-run']);
+  assert.match(plan.stdout, /^replace .*Austen\/one$/m);
+  await cli.ok(['restore', '--rollback']);
+  assert.equal(readFileSync(join(cli.source, 'Austen/one'), 'utf8'), 'today');
+});
+
 test('what contradicts itself is a wrong usage, and nothing is written', async (t) => {
   const cli = await given(t);
   await cli.ok(['backup', cli.source]);
@@ -129,11 +141,13 @@ test('what contradicts itself is a wrong usage, and nothing is written', async (
     ['--map', 'nothing', '--in-place'],
     ['--map', `/elsewhere=${target}`, '--in-place'],
     ['--target', target, '--delete'],
+    ['--rollback'],
   ]) {
     const { code, stderr } = await cli.run(['restore', 'latest', ...words]);
     assert.equal(code, 2, `${words.join(' ')}: ${stderr}`);
   }
   assert.equal(existsSync(target), false);
+  assert.equal((await cli.run(['restore', '--in-place'])).code, 2, 'no snapshot is named');
 });
 
 test('--delete leaves what could not be read when the snapshot was taken, for a user whom modes concern', async (t) => {

@@ -225,6 +225,26 @@ test('in place: what was there is in a snapshot of its own, which nobody means b
   assert.deepEqual(treeState(shelf.root), before);
 });
 
+test('rollback: undoes the last restore in place with what it added, and a second one undoes the first', async (t) => {
+  const shelf = await Shelf.make(t);
+  const repository = await shelf.library.reopen();
+  assert.equal((await refusal(restore(repository, { rollback: true }))).code, 'SNAPSHOT_NOT_FOUND');
+  await shelf.library.backup();
+  const good = treeState(shelf.root);
+  shelf.write('Austen/first/book.epub', 'my notes of today');
+  unlinkSync(shelf.path('Borges/first/cover.jpg'));
+  const bad = treeState(shelf.root);
+  await shelf.restore();
+  assert.deepEqual(treeState(shelf.root), good);
+  const undone = await restore(await shelf.library.reopen(), { rollback: true });
+  assert.deepEqual([undone.filesRestored, undone.filesDeleted], [1, 1]);
+  assert.deepEqual(treeState(shelf.root), bad);
+  await restore(await shelf.library.reopen(), { rollback: true });
+  assert.deepEqual(treeState(shelf.root), good);
+  const error = await refusal(restore(await shelf.library.reopen(), { rollback: true, snapshot: 'latest' }));
+  assert.equal(error.code, 'INVALID_ARGUMENT');
+});
+
 test('in place: without a safety snapshot where none is wanted, and where nothing is there', async (t) => {
   const shelf = await Shelf.make(t);
   await shelf.library.backup();

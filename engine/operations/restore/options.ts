@@ -16,8 +16,13 @@ export const OVERWRITE_POLICIES = ['always', 'if-changed', 'if-newer', 'never'] 
 export type OverwritePolicy = (typeof OVERWRITE_POLICIES)[number];
 
 export interface RestoreOptions {
-  /** `latest`, `latest~N`, an id or a unique prefix. */
-  readonly snapshot: string;
+  /** `latest`, `latest~N`, a moment, an id or a unique prefix. Not for a rollback. */
+  readonly snapshot?: string | undefined;
+  /**
+   * Undoes the last restore in place: its safety snapshot comes back, and what it does not hold goes. That takes a safety
+   * snapshot of its own, so that a second rollback undoes the first.
+   */
+  readonly rollback?: boolean | undefined;
   /** Inside the snapshot: a folder (its content goes straight into the target) or a file. All of it without. */
   readonly path?: Buffer | undefined;
   readonly filter?: SnapshotFilter | undefined;
@@ -121,6 +126,15 @@ export type SaveFirst = (request: {
 export function requireOptions(options: RestoreOptions): void {
   const { target, inPlace, mappings } = options;
   const isMapped = mappings !== undefined && mappings.length > 0;
+  if (options.rollback === true) {
+    const others = [options.snapshot, options.path, target, options.overwrite, options.include, options.exclude];
+    if (!isMapped && others.every((other) => other === undefined)) return;
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      'A rollback undoes all of the last restore in place: it takes no snapshot, path, target, policy or pattern',
+    );
+  }
+  if (options.snapshot === undefined) throw new EngineError('INVALID_ARGUMENT', 'Name the snapshot to restore');
   if (target === undefined && inPlace !== true && !isMapped) {
     throw new EngineError(
       'INVALID_ARGUMENT',

@@ -8,7 +8,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EngineError } from '../../base/errors.ts';
+import { EngineError, isEngineError } from '../../base/errors.ts';
 import { CLOCK_TICK_MS_MAX } from '../../base/limits.ts';
 import { joinPath } from '../../base/paths.ts';
 import type { Time } from '../../base/stat.ts';
@@ -18,7 +18,7 @@ import { PatternSet } from '../../filesystem/patterns.ts';
 import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
 import { LiveRules, ownDirectories } from '../../repository/live-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { SHORT_ID_LENGTH, type Snapshot } from '../../repository/snapshots.ts';
+import { SAFETY_LABEL, SHORT_ID_LENGTH, type Snapshot } from '../../repository/snapshots.ts';
 import { refuseRepository } from '../../storage/open.ts';
 import type { RestoreContext } from './context.ts';
 import { hasWork, needsForce, refusalOf } from './guards.ts';
@@ -73,11 +73,11 @@ async function beginPlan({ removal }: RestoreRequest): Promise<Time> {
   return { seconds: Math.floor(ms / 1000), nanoseconds: (ms % 1000) * 1_000_000 };
 }
 
-async function prepareRequest(repository: Repository, options: RestoreOptions): Promise<RestoreRequest> {
-  requireOptions(options);
+async function prepareRequest(repository: Repository, asked: RestoreOptions): Promise<RestoreRequest> {
+  requireOptions(asked);
+  const { options, snapshot } = await findSnapshot(repository, asked);
   const include = new PatternSet(options.include ?? []);
   const exclude = new PatternSet(options.exclude ?? []);
-  const snapshot = await repository.snapshots.find(options.snapshot, options.filter);
   await repository.loadIndex();
   const fileSystem = createFileSystem();
   const { places, except } = await findPlaces(repository, snapshot, options);
@@ -96,6 +96,26 @@ async function prepareRequest(repository: Repository, options: RestoreOptions): 
       : undefined;
   const policy = options.overwrite ?? 'if-changed';
   return { repository, fileSystem, options, snapshot, places, filters: { include, exclude, leftOut }, policy, removal };
+}
+
+/** The snapshot that is meant, and how it is brought back. */
+async function findSnapshot(
+  repository: Repository,
+  options: RestoreOptions,
+): Promise<{ readonly options: RestoreOptions; readonly snapshot: Snapshot }> {
+  const { filter, snapshot = 'latest' } = options;
+  if (options.rollback !== true) return { options, snapshot: await repository.snapshots.find(snapshot, filter) };
+  try {
+    const before = await repository.snapshots.find('latest', { ...filter, labels: [SAFETY_LABEL] });
+    return { options: { ...options, inPlace: true, delete: true }, snapshot: before };
+  } catch (error) {
+    if (!isEngineError(error, 'SNAPSHOT_NOT_FOUND')) throw error;
+    throw new EngineError(
+      'SNAPSHOT_NOT_FOUND',
+      'There is no restore in place to undo: none has left a snapshot',
+      error,
+    );
+  }
 }
 
 /** What goes where, and the paths of the snapshot that are left out because they go elsewhere. */
