@@ -118,6 +118,7 @@ function printSummaryLine(result: RestoreResult): void {
     files_skipped: result.filesSkipped,
     files_deleted: result.filesDeleted,
     bytes_restored: result.bytesRestored,
+    bytes_reused: result.bytesReused,
     bytes_skipped: result.bytesSkipped,
     databases: result.databases.map(jsonDatabase),
     problems: result.problems.map(jsonProblem),
@@ -152,6 +153,7 @@ function printAccount(result: RestoreResult, options: Options): void {
   const verified = options.verify === true && result.problemCount === 0 ? ', read back and equal' : '';
   print(`Snapshot ${name} restored to ${printable(options.target ?? '')}${verified}.`);
   print(`  restored   ${formatCount(result.filesRestored)} files, ${formatBytes(result.bytesRestored)}`);
+  if (result.bytesReused > 0) print(`  reused     ${formatBytes(result.bytesReused)} from files on disk`);
   if (result.filesSkipped > 0) {
     print(`  left alone ${formatCount(result.filesSkipped)} files, ${formatBytes(result.bytesSkipped)}`);
   }

@@ -17,6 +17,7 @@ export interface RestoreCounters {
   filesRestored: number;
   filesSkipped: number;
   bytesRestored: number;
+  bytesReused: number;
   bytesSkipped: number;
   filesToCreate: number;
   filesToReplace: number;
@@ -50,6 +51,7 @@ export class RestoreContext {
     filesRestored: 0,
     filesSkipped: 0,
     bytesRestored: 0,
+    bytesReused: 0,
     bytesSkipped: 0,
     filesToCreate: 0,
     filesToReplace: 0,

@@ -25,6 +25,8 @@ export interface PlannedFile {
   planned: boolean;
   slices: number;
   slicesDone: number;
+  /** Of its content, taken from the file in whose place it comes. */
+  bytesReused: number;
   state: 'open' | 'finished' | 'failed';
   large: LargeFile | undefined;
 }
@@ -46,6 +48,7 @@ export function plannedFile(
     planned: false,
     slices: 0,
     slicesDone: 0,
+    bytesReused: 0,
     state: 'open',
     large: undefined,
   };

@@ -274,6 +274,7 @@ function summary(
     filesSkipped: counters.filesSkipped,
     filesDeleted: 0,
     bytesRestored: counters.bytesRestored,
+    bytesReused: counters.bytesReused,
     bytesSkipped: counters.bytesSkipped,
     databases: snapshot.databases.filter(
       ({ path }) =>

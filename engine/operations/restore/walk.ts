@@ -17,6 +17,7 @@ import { type LinkGroup, LinkGroups } from './hard-links.ts';
 import { JOURNAL_NAME } from './journal.ts';
 import type { OverwritePolicy } from './options.ts';
 import { type PlannedFile, plannedFile } from './planned-file.ts';
+import { mayReuse } from './reuser.ts';
 import { isDatabase, isLog, namesBeside } from './side-files.ts';
 import { sameState } from './state-digest.ts';
 import { TargetDirectory } from './target-directories.ts';
@@ -285,6 +286,7 @@ export class Walk {
     if (content.kind === 'indirect' || content.kind === 'tree') return;
     const file = this.#plannedFile(directory, row, { ...wanted, ...found });
     if (decision === 'compare') this.#window.compare(file);
+    else if (mayReuse(this.#context.parts.policy, node, found)) this.#window.reuse(file);
     else planInline(file, content, this.#window);
     this.#startThreads();
   }
@@ -313,6 +315,10 @@ export class Walk {
     this.#context.parts.pool.start();
     if (found.decision === 'compare') {
       this.#window.compare(file);
+      return;
+    }
+    if (mayReuse(this.#context.parts.policy, node, found)) {
+      this.#window.reuse(file);
       return;
     }
     const pieces = this.#context.parts.repository.blobs.content(node.content, node.size);
