@@ -210,7 +210,8 @@ export class Reuser {
     }
     if (status === STATUS_UNREADABLE) building.unreadable = true;
     // Called off: the run ends, and this file with it.
-    else if (status !== STATUS_DONE && status !== STATUS_CLONED) throw new EngineError('INTERRUPTED', 'Interrupted before the end');
+    else if (status !== STATUS_DONE && status !== STATUS_CLONED)
+      throw new EngineError('INTERRUPTED', 'Interrupted before the end');
     if (file.state !== 'open' || building.unreadable) return;
     building.flags = status === STATUS_CLONED ? FILE_CLONED : 0;
     const missing = new Set(result.damaged);
