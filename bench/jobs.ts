@@ -17,7 +17,7 @@ export const JOBS: { readonly [name: string]: (options: JobOptions) => Promise<R
   small: (options) =>
     treeJob('small', options, {
       make: makeSmall,
-      targets: { firstBupstash: 1.3, restoreCopy: 1, unchangedFind: 2.5, repositoryMb: 95 },
+      targets: { firstBupstash: 1.3, restoreCopy: 1, unchangedFind: 2.5, inPlaceFind: 2.5, repositoryMb: 95 },
     }),
   versions: (options) =>
     growthJob('versions', options, {

@@ -16,6 +16,8 @@ export interface Tool {
   backup(work: string, source: string): Promise<Measurement>;
   /** Restores what the last backup stored; `printed` is what that printed. */
   restore(work: string, source: string, target: string, printed: string): Promise<Measurement>;
+  /** Restores the last backup over what it was taken of; undefined where the tool is not compared in this. */
+  readonly restoreInPlace: ((work: string, source: string) => Promise<Measurement>) | undefined;
   /** The folder whose growth is counted. */
   repository(work: string): string;
 }
@@ -26,9 +28,11 @@ interface Recipe {
   readonly init: (work: string) => readonly Command[];
   readonly backup: (work: string, source: string) => Command;
   readonly restore: (work: string, source: string, target: string, printed: string) => Command;
+  readonly restoreInPlace?: (work: string, source: string) => Command;
 }
 
 function toolFrom(recipe: Recipe): Tool {
+  const { restoreInPlace } = recipe;
   return {
     name: recipe.name,
     version: () => {
@@ -51,6 +55,7 @@ function toolFrom(recipe: Recipe): Tool {
       mkdirSync(target, { recursive: true });
       return measure(recipe.restore(work, source, target, printed));
     },
+    restoreInPlace: restoreInPlace === undefined ? undefined : (work, source) => measure(restoreInPlace(work, source)),
     repository: (work) => join(work, 'repository'),
   };
 }
@@ -73,6 +78,7 @@ export function snapUnder(nodeOptions: readonly string[]): Tool {
       words: [...words, 'restore', `latest:${source}`, '--target', target, '--json', '--quiet'],
       env: snapEnv(work),
     }),
+    restoreInPlace: (work) => ({ words: [...words, 'restore', 'latest', '--in-place', '--quiet'], env: snapEnv(work) }),
   });
 }
 

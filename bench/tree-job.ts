@@ -12,15 +12,22 @@ export interface TreeTargets {
   readonly firstBupstash?: number;
   readonly restoreCopy?: number;
   readonly unchangedFind?: number;
+  /** Restore in place of a tree that is as it was. */
+  readonly inPlaceFind?: number;
   readonly repositoryMb?: number;
 }
 
-const PHASES = ['first', 'unchanged', 'restore'] as const;
+const PHASES = ['first', 'unchanged', 'in place', 'restore'] as const;
 type Phase = (typeof PHASES)[number];
 
 /** What one tool did, a measurement for each run. */
 class Record {
-  readonly phases: { readonly [phase in Phase]: Measurement[] } = { first: [], unchanged: [], restore: [] };
+  readonly phases: { readonly [phase in Phase]: Measurement[] } = {
+    first: [],
+    unchanged: [],
+    'in place': [],
+    restore: [],
+  };
   repositoryBytes = 0;
 
   seconds(phase: Phase): number[] {
@@ -89,6 +96,10 @@ async function pairedRun(
     printed.set(tool, measurement.stdout);
     record.repositoryBytes = bytesIn(tool.repository(work(tool)));
   }
+  for (const [tool, record] of tools) {
+    const inPlace = await tool.restoreInPlace?.(work(tool), source);
+    if (inPlace !== undefined) record.phases['in place'].push(inPlace);
+  }
   limits?.copiesForRestore.push(await timeCopy(options, source));
   for (const [tool, record] of tools) {
     const target = join(options.scratch, 'restored');
@@ -130,14 +141,18 @@ function summarize(job: string, options: JobOptions, { targets, limits, records 
     const all = values.map((value, index) => value / (others[index] ?? Number.NaN));
     return { job, what, value: medianRatio(values, others), unit: 'x', target, all };
   };
-  const looked = own.seconds('unchanged').map((seconds, run) => seconds - (limits.startUps[run] ?? 0));
+  const beyondStartUp = (phase: Phase): number[] =>
+    own.seconds(phase).map((seconds, run) => seconds - (limits.startUps[run] ?? 0));
   const results: Result[] = [
     ratio('first / cp -a', own.seconds('first'), limits.copies, targets.firstCopy),
     ratio('restore / cp -a', own.seconds('restore'), limits.copiesForRestore, targets.restoreCopy),
     // Where there are few files, both are too short to be compared.
     ...(targets.unchangedFind === undefined
       ? []
-      : [ratio('(unchanged - start-up) / find', looked, limits.finds, targets.unchangedFind)]),
+      : [ratio('(unchanged - start-up) / find', beyondStartUp('unchanged'), limits.finds, targets.unchangedFind)]),
+    ...(targets.inPlaceFind === undefined
+      ? []
+      : [ratio('(in place - start-up) / find', beyondStartUp('in place'), limits.finds, targets.inPlaceFind)]),
     {
       job,
       what: 'repository',
@@ -149,6 +164,7 @@ function summarize(job: string, options: JobOptions, { targets, limits, records 
   ];
   for (const phase of PHASES) {
     const cpu = own.coreSeconds(phase);
+    if (cpu.length === 0) continue;
     results.push(
       { job, what: `${phase}: peak memory`, value: own.peakMb(phase), unit: 'MB', target: PEAK_MB_MAX },
       { job, what: phase, value: median(own.seconds(phase)), unit: 's', all: own.seconds(phase) },
@@ -158,6 +174,7 @@ function summarize(job: string, options: JobOptions, { targets, limits, records 
   for (const [tool, rival] of records) {
     if (tool === snap) continue;
     for (const phase of PHASES) {
+      if (rival.phases[phase].length === 0) continue;
       const target = tool.name === 'bupstash' && phase === 'first' ? targets.firstBupstash : undefined;
       // A rival that ran once stands beside the median of ours.
       const paired = rival.seconds(phase).length === own.seconds(phase).length;
@@ -168,7 +185,9 @@ function summarize(job: string, options: JobOptions, { targets, limits, records 
         ratio(`${phase}: core-seconds / ${tool.name}`, cpu, rival.coreSeconds(phase)),
       );
     }
-    const peak = Math.max(...PHASES.map((phase) => rival.peakMb(phase)));
+    const peak = Math.max(
+      ...PHASES.filter((phase) => rival.phases[phase].length > 0).map((phase) => rival.peakMb(phase)),
+    );
     results.push(
       { job, what: `${tool.name}: repository`, value: rival.repositoryBytes / MB, unit: 'MB' },
       { job, what: `${tool.name}: peak memory`, value: peak, unit: 'MB' },

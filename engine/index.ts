@@ -9,9 +9,10 @@
 import type { backup as Backup } from './operations/backup/backup.ts';
 import type { check as Check } from './operations/check/check.ts';
 import { recoverKey } from './operations/keys.ts';
-import type { restore as Restore } from './operations/restore/restore.ts';
+import type { RestoreOptions, RestoreResult } from './operations/restore/options.ts';
 import type { Credential, KeyDescription } from './repository/keys.ts';
 import { type NewKeyOptions, type NewRepositoryOptions, Repository } from './repository/repository.ts';
+import { SAFETY_LABEL } from './repository/snapshots.ts';
 import { createLocation, openLocation } from './storage/open.ts';
 
 export { EngineError, ERROR_CODES, type ErrorCode, isEngineError, type Problem } from './base/errors.ts';
@@ -79,10 +80,13 @@ export { prune } from './operations/prune/prune.ts';
 export {
   OVERWRITE_POLICIES,
   type OverwritePolicy,
+  type PlannedAction,
+  type PlannedKind,
   type RestoreOptions,
   type RestorePlan,
   type RestoreResult,
 } from './operations/restore/options.ts';
+export type { PathMapping } from './operations/restore/places.ts';
 export { type DayGrowth, type Stats, type StatsOptions, stats, type TypeStats } from './operations/stats.ts';
 export {
   type ForgottenSnapshot,
@@ -96,7 +100,7 @@ export { METADATA_FIELDS, type MetadataField } from './repository/entry-differen
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
 export { type NewKeyOptions, Repository } from './repository/repository.ts';
 export type { SnapshotRange } from './repository/snapshot-ranges.ts';
-export { SHORT_ID_LENGTH, type Snapshot, type SnapshotFilter } from './repository/snapshots.ts';
+export { SAFETY_LABEL, SHORT_ID_LENGTH, type Snapshot, type SnapshotFilter } from './repository/snapshots.ts';
 
 export interface LocationOptions {
   /** Path of a folder. */
@@ -125,9 +129,27 @@ export async function backup(...parameters: Parameters<typeof Backup>): ReturnTy
   return (await LOADERS.backup()).backup(...parameters);
 }
 
-/** operations/restore/restore.ts says what it does. */
-export async function restore(...parameters: Parameters<typeof Restore>): ReturnType<typeof Restore> {
-  return (await LOADERS.restore()).restore(...parameters);
+/**
+ * operations/restore/restore.ts says what it does. Before a restore in place changes anything, a backup by the same rules
+ * takes a snapshot of what is there, labelled SAFETY_LABEL.
+ */
+export async function restore(repository: Repository, options: RestoreOptions): Promise<RestoreResult> {
+  const { restore: run } = await LOADERS.restore();
+  return run(repository, options, async ({ paths, like }) => {
+    const { backup: save } = await LOADERS.backup();
+    const { rulesOf } = await import('./repository/live-rules.ts');
+    const { signal } = options;
+    const { snapshot, problemCount } = await save(repository, {
+      ...rulesOf(like.rules),
+      paths,
+      label: SAFETY_LABEL,
+      parent: like.id,
+      // What is there may have lost nearly all: that is why somebody restores.
+      maxShrink: 100,
+      signal,
+    });
+    return snapshot === undefined ? undefined : { snapshotId: snapshot.id, problemCount };
+  });
 }
 
 /** operations/check/check.ts says what it does. */

@@ -1,26 +1,17 @@
-/** `snap restore SNAP[:PATH] --target DIR` */
+/** `snap restore SNAP[:PATH] --target DIR | --in-place` */
 
 import { type Command, Option } from 'commander';
 import {
   EngineError,
-  type ErrorCode,
   OVERWRITE_POLICIES,
   type OverwritePolicy,
-  type RestoreResult,
+  type PathMapping,
+  type RestorePlan,
   restore,
   splitSnapshotPath,
 } from '../../engine/index.ts';
-import { absolutePath, argumentBytes } from '../bytes.ts';
-import { EXIT_DAMAGE, EXIT_OK, EXIT_PROBLEMS } from '../exit-codes.ts';
-import {
-  formatBytes,
-  formatCount,
-  formatDuration,
-  jsonDatabase,
-  jsonProblem,
-  ProgressView,
-  printable,
-} from '../render.ts';
+import { absoluteBytes, absolutePath, argumentBytes } from '../bytes.ts';
+import { formatBytes, formatCount, ProgressView } from '../render.ts';
 import {
   addMomentOptions,
   type FilterOptions,
@@ -29,15 +20,20 @@ import {
   type Interruption,
   newVerb,
   outputOf,
-  print,
-  printJson,
   run,
   withRepository,
 } from '../session.ts';
+import { askYesNo } from '../terminal.ts';
 import { collect, parsePositive } from '../values.ts';
+import { exitCodeOf, PlanPrinter, printAccount, printSummaryLine } from './restore-account.ts';
 
 interface Options extends GlobalOptions, FilterOptions {
   readonly target?: string;
+  readonly inPlace?: boolean;
+  readonly map?: readonly string[];
+  readonly delete?: boolean;
+  readonly force?: boolean;
+  readonly safetySnapshot?: boolean;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly databases?: boolean;
@@ -51,12 +47,21 @@ export function restoreCommand(): Command {
   const policies = new Option('--overwrite <policy>', 'what happens to files that exist').choices([
     ...OVERWRITE_POLICIES,
   ]);
-  const command = newVerb('restore', 'Bring a snapshot, a folder or one file back into a directory.', [
-    'snap restore latest --target /srv/restored --verify',
-    'snap restore latest~7:/srv/audiobooks/Author --target /tmp/author',
-  ])
+  const command = newVerb(
+    'restore',
+    'Bring a snapshot, a folder or one file back: into a directory, or to its origin.',
+    [
+      'snap restore latest~7:/srv/audiobooks/Author --target /tmp/author --verify',
+      'snap restore latest:/srv/audiobooks/Author --at "3 weeks ago" --in-place',
+    ],
+  )
     .argument('<snapshot>', 'SNAP or SNAP:PATH')
     .option('--target <dir>', 'directory to restore into')
+    .option('--in-place', 'to where it came from; only what differs is touched')
+    .option('--map <from=to>', 'what was below FROM goes below TO (repeatable)', collect)
+    .option('--delete', 'remove what the snapshot does not hold')
+    .option('--force', 'replace databases that are in use; remove more than half')
+    .option('--no-safety-snapshot', 'take no snapshot of what is there before a restore in place')
     .option('--include <pattern>', 'only what fits, or lies below it (repeatable)', collect)
     .option('--exclude <pattern>', 'leave out what fits (repeatable)', collect)
     .option('--no-databases', 'leave out the databases that the snapshot exported')
@@ -74,89 +79,55 @@ async function execute(
 ): Promise<number> {
   const { snapshot, path } = splitSnapshotPath(argumentBytes(subject));
   const { target } = options;
-  if (target === undefined) throw new EngineError('INVALID_ARGUMENT', 'Name the directory to restore into: --target');
+  if (target === undefined && options.inPlace !== true && options.map === undefined) {
+    throw new EngineError('INVALID_ARGUMENT', 'Say where to restore to: --target DIR, or --in-place');
+  }
   const output = outputOf(options);
   const view = new ProgressView(output, 'restore');
+  const plan = options.dryRun === true && !output.quiet ? new PlanPrinter(output) : undefined;
   const result = await withRepository(options, (repository) =>
     restore(repository, {
       snapshot,
       path,
       filter: filterOf(options),
-      target: absolutePath(target),
+      target: target === undefined ? undefined : absolutePath(target),
+      inPlace: options.inPlace,
+      mappings: options.map?.map(parseMapping),
+      delete: options.delete,
+      force: options.force,
+      confirm: output.json ? undefined : confirmDeletion,
+      safetySnapshot: options.safetySnapshot,
       include: options.include,
       exclude: options.exclude,
       databases: options.databases,
       overwrite: options.overwrite,
       verify: options.verify,
       dryRun: options.dryRun,
+      onPlanned: plan?.told,
       workers: options.workers,
       monitor: view,
       signal: interruption.signal,
     }),
   );
   view.done();
+  await plan?.finish();
   if (output.json) printSummaryLine(result);
-  else if (!output.quiet) printAccount(result, options);
+  else if (!output.quiet) printAccount(result, options.verify === true);
   return exitCodeOf(result);
 }
 
-const DAMAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>(['OBJECT_CORRUPT', 'OBJECT_MISSING', 'OBJECT_UNREADABLE']);
-
-/** Damage in the repository weighs more than a file that could not be written. */
-function exitCodeOf(result: RestoreResult): number {
-  if (result.problemCount === 0) return EXIT_OK;
-  const isDamage = result.problems.some(({ code }) => DAMAGE_CODES.has(code));
-  return isDamage ? EXIT_DAMAGE : EXIT_PROBLEMS;
+/** FROM=TO. Both are paths, so that the first `=` in front of a path parts them, whatever the names hold. */
+function parseMapping(text: string): PathMapping {
+  const bytes = argumentBytes(text);
+  const found = [bytes.indexOf('=/'), bytes.indexOf('=.')].filter((at) => at >= 0);
+  const equals = found.length > 0 ? Math.min(...found) : bytes.indexOf('=');
+  if (equals <= 0 || equals === bytes.length - 1) {
+    throw new EngineError('INVALID_ARGUMENT', `--map takes FROM=TO, such as /srv/old=/srv/new, not "${text}"`);
+  }
+  return { from: absoluteBytes(bytes.subarray(0, equals)), to: absoluteBytes(bytes.subarray(equals + 1)) };
 }
 
-function printSummaryLine(result: RestoreResult): void {
-  const { plan } = result;
-  printJson({
-    message_type: 'summary',
-    snapshot_id: result.snapshot.id,
-    files_restored: result.filesRestored,
-    files_skipped: result.filesSkipped,
-    files_deleted: result.filesDeleted,
-    bytes_restored: result.bytesRestored,
-    bytes_reused: result.bytesReused,
-    bytes_skipped: result.bytesSkipped,
-    databases: result.databases.map(jsonDatabase),
-    problems: result.problems.map(jsonProblem),
-    problem_count: result.problemCount,
-    total_duration: result.totalDuration,
-    ...(plan === undefined
-      ? {}
-      : {
-          plan: {
-            files_to_create: plan.filesToCreate,
-            files_to_replace: plan.filesToReplace,
-            files_to_compare: plan.filesToCompare,
-            files_to_skip: plan.filesToSkip,
-            bytes_to_write: plan.bytesToWrite,
-          },
-        }),
-  });
-}
-
-function printAccount(result: RestoreResult, options: Options): void {
-  const { plan } = result;
-  const name = result.snapshot.id.slice(0, 8);
-  if (plan !== undefined) {
-    print(`Dry run of snapshot ${name}: nothing was written.`);
-    print(`  would create   ${formatCount(plan.filesToCreate)} files`);
-    print(`  would replace  ${formatCount(plan.filesToReplace)} files`);
-    print(`  would compare  ${formatCount(plan.filesToCompare)} files by content`);
-    print(`  would leave    ${formatCount(plan.filesToSkip)} files as they are`);
-    print(`  would write    ${formatBytes(plan.bytesToWrite)}`);
-    return;
-  }
-  const verified = options.verify === true && result.problemCount === 0 ? ', read back and equal' : '';
-  print(`Snapshot ${name} restored to ${printable(options.target ?? '')}${verified}.`);
-  print(`  restored   ${formatCount(result.filesRestored)} files, ${formatBytes(result.bytesRestored)}`);
-  if (result.bytesReused > 0) print(`  reused     ${formatBytes(result.bytesReused)} from files on disk`);
-  if (result.filesSkipped > 0) {
-    print(`  left alone ${formatCount(result.filesSkipped)} files, ${formatBytes(result.bytesSkipped)}`);
-  }
-  print(`  time       ${formatDuration(result.totalDuration)}`);
-  if (result.problemCount > 0) print(`  problems   ${formatCount(result.problemCount)}: each was named above`);
+function confirmDeletion(plan: RestorePlan): Promise<boolean> {
+  const share = `${formatCount(plan.filesToDelete)} of ${formatCount(plan.filesPresent)} files`;
+  return askYesNo(`This removes ${share} that are there (${formatBytes(plan.bytesToDelete)}). Go on?`);
 }

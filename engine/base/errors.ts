@@ -38,6 +38,10 @@ export const ERROR_CODES = [
   'SOURCE_MISSING',
   /** A target that is not empty, and no overwrite policy. */
   'TARGET_NOT_EMPTY',
+  /** A program holds a database that is to be replaced. */
+  'TARGET_IN_USE',
+  /** More than half of what is there would be removed, and nobody said that this is meant. */
+  'DELETION_REFUSED',
   /** A path cannot be written without following a link out of the target. */
   'TARGET_UNSAFE',
   /** The target cannot be written: full, read-only, an I/O error. */

@@ -311,6 +311,16 @@ export const DATABASE_UNLOCKED_ATTEMPTS_MAX = 6;
 export const DATABASE_PRIVATE_ATTEMPTS_MAX = 5;
 /** Attempts at a private copy before SQLite is asked to open the database in place. */
 export const DATABASE_IDLE_ATTEMPTS_MAX = 2;
+/** Swaps that begin anew because another file took the name meanwhile. */
+export const DATABASE_SWAP_ATTEMPTS_MAX = 3;
+/** How long a program that has the database open is waited for before a swap: it may only be reading it once. */
+export const DATABASE_HOLDERS_WAIT_MS_MAX = 2000;
+/** How long a swap keeps the old database locked for those who opened it just before: most give up and open the new one. */
+export const DATABASE_LINGER_MS_MAX = 5000;
+/** Names that are tried for a side file which is put aside. */
+export const DATABASE_ASIDE_NAMES_MAX = 1000;
+/** databases/open-holders.ts */
+export const HOLDER_COMMAND_CHARACTERS_MAX = 64;
 
 /** Paths of directories that were listed, in memory; what is more lies in a file of the cache. */
 export const DIRECTORY_LOG_BYTES_MAX = 4 * MIB;

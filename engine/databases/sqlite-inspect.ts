@@ -50,8 +50,7 @@ export function inspectImage(image: string): Inspection {
         rowCounts: [],
       };
     }
-    const lines = connection.prepare('PRAGMA quick_check(10)').pluck().all().map(String);
-    if (lines.length !== 1 || lines[0] !== 'ok') throw new Damaged(lines.join('; '));
+    quickCheck(connection);
     return {
       ...facts,
       pageCount: number(connection, 'page_count'),
@@ -79,8 +78,14 @@ function sqliteVersion(): string {
   }
 }
 
+/** Throws Damaged where pages are not as they must be. */
+export function quickCheck(connection: Connection): void {
+  const lines = connection.prepare('PRAGMA quick_check(10)').pluck().all().map(String);
+  if (lines.length !== 1 || lines[0] !== 'ok') throw new Damaged(lines.join('; '));
+}
+
 /** The schema, or why this SQLite cannot parse it: it may be newer, which is not damage. */
-function loadSchema(connection: Connection): readonly SchemaItem[] | string {
+export function loadSchema(connection: Connection): readonly SchemaItem[] | string {
   try {
     return connection.prepare<[], SchemaItem>('SELECT type, name, sql FROM sqlite_master ORDER BY type, name').all();
   } catch (error) {

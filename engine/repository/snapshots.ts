@@ -35,6 +35,9 @@ export type ForgottenOnes = 'without' | 'with' | 'only';
 
 export const SHORT_ID_LENGTH = 8;
 
+/** Label of what was there before a restore in place: nobody means such a snapshot by `latest` or a date unless asked for. */
+export const SAFETY_LABEL = 'before-restore';
+
 export function matchesFilter(snapshot: SnapshotRecord, filter: SnapshotFilter): boolean {
   if (filter.hosts !== undefined && filter.hosts.length > 0 && !filter.hosts.includes(snapshot.host)) return false;
   if (filter.labels !== undefined && filter.labels.length > 0 && !filter.labels.includes(snapshot.label)) return false;
@@ -192,9 +195,9 @@ export class SnapshotStore {
     return this.load(only, annotations);
   }
 
-  /** All that fit; a damaged one is an error, since it may be the one that is meant. */
-  #listWhole(name: string, filter: SnapshotFilter): Promise<Snapshot[]> {
-    return this.list(filter, (id, error) => {
+  /** All that may be meant; a damaged one is an error, since it may be the one. */
+  async #listWhole(name: string, filter: SnapshotFilter): Promise<Snapshot[]> {
+    const all = await this.list(filter, (id, error) => {
       throw new EngineError(
         error.code,
         `Snapshot ${id.slice(0, SHORT_ID_LENGTH)} is damaged, and may be the one that "${name}" means: ${error.message}. ` +
@@ -202,6 +205,8 @@ export class SnapshotStore {
         error,
       );
     });
+    const isAsked = (filter.labels ?? []).length + (filter.tags ?? []).length > 0;
+    return isAsked ? all : all.filter(({ label }) => label !== SAFETY_LABEL);
   }
 
   async #latest(name: string, back: number, filter: SnapshotFilter): Promise<Snapshot> {

@@ -44,6 +44,30 @@ async function atTerminal(
   return { code, shown };
 }
 
+test('restore --delete asks before it removes more than half, and takes anything but a yes for a no', {
+  skip,
+}, async (t) => {
+  const cli = new CliFixture(t);
+  await cli.init();
+  mkdirSync(cli.source);
+  writeFileSync(join(cli.source, 'book'), 'kept');
+  await cli.ok(['backup', cli.source]);
+  for (let number = 0; number < 5; number++) writeFileSync(join(cli.source, `new ${number}`), 'x');
+  const restore = ['restore', 'latest', '--in-place', '--delete'];
+  const password = 'correct horse';
+  for (const answer of ['n', '', 'yeah']) {
+    const refused = await atTerminal(cli, restore, {
+      answers: [[/5 of 6 files[^?]*Go on\? \[y\/N\] /, answer]],
+      password,
+    });
+    assert.equal(refused.code, 21, refused.shown);
+    assert.equal(existsSync(join(cli.source, 'new 0')), true);
+  }
+  const done = await atTerminal(cli, restore, { answers: [[/Go on\? \[y\/N\] /, 'y']], password });
+  assert.equal(done.code, 0, done.shown);
+  assert.equal(existsSync(join(cli.source, 'new 0')), false);
+});
+
 test('a new password is asked for twice and never shown; one that differs makes nothing', { skip }, async (t) => {
   const cli = new CliFixture(t);
   const init = ['init', ...CHEAP_PASSWORD];

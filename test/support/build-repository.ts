@@ -83,6 +83,8 @@ const TYPE_BITS: { readonly [type in NodeType]: number } = {
 export const TEST_MTIME: Time = { seconds: 1_600_000_000, nanoseconds: 123_456_789 };
 
 export interface SnapshotOptions {
+  /** Nanoseconds since 1970; now by default. */
+  readonly startedNs?: bigint;
   readonly paths?: readonly Buffer[];
   readonly mounts?: readonly { readonly path: Buffer; readonly device: string }[];
 }
@@ -194,7 +196,7 @@ export class SnapshotBuilder {
     const now = new Date();
     return this.#repository.snapshots.save({
       time: now.toISOString(),
-      startedNs: BigInt(now.getTime()) * 1_000_000n,
+      startedNs: options.startedNs ?? BigInt(now.getTime()) * 1_000_000n,
       host: 'test',
       user: 'test',
       label: '',

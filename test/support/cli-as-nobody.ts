@@ -26,16 +26,20 @@ export function runAsNobody(cli: CliFixture, parameters: readonly string[]): Pic
   return { code: status, stdout, stderr };
 }
 
-/** Lets nobody have all of the repository, but not read one file of it. */
+/** Lets nobody have all of the repository, but not read one file of it, if one is named. */
 export function give(cli: CliFixture, unreadable?: string): void {
   chmodSync(cli.folder, 0o777);
-  if (isRoot) {
-    lchownSync(cli.repository, NOBODY, NOBODY);
-    for (const path of readdirSync(cli.repository, { recursive: true, encoding: 'utf8' })) {
-      lchownSync(join(cli.repository, path), NOBODY, NOBODY);
-    }
-  }
+  giveTo(cli.repository);
   if (unreadable === undefined) return;
   if (isRoot) lchownSync(unreadable, 0, 0);
   chmodSync(unreadable, isRoot ? 0o600 : 0);
+}
+
+/** Makes a folder with all below nobody's own. */
+export function giveTo(folder: string): void {
+  if (!isRoot) return;
+  lchownSync(folder, NOBODY, NOBODY);
+  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    lchownSync(join(folder, path), NOBODY, NOBODY);
+  }
 }

@@ -9,7 +9,7 @@ import { basename } from 'node:path';
 import pLimit from 'p-limit';
 import { isEngineError } from '../../base/errors.ts';
 import { CAPTURED_IMAGES_MAX } from '../../base/limits.ts';
-import { readSize, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
+import { readSize, STAT_BYTES } from '../../base/stat.ts';
 import {
   type CaptureOutcome,
   createSqliteCapturer,
@@ -18,15 +18,18 @@ import {
   sideFileBase,
   sqliteSideFiles,
 } from '../../databases/sqlite.ts';
+import { indexOfName } from '../../filesystem/listing.ts';
 import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
 import { decodeRow, EXTENSION_DATABASE } from '../../format/row.ts';
 import type { DatabaseRecord } from '../../format/snapshot.ts';
-import { encodeLive, HAS_JOURNAL, HAS_WAL, isUnchangedStamp, liveStat, recordOf } from './database-record.ts';
+import type { ChangeRules, RowReference } from '../../repository/change-rules.ts';
+import { isUnchangedLive } from '../../repository/live-database.ts';
+import { makeScratchFolder } from '../../repository/scratch-folders.ts';
+import { encodeLive, liveStat, recordOf } from './database-record.ts';
 import type { FileDispatcher, FileOutcome, FileRequest } from './file-dispatcher.ts';
 import { OpenDirectory } from './open-directory.ts';
-import { type ChangeRules, type RowReference, rowBytes } from './parent-rows.ts';
+import { rowBytes } from './parent-rows.ts';
 import type { RunContext } from './run-context.ts';
-import { makeScratchFolder } from './scratch-folders.ts';
 
 export interface DatabaseCaptureOptions {
   readonly fileSystem: FileSystem;
@@ -121,34 +124,6 @@ export class DatabaseCapture {
 
   // ---- unchanged
 
-  /** True where main file, `-wal` and `-journal` all are what the row's capture saw. */
-  isUnchanged(row: RowReference, listing: Listing, index: number, rules: ChangeRules): boolean {
-    const node = decodeRow(rowBytes(row), 'a database');
-    const payload = node.extensions.find((extension) => extension.tag === EXTENSION_DATABASE)?.payload;
-    const name = listing.names[index];
-    if (payload === undefined || name === undefined || node.unstable) return false;
-    const { wal, journal } = sqliteSideFiles(name);
-    const present: Buffer[] = [listing.stats.subarray(index * STAT_BYTES, (index + 1) * STAT_BYTES)];
-    let mask = 0;
-    for (const side of [
-      { name: wal, bit: HAS_WAL },
-      { name: journal, bit: HAS_JOURNAL },
-    ]) {
-      const at = indexOfName(listing.names, side.name);
-      if (at === undefined) continue;
-      mask |= side.bit;
-      present.push(listing.stats.subarray(at * STAT_BYTES, (at + 1) * STAT_BYTES));
-    }
-    if (payload[0] !== mask || payload.length !== 1 + present.length * STAT_BYTES) return false;
-    return present.every((stat, number) => {
-      const seen = payload.subarray(1 + number * STAT_BYTES);
-      // The type bits are not in a stamp; the size of the main file is the live one's.
-      const copy = Buffer.from(stat);
-      copy.writeUInt16LE(seen.readUInt16LE(STAT_OFFSET.mode), STAT_OFFSET.mode);
-      return isUnchangedStamp(copy, seen, number === 0 ? rules : sideFileRules(rules));
-    });
-  }
-
   /** An unchanged database stays in the snapshot as the parent has it. */
   keep(path: Buffer, row: RowReference): void {
     const key = path.toString('latin1');
@@ -194,23 +169,8 @@ export class DatabaseCapture {
   #looksUnchanged(record: DatabaseRecord, rules: ChangeRules): boolean {
     const seen = record.details['live'];
     if (typeof seen !== 'string') return false;
-    const payload = Buffer.from(seen, 'base64');
-    const files = sqliteSideFiles(record.path);
-    let at = 1;
-    for (const file of [
-      { path: record.path, bit: 0 },
-      { path: files.wal, bit: HAS_WAL },
-      { path: files.journal, bit: HAS_JOURNAL },
-    ]) {
-      const stat = this.#statPath(file.path);
-      if (file.bit !== 0 && (stat !== undefined) !== (((payload[0] ?? 0) & file.bit) !== 0)) return false;
-      if (stat === undefined) continue;
-      const stamp = payload.subarray(at, at + STAT_BYTES);
-      at += STAT_BYTES;
-      stat.writeUInt16LE(stamp.readUInt16LE(STAT_OFFSET.mode), STAT_OFFSET.mode);
-      if (!isUnchangedStamp(stat, stamp, file.bit === 0 ? rules : sideFileRules(rules))) return false;
-    }
-    return true;
+    const files = { main: record.path, ...sqliteSideFiles(record.path) };
+    return isUnchangedLive(Buffer.from(seen, 'base64'), (file) => this.#statPath(files[file]), rules);
   }
 
   #statPath(path: Buffer): Buffer | undefined {
@@ -305,23 +265,4 @@ export class DatabaseCapture {
     scratch.directory.release();
     await rm(scratch.path, { recursive: true, force: true });
   }
-}
-
-/** Names are sorted by their bytes. */
-function indexOfName(names: readonly Buffer[], name: Buffer): number | undefined {
-  let low = 0;
-  let high = names.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const order = names[middle]?.compare(name) ?? 0;
-    if (order === 0) return middle;
-    if (order < 0) low = middle + 1;
-    else high = middle;
-  }
-  return undefined;
-}
-
-/** As root, SQLite sets the owner of a `-wal` whenever it opens one, readers too: its change time says nothing. */
-function sideFileRules(rules: ChangeRules): ChangeRules {
-  return { ...rules, ignoreCtime: true };
 }

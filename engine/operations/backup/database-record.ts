@@ -3,17 +3,7 @@
 import { STAT_BYTES, STAT_OFFSET, writeStat } from '../../base/stat.ts';
 import type { SqliteCapture, Stamp } from '../../databases/sqlite.ts';
 import type { DatabaseRecord } from '../../format/snapshot.ts';
-import { type ChangeRules, isUnchanged } from './parent-rows.ts';
-
-export const HAS_WAL = 1;
-export const HAS_JOURNAL = 2;
-
-/** True where the file is what it was, as far as size, times and inode tell. */
-export function isUnchangedStamp(stat: Buffer, seen: Buffer, rules: ChangeRules): boolean {
-  // A stamp is a stat block; a row begins with its length, so it is looked at as if a row began 4 bytes earlier.
-  const row = Buffer.concat([Buffer.alloc(4), seen.subarray(0, STAT_BYTES)]);
-  return isUnchanged(stat, 0, { bytes: row, at: 0 }, rules);
-}
+import { HAS_JOURNAL, HAS_WAL } from '../../repository/live-database.ts';
 
 function stampBlock(stamp: Stamp): Buffer {
   const block = Buffer.alloc(STAT_BYTES);

@@ -1,6 +1,7 @@
 /** Everything that keeps an entry out of a snapshot. */
 
 import { readInode, readSize, S_IFDIR, S_IFREG, STAT_BYTES } from '../../base/stat.ts';
+import { indexOfName } from '../../filesystem/listing.ts';
 import { PatternSet } from '../../filesystem/patterns.ts';
 import {
   type DirectoryHandle,
@@ -98,9 +99,9 @@ export class Exclusions {
   /** The entry that says that everything beside it stays out, if there is one. */
   markerIn(directory: DirectoryHandle, listing: Listing): Marker | undefined {
     for (const marker of this.#markers) {
-      if (hasName(listing.names, marker)) return { name: marker, reason: 'marker' };
+      if (indexOfName(listing.names, marker) !== undefined) return { name: marker, reason: 'marker' };
     }
-    if (this.#options.excludeCaches !== true || !hasName(listing.names, CACHE_TAG)) return undefined;
+    if (this.#options.excludeCaches !== true || indexOfName(listing.names, CACHE_TAG) === undefined) return undefined;
     return this.#isCacheTag(directory) ? { name: CACHE_TAG, reason: 'cacheDirectory' } : undefined;
   }
 
@@ -119,19 +120,4 @@ export class Exclusions {
     }
     return head.equals(CACHE_TAG_SIGNATURE);
   }
-}
-
-/** Binary search: listings are sorted by bytes. */
-function hasName(names: readonly Buffer[], wanted: Buffer): boolean {
-  let low = 0;
-  let high = names.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const name = names[middle];
-    const order = name === undefined ? 1 : name.compare(wanted);
-    if (order === 0) return true;
-    if (order < 0) low = middle + 1;
-    else high = middle;
-  }
-  return false;
 }

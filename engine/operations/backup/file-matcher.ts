@@ -10,12 +10,14 @@ import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } f
 import { decodeRow, encodeRow, hasExtensions, NO_CONTENT, ROW_STAT_OFFSET } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
 import type { BlobReader } from '../../repository/blob-reader.ts';
+import { type ChangeRules, isUnchanged, type RowReference } from '../../repository/change-rules.ts';
+import { isUnchangedDatabase } from '../../repository/live-database.ts';
 import type { RunClaims } from '../../repository/run-claims.ts';
 import type { TreeWriter } from '../../repository/tree-writer.ts';
 import type { DatabaseCapture } from './database-capture.ts';
 import type { FileDispatcher, FileOutcome } from './file-dispatcher.ts';
 import type { Journal } from './journal.ts';
-import { type ChangeRules, isSameStat, isUnchanged, type RowReference, rowBytes, rowWithStat } from './parent-rows.ts';
+import { isSameStat, rowBytes, rowWithStat } from './parent-rows.ts';
 import { joinPath, type RunContext } from './run-context.ts';
 import { addRow, type DirectoryTask, deviceOf, type ListedEntry, type Slot } from './scan-types.ts';
 
@@ -178,7 +180,8 @@ export class FileMatcher {
     // Listed again in the same run: files may be newer than their database, but not the other way round.
     if (databases?.isCaptured(path) !== true) {
       if (databases === undefined || databases.isAhead(path)) return undefined;
-      if (!databases.isUnchanged(row, entry.listing, entry.index, rules)) return undefined;
+      const node = decodeRow(rowBytes(row), 'a database');
+      if (!isUnchangedDatabase(node, entry.listing, entry.index, rules)) return undefined;
       if (task.moved === true) context.counts.filesMoved++;
       else context.counts.filesUnmodified++;
       databases.keep(path, row);

@@ -16,9 +16,9 @@ import { JOURNAL_FILES_MAX, JOURNAL_UNWRITTEN_BYTES_MAX, MIB } from '../../base/
 import { makeDirectories } from '../../base/make-directories.ts';
 import type { ContentEntry } from '../../format/row.ts';
 import type { StoredPack } from '../../repository/blob-writer.ts';
+import { type ChangeRules, isUnchanged, rulesSince } from '../../repository/change-rules.ts';
 import { decodeStepEntries, pushEntry } from './file-store.ts';
-import { rulesSince } from './parent.ts';
-import { type ChangeRules, isSameStat, isUnchanged, rowWithStat } from './parent-rows.ts';
+import { isSameStat, rowWithStat } from './parent-rows.ts';
 
 const RECORD_START = 1;
 const RECORD_PACK = 2;

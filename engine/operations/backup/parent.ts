@@ -1,12 +1,10 @@
 /** The snapshot that a run compares with, and how far its times are to be trusted. */
 
 import { hostname } from 'node:os';
-import { CLOCK_TICK_MS_MAX } from '../../base/limits.ts';
 import { HeldLease } from '../../repository/leases.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { BackupOptions } from './options.ts';
-import type { ChangeRules } from './parent-rows.ts';
 
 /** The one that was named, or the newest of the same paths, this host's before others'. */
 export async function findParent(repository: Repository, options: BackupOptions): Promise<Snapshot | undefined> {
@@ -51,15 +49,4 @@ export function pathsKey(paths: readonly Buffer[]): string {
 export function sourcePaths(options: BackupOptions): readonly Buffer[] {
   if (options.stdin === undefined) return options.paths;
   return [Buffer.concat([Buffer.from('/'), options.stdin.name])];
-}
-
-/** Entries whose times are not well before `startedNs` may have changed again in the same tick (trap 7). */
-export function rulesSince(
-  startedNs: bigint,
-  ignore: { readonly ignoreInode: boolean; readonly ignoreCtime: boolean },
-): ChangeRules {
-  const trusted = startedNs - BigInt(CLOCK_TICK_MS_MAX) * 1_000_000n;
-  const { ignoreInode, ignoreCtime } = ignore;
-  const trustedBefore = { seconds: Number(trusted / 1_000_000_000n), nanoseconds: Number(trusted % 1_000_000_000n) };
-  return { ignoreInode, ignoreCtime, trustedBefore };
 }

@@ -4,8 +4,8 @@ import type { BlobId } from '../../base/ids.ts';
 import { readMode, readSize, S_IFDIR, S_IFMT, S_IFREG } from '../../base/stat.ts';
 import { LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
 import { decodeRow, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
+import type { RowReference } from '../../repository/change-rules.ts';
 import type { OpenDirectory } from './open-directory.ts';
-import type { RowReference } from './parent-rows.ts';
 
 export interface DirectoryResult {
   readonly treeId: BlobId;

@@ -18,6 +18,7 @@ import {
 } from '../../filesystem/types.ts';
 import { decodeRow, encodeRow, ROW_STAT_OFFSET } from '../../format/row.ts';
 import type { BlobReader } from '../../repository/blob-reader.ts';
+import type { ChangeRules, RowReference } from '../../repository/change-rules.ts';
 import type { RunClaims } from '../../repository/run-claims.ts';
 import type { TreeWriter } from '../../repository/tree-writer.ts';
 import type { DatabaseCapture } from './database-capture.ts';
@@ -29,14 +30,7 @@ import type { Journal } from './journal.ts';
 import type { LeftOutReason } from './left-out.ts';
 import type { MovedDirectories } from './moved-directories.ts';
 import { OpenDirectory } from './open-directory.ts';
-import {
-  type ChangeRules,
-  isSameStat,
-  NO_PARENT_ROWS,
-  ParentRows,
-  type RowReference,
-  rowBytes,
-} from './parent-rows.ts';
+import { isSameStat, NO_PARENT_ROWS, ParentRows, rowBytes } from './parent-rows.ts';
 import { joinPath, type RunContext } from './run-context.ts';
 import {
   addRow,

@@ -6,6 +6,7 @@ import { isWithin, pathSortKey, ROOT_PATH } from '../../base/paths.ts';
 import type { Node } from '../../format/row.ts';
 import { findPath } from '../../repository/find-node.ts';
 import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
+import { LiveRules } from '../../repository/live-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { Comparison, Entry, Subject } from './comparison.ts';
@@ -13,7 +14,6 @@ import { compareDatabases, type DatabasePair, isDatabase } from './database-chan
 import { DiffRun, type FoundChange } from './diff-run.ts';
 import { LiveComparison, type LiveEntry } from './live-comparison.ts';
 import { LiveDisk } from './live-disk.ts';
-import { LiveRules } from './live-rules.ts';
 import { MoveFinder } from './move-finder.ts';
 import {
   CHANGE_KINDS,
@@ -70,7 +70,7 @@ async function* diffLive(
   const now = comparison.findSubject(path, subject.kind === 'entry' ? subject.entry : undefined);
   const subjects = { before: subject, after: now };
   const databaseOf = ({ before: old, after, change }: FoundChange<LiveEntry>): DatabasePair | undefined =>
-    old !== undefined && after?.isSameDatabase === false
+    old !== undefined && after?.database?.isSame === false
       ? { path: change.path, before: old, after: undefined }
       : undefined;
   yield* tellAll(repository, comparison, { options, path, before, after: undefined, subjects, problems, databaseOf });

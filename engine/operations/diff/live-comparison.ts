@@ -19,6 +19,7 @@ import {
   type Time,
 } from '../../base/stat.ts';
 import { sideFileBase, sqliteSideFiles } from '../../databases/sqlite-names.ts';
+import { indexOfName } from '../../filesystem/listing.ts';
 import { type DirectoryHandle, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
 import {
   type Attribute,
@@ -28,21 +29,29 @@ import {
   ROW_STAT_OFFSET,
   rowLengthAt,
 } from '../../format/row.ts';
-import { looksUntouched } from '../../repository/entry-difference.ts';
+import { type ChangeRules, rulesSince } from '../../repository/change-rules.ts';
+import { isUnchangedDatabase, livePayload } from '../../repository/live-database.ts';
+import type { LiveRules } from '../../repository/live-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { type LoadTreePart, type MergedName, mergeTrees } from '../../repository/tree-merge.ts';
 import type { Comparison, DirectoryPair, Entry, MoveKeys, Pair, Subject, Verdict } from './comparison.ts';
 import type { LiveDisk } from './live-disk.ts';
-import type { LiveRules } from './live-rules.ts';
 import type { LiveOptions } from './options.ts';
 import { isBefore, listTree, otherKey, trustedBefore } from './snapshot-comparison.ts';
 
 export interface LiveEntry extends Entry {
   /** `major:minor` of the file system that it lies on. */
   readonly mount: string;
-  /** Of a captured database: whether none of its live files changed since. */
-  readonly isSameDatabase: boolean | undefined;
+  /** Of a captured database. */
+  readonly database: DatabaseState | undefined;
+}
+
+interface DatabaseState {
+  /** None of its live files changed since. */
+  readonly isSame: boolean;
+  /** No log lies beside it. */
+  readonly isAlone: boolean;
 }
 
 const SAME: Verdict = { same: true, bytesAdded: 0, bytesRemoved: 0 };
@@ -63,6 +72,7 @@ export class LiveComparison implements Comparison<LiveEntry> {
   readonly #rules: LiveRules;
   readonly #options: LiveOptions;
   readonly #trusted: Time;
+  readonly #changeRules: ChangeRules;
   readonly #load: LoadTreePart;
 
   constructor(
@@ -76,6 +86,11 @@ export class LiveComparison implements Comparison<LiveEntry> {
     this.#rules = parts.rules;
     this.#options = parts.options;
     this.#trusted = trustedBefore(before);
+    const { ignoreInode, ignoreCtime } = parts.options;
+    this.#changeRules = rulesSince(before.startedNs, {
+      ignoreInode: ignoreInode === true,
+      ignoreCtime: ignoreCtime === true,
+    });
     this.#load = (treeId) => repository.blobs.loadTreePart(treeId);
   }
 
@@ -262,8 +277,9 @@ export class LiveComparison implements Comparison<LiveEntry> {
     const at = index * LISTING_EXTRA_WORDS;
     const isDevice = type === 'dev' || type === 'chardev';
     const device = isDevice ? { major: listing.extras[at + 2] ?? 0, minor: listing.extras[at + 3] ?? 0 } : undefined;
-    const isSameDatabase = before === undefined ? undefined : sameDatabase(before, listing, index);
-    return { ...stat, name, type, linkTarget, device, mount: mountOf(listing, index), isSameDatabase };
+    const rules = this.#changeRules;
+    const database = before === undefined ? undefined : databaseState(before, listing, { index, rules });
+    return { ...stat, name, type, linkTarget, device, mount: mountOf(listing, index), database };
   }
 
   /** The path that was asked for, as it is now. */
@@ -311,11 +327,14 @@ export class LiveComparison implements Comparison<LiveEntry> {
   }
 
   async compareContent(path: Buffer, before: Node, after: LiveEntry): Promise<Verdict | undefined> {
-    if (after.isSameDatabase !== undefined) {
-      return after.isSameDatabase ? SAME : { same: false, bytesAdded: after.size, bytesRemoved: before.size };
+    const { database } = after;
+    if (database?.isSame === true) return SAME;
+    // Without a log the file is the database; it may have been restored, or touched.
+    if (database !== undefined && !(database.isAlone && before.size === after.size)) {
+      return { same: false, bytesAdded: after.size, bytesRemoved: before.size };
     }
     const { readData, ignoreInode, ignoreCtime } = this.#options;
-    if (readData !== true) {
+    if (readData !== true && database === undefined) {
       if (before.size !== after.size) return { same: false, bytesAdded: after.size, bytesRemoved: before.size };
       const untouched =
         compareTimes(before.mtime, after.mtime) === 0 &&
@@ -376,30 +395,17 @@ function isSideFile(name: Buffer, rows: readonly MergedName[]): boolean {
   );
 }
 
-/** Of a captured database: whether the main file, `-wal` and `-journal` are what the capture saw (backup's rule). */
-function sameDatabase(before: Node, listing: Listing, index: number): boolean | undefined {
-  const payload = before.extensions.find(({ tag }) => tag === EXTENSION_DATABASE)?.payload;
-  const name = listing.names[index];
-  if (payload === undefined || name === undefined) return undefined;
+/** Of a captured database: whether its files are what the capture saw (backup's rule), and whether all of it is in one. */
+function databaseState(
+  before: Node,
+  listing: Listing,
+  found: { readonly index: number; readonly rules: ChangeRules },
+): DatabaseState | undefined {
+  const name = listing.names[found.index];
+  if (livePayload(before) === undefined || name === undefined) return undefined;
   const { wal, journal } = sqliteSideFiles(name);
-  const present = [index];
-  let mask = 0;
-  for (const [bit, side] of [
-    [1, wal],
-    [2, journal],
-  ] as const) {
-    const at = listing.names.findIndex((one) => one.equals(side));
-    if (at < 0) continue;
-    mask |= bit;
-    present.push(at);
-  }
-  if (payload[0] !== mask || payload.length !== 1 + present.length * STAT_BYTES || before.unstable) return false;
-  return present.every((at, number) => {
-    const seen = readStat(payload, 1 + number * STAT_BYTES);
-    const now = readStat(listing.stats, at * STAT_BYTES);
-    // SQLite itself moves the change time of a side file when it opens it.
-    const ctime = number === 0 ? now.ctime : seen.ctime;
-    const untouched = looksUntouched(seen as Entry, { ...now, ctime } as Entry);
-    return untouched && seen.inode === now.inode;
-  });
+  return {
+    isSame: isUnchangedDatabase(before, listing, found.index, found.rules),
+    isAlone: [wal, journal].every((side) => indexOfName(listing.names, side) === undefined),
+  };
 }

@@ -3,10 +3,12 @@
 import { throwIfAborted } from '../../base/errors.ts';
 import { PROGRESS_INTERVAL_MS } from '../../base/limits.ts';
 import type { Monitor } from '../../base/monitor.ts';
+import type { NodeType } from '../../base/stat.ts';
 import { type FileSystem, FileSystemError } from '../../filesystem/types.ts';
+import type { ChangeRules } from '../../repository/change-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Journal } from './journal.ts';
-import type { OverwritePolicy } from './options.ts';
+import type { OverwritePolicy, PlannedKind, RestoreOptions } from './options.ts';
 import type { ProblemLog } from './problem-log.ts';
 import { StateDigester } from './state-digest.ts';
 import type { DirectoryTable, TargetDirectory } from './target-directories.ts';
@@ -23,6 +25,14 @@ export interface RestoreCounters {
   filesToReplace: number;
   filesToCompare: number;
   bytesToWrite: number;
+  filesToDelete: number;
+  bytesToDelete: number;
+  directoriesToDelete: number;
+  directoriesToMend: number;
+  directoriesToMake: number;
+  filesPresent: number;
+  filesDeleted: number;
+  directoriesDeleted: number;
   filesTotal: number | undefined;
   bytesTotal: number | undefined;
 }
@@ -39,6 +49,9 @@ export interface RestoreParts {
   readonly verify: boolean;
   readonly monitor: Monitor | undefined;
   readonly signal: AbortSignal | undefined;
+  /** What of the disk may count as the very file that the snapshot was taken from. */
+  readonly rules: ChangeRules;
+  readonly onPlanned: RestoreOptions['onPlanned'];
 }
 
 /** The event loop is let run this often: workers answer through it, and so does Ctrl-C. */
@@ -57,11 +70,22 @@ export class RestoreContext {
     filesToReplace: 0,
     filesToCompare: 0,
     bytesToWrite: 0,
+    filesToDelete: 0,
+    bytesToDelete: 0,
+    directoriesToDelete: 0,
+    directoriesToMend: 0,
+    directoriesToMake: 0,
+    filesPresent: 0,
+    filesDeleted: 0,
+    directoriesDeleted: 0,
     filesTotal: undefined,
     bytesTotal: undefined,
   };
+  /** Databases that a dry run would replace. As many as the snapshot has at most. */
+  readonly databasesToSwap: Buffer[] = [];
   #breathedMs = performance.now();
   #toldMs = 0;
+  #listener: Promise<void> | undefined;
 
   constructor(parts: RestoreParts) {
     this.parts = parts;
@@ -69,6 +93,9 @@ export class RestoreContext {
 
   /** To be awaited in every long loop of this thread. */
   async breathe(): Promise<void> {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    if (listener !== undefined) await listener;
     if (performance.now() - this.#breathedMs < BREATHE_MS) return;
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#breathedMs = performance.now();
@@ -77,7 +104,24 @@ export class RestoreContext {
 
   /** True where breathe() has nothing to do, so that no promise is needed. */
   get fresh(): boolean {
-    return performance.now() - this.#breathedMs < BREATHE_MS;
+    return this.#listener === undefined && performance.now() - this.#breathedMs < BREATHE_MS;
+  }
+
+  /** Tells what a dry run would do. */
+  planned(
+    kind: PlannedKind,
+    entry: { directory: TargetDirectory; name?: Buffer; type: NodeType; bytes: number },
+  ): void {
+    const { onPlanned, dryRun, directories } = this.parts;
+    if (!dryRun || onPlanned === undefined) return;
+    const path = directories.path(entry.directory, entry.name);
+    const listener = onPlanned({ kind, path, type: entry.type, bytes: entry.bytes });
+    if (listener !== undefined) this.#listener = listener;
+  }
+
+  /** False where progress() would say nothing. */
+  get progressDue(): boolean {
+    return this.parts.monitor?.progress !== undefined && performance.now() - this.#toldMs >= PROGRESS_INTERVAL_MS;
   }
 
   progress(current: { readonly directory: TargetDirectory; readonly name: Buffer } | undefined): void {

@@ -79,29 +79,69 @@ export class LargeFiles {
   /** Gives the file its metadata and its name; returns the digest of the finished entry. Throws FileSystemError. */
   finish(file: PlannedFile): Buffer {
     const { fileSystem, directories } = this.#context.parts;
-    const handle = this.pin(file);
+    const handle = this.dress(file);
     const { large } = file;
     if (large === undefined) throw new EngineError('INTERNAL', 'A large file has no temporary name');
-    const node = decodeRow(file.row, 'a row');
+    const directory = directories.use(file.directory);
+    this.#context.guard(file.directory, () => fileSystem.renameAt(directory, large.name, directory, file.name));
+    fileSystem.statFile(handle, this.#stat);
+    this.#forget(file);
+    return this.#digest(file);
+  }
+
+  #digest(file: PlannedFile): Buffer {
+    const directoryKey = file.directory.key;
+    return this.#context.digester.digest({ directoryKey, row: file.row, stat: this.#stat.block, at: 0 });
+  }
+
+  /** Gives the file its metadata, under its temporary name. Throws FileSystemError. */
+  dress(file: PlannedFile): FileHandle {
+    const handle = this.pin(file);
+    this.#setMetadata(file, handle);
+    return handle;
+  }
+
+  /** Absolute path of an image, which is closed: SQLite opens it next. */
+  imagePath(file: PlannedFile): Buffer {
+    this.#close(file);
+    return this.#context.parts.directories.path(file.directory, file.large?.name);
+  }
+
+  /** The image has got its name from somebody else; returns the digest of the entry. Throws FileSystemError. */
+  finishImage(file: PlannedFile): Buffer {
+    const { fileSystem, directories } = this.#context.parts;
+    fileSystem.statAt(directories.use(file.directory), file.name, this.#stat);
+    this.#forget(file);
+    return this.#digest(file);
+  }
+
+  /** The image is gone: what it held was written into the file that was there, which gets the metadata. Throws FileSystemError. */
+  finishWritten(file: PlannedFile): void {
+    this.#forget(file);
+    const { fileSystem, directories } = this.#context.parts;
+    const handle = fileSystem.openFileAt(directories.use(file.directory), file.name);
+    try {
+      this.#setMetadata(file, handle);
+    } finally {
+      fileSystem.close(handle);
+    }
+  }
+
+  #setMetadata(file: PlannedFile, handle: FileHandle): void {
+    const { fileSystem } = this.#context.parts;
     // The directory may have handed its own group down.
     fileSystem.statFile(handle, this.#stat);
     const { block } = this.#stat;
-    const made = {
+    const current = {
       uid: block.readUInt32LE(STAT_OFFSET.uid),
       gid: block.readUInt32LE(STAT_OFFSET.gid),
       mode: readMode(block, 0),
       mtime: undefined,
       attributes: fileSystem.fileAttributes(handle),
     };
-    setMetadata(fileTarget(fileSystem, handle), node, made, (during, code) =>
+    setMetadata(fileTarget(fileSystem, handle), decodeRow(file.row, 'a row'), current, (during, code) =>
       this.#context.problem({ ...file, during }, code, metadataMessage(during, code)),
     );
-    const directory = directories.use(file.directory);
-    this.#context.guard(file.directory, () => fileSystem.renameAt(directory, large.name, directory, file.name));
-    fileSystem.statFile(handle, this.#stat);
-    this.#forget(file);
-    const directoryKey = file.directory.key;
-    return this.#context.digester.digest({ directoryKey, row: file.row, stat: this.#stat.block, at: 0 });
   }
 
   /** Removes what there is of it. Tasks may still write: its descriptor is closed when the last one is answered. */

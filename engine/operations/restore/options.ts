@@ -1,9 +1,12 @@
 /** What a restore is asked for, and what it answers. */
 
-import type { Problem } from '../../base/errors.ts';
+import { EngineError, type Problem } from '../../base/errors.ts';
+import type { SnapshotId } from '../../base/ids.ts';
 import type { Monitor } from '../../base/monitor.ts';
+import type { NodeType } from '../../base/stat.ts';
 import type { DatabaseRecord } from '../../format/snapshot.ts';
 import type { Snapshot, SnapshotFilter } from '../../repository/snapshots.ts';
+import type { PathMapping } from './places.ts';
 
 export const OVERWRITE_POLICIES = ['always', 'if-changed', 'if-newer', 'never'] as const;
 /**
@@ -18,8 +21,12 @@ export interface RestoreOptions {
   /** Inside the snapshot: a folder (its content goes straight into the target) or a file. All of it without. */
   readonly path?: Buffer | undefined;
   readonly filter?: SnapshotFilter | undefined;
-  /** Absolute; made where it does not exist. */
-  readonly target: Buffer;
+  /** Absolute; made where it does not exist. Without one, `inPlace` or `mappings` say where to. */
+  readonly target?: Buffer | undefined;
+  /** Back to where it came from, but for what a mapping covers. Means the policy `if-changed` unless told otherwise. */
+  readonly inPlace?: boolean | undefined;
+  /** Where it goes instead of where it came from. Without `inPlace` all of it has to be covered. */
+  readonly mappings?: readonly PathMapping[] | undefined;
   /** Patterns over absolute paths of the snapshot (filesystem/patterns.ts). Only what fits one, or lies below it. */
   readonly include?: readonly string[] | undefined;
   readonly exclude?: readonly string[] | undefined;
@@ -27,13 +34,38 @@ export interface RestoreOptions {
   readonly databases?: boolean | undefined;
   /** Without one, a target that is not empty is refused. */
   readonly overwrite?: OverwritePolicy | undefined;
+  /**
+   * Removes what the snapshot does not hold, within its sources: never what it left out or could not read, nor what its
+   * rules leave out, nor the repository, nor anything on another file system.
+   */
+  readonly delete?: boolean | undefined;
+  /** Replaces databases that a process holds open, and removes more than half of the files that are there. */
+  readonly force?: boolean | undefined;
+  /** Asked before more than half of the files would be removed; without it, or with `false`, the restore is refused. */
+  readonly confirm?: ((plan: RestorePlan) => Promise<boolean>) | undefined;
+  /** False: no snapshot of what is there is taken before a restore in place changes anything. */
+  readonly safetySnapshot?: boolean | undefined;
   /** Reads everything back and compares it with the ids. */
   readonly verify?: boolean | undefined;
   /** Counts, writes nothing. */
   readonly dryRun?: boolean | undefined;
+  /** Told of all that a dry run would do, entry by entry. A promise is waited for, soon. */
+  readonly onPlanned?: ((action: PlannedAction) => undefined | Promise<void>) | undefined;
   readonly workers?: number | undefined;
   readonly monitor?: Monitor | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** `mend`: a directory whose metadata differ. `compare`: a file whose content decides. `swap`: a database. */
+export type PlannedKind = 'create' | 'replace' | 'compare' | 'mend' | 'delete' | 'swap';
+
+export interface PlannedAction {
+  readonly kind: PlannedKind;
+  /** On the disk. */
+  readonly path: Buffer;
+  readonly type: NodeType;
+  /** Of files; zero for all else. */
+  readonly bytes: number;
 }
 
 /** What a dry run found: entries that are not directories, and bytes of files. */
@@ -44,6 +76,16 @@ export interface RestorePlan {
   readonly filesToCompare: number;
   readonly filesToSkip: number;
   readonly bytesToWrite: number;
+  readonly filesToDelete: number;
+  readonly bytesToDelete: number;
+  readonly directoriesToDelete: number;
+  /** Directories whose metadata differ. */
+  readonly directoriesToMend: number;
+  readonly directoriesToMake: number;
+  /** Of the disk, that would be replaced; they count among the files, too. */
+  readonly databasesToSwap: readonly Buffer[];
+  /** Files that lie where something may be removed. */
+  readonly filesPresent: number;
 }
 
 export interface RestoreResult {
@@ -53,6 +95,7 @@ export interface RestoreResult {
   /** Left as they were: by policy, or since they were right already. */
   readonly filesSkipped: number;
   readonly filesDeleted: number;
+  readonly directoriesDeleted: number;
   readonly bytesRestored: number;
   /** Of those, taken from the very files that were replaced, and not read from the repository. */
   readonly bytesReused: number;
@@ -61,7 +104,41 @@ export interface RestoreResult {
   /** At most SNAPSHOT_PROBLEMS_MAX of them; those that only differ in the path are named once. */
   readonly problems: readonly Problem[];
   readonly problemCount: number;
+  /** What was there before a restore in place. */
+  readonly safetySnapshot: SnapshotId | undefined;
+  /** Absolute paths that were restored into. */
+  readonly targets: readonly Buffer[];
   /** Seconds. */
   readonly totalDuration: number;
   readonly plan?: RestorePlan;
+}
+
+/** Takes a snapshot of folders before a restore changes them; `like` is the one whose files they mostly are. */
+export type SaveFirst = (request: {
+  readonly paths: readonly Buffer[];
+  readonly like: Snapshot;
+}) => Promise<{ readonly snapshotId: SnapshotId; readonly problemCount: number } | undefined>;
+
+/** INVALID_ARGUMENT for options that contradict each other. */
+export function requireOptions(options: RestoreOptions): void {
+  const { target, inPlace, mappings } = options;
+  const isMapped = mappings !== undefined && mappings.length > 0;
+  if (target === undefined && inPlace !== true && !isMapped) {
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      'Say where to restore to: a target, the place where it came from, or a mapping',
+    );
+  }
+  if (target !== undefined && (inPlace === true || isMapped)) {
+    throw new EngineError('INVALID_ARGUMENT', 'A target is not to be combined with a restore in place or a mapping');
+  }
+  if (target !== undefined && target[0] !== 0x2f) {
+    throw new EngineError('INVALID_ARGUMENT', `The target "${target.toString('utf8')}" is not an absolute path`);
+  }
+  if (options.delete === true && inPlace !== true && options.overwrite === undefined) {
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      'To remove what the snapshot does not hold, say with an overwrite policy that the target may hold something',
+    );
+  }
 }

@@ -21,13 +21,16 @@ export interface PlannedFile {
   /** Names beside it that go before it comes: side files of the database that it replaces. */
   readonly sideFiles: readonly Buffer[];
   replaces: boolean;
+  /** A database that is swapped in when all else is there: it keeps its temporary name until then. */
+  readonly image: boolean;
   /** All its slices are counted. */
   planned: boolean;
   slices: number;
   slicesDone: number;
   /** Of its content, taken from the file in whose place it comes. */
   bytesReused: number;
-  state: 'open' | 'finished' | 'failed';
+  /** `written`: all of an image is there. */
+  state: 'open' | 'written' | 'finished' | 'failed';
   large: LargeFile | undefined;
 }
 
@@ -45,6 +48,7 @@ export function plannedFile(
     group: place.group,
     sideFiles: options.sideFiles,
     replaces: options.replaces,
+    image: false,
     planned: false,
     slices: 0,
     slicesDone: 0,

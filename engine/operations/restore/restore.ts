@@ -1,291 +1,213 @@
 /**
- * Brings a snapshot, or a part of it, back into a directory. It reads packs in order and each frame once, writes files
- * in parallel, leaves alone what is right already, and goes on where an interrupted run stopped. What it says is done is
- * on disk.
+ * Brings a snapshot, or a part of it, back: into a directory, to where it came from, or to other places. It reads packs
+ * in order and each frame once, writes files in parallel, leaves alone what is right already, and goes on where an
+ * interrupted run stopped. What it says is done is on disk.
+ *
+ * Where something is there that could be lost, a dry pass plans first, guards judge that plan, and a snapshot of what is
+ * there is taken before anything changes.
  */
 
-import { createHash } from 'node:crypto';
-import { realpathSync, statSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { EngineError, errnoCode, errorMessage, throwIfAborted } from '../../base/errors.ts';
-import { OPEN_DIRECTORIES_MAX, WORKERS_DEFAULT_MAX, WORKERS_MAX } from '../../base/limits.ts';
-import { makeDirectories } from '../../base/make-directories.ts';
-import { STAT_BYTES } from '../../base/stat.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EngineError } from '../../base/errors.ts';
+import { CLOCK_TICK_MS_MAX } from '../../base/limits.ts';
+import { joinPath } from '../../base/paths.ts';
+import type { Time } from '../../base/stat.ts';
+import { findHolders } from '../../databases/open-holders.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import { PatternSet } from '../../filesystem/patterns.ts';
-import { type DirectoryHandle, type FileSystem, FileSystemError, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
+import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
+import { LiveRules, ownDirectories } from '../../repository/live-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
-import type { Snapshot } from '../../repository/snapshots.ts';
+import { SHORT_ID_LENGTH, type Snapshot } from '../../repository/snapshots.ts';
 import { refuseRepository } from '../../storage/open.ts';
-import { RestoreContext } from './context.ts';
-import { findJournal, JOURNAL_NAME, Journal } from './journal.ts';
-import { subjectOf } from './journal-format.ts';
-import type { RestoreOptions, RestoreResult } from './options.ts';
-import { ProblemLog } from './problem-log.ts';
-import { sideFileNames } from './side-files.ts';
-import { findSubject, type Subject } from './subject.ts';
-import { DirectoryTable } from './target-directories.ts';
-import { targetFailure } from './target-failure.ts';
-import { TargetTree } from './target-tree.ts';
-import { TaskPool } from './task-pool.ts';
-import { Walk } from './walk.ts';
-import type { WalkDirectory } from './walk-directory.ts';
-import { WindowExecutor } from './window-executor.ts';
-
-interface Target {
-  /** Absolute, without links. */
-  readonly path: Buffer;
-  /** Undefined in a dry run whose target does not exist. */
-  readonly handle: DirectoryHandle | undefined;
-  /** Made by this run. */
-  readonly made: boolean;
-}
+import type { RestoreContext } from './context.ts';
+import { hasWork, needsForce, refusalOf } from './guards.ts';
+import {
+  type RestoreOptions,
+  type RestorePlan,
+  type RestoreResult,
+  requireOptions,
+  type SaveFirst,
+} from './options.ts';
+import { type RestoreRequest, runPass } from './pass.ts';
+import { planPlaces } from './places.ts';
+import { findSubject } from './subject.ts';
+import { type Located, locate, placeExists } from './targets.ts';
 
 /**
  * Restores. Problems with single files are counted and the rest is restored; OBJECT_CORRUPT among their codes means damage
- * in the repository. Throws SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS, PATH_NOT_FOUND, TARGET_NOT_EMPTY, TARGET_FAILED
- * (full, read-only ...), INTERRUPTED, STORAGE_FAILED; after the last four the same call goes on where it stopped.
+ * in the repository. Throws SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS, PATH_NOT_FOUND, TARGET_NOT_EMPTY, TARGET_IN_USE,
+ * DELETION_REFUSED, TARGET_FAILED (full, read-only ...), INTERRUPTED, STORAGE_FAILED; after the last three the same call
+ * goes on where it stopped.
  */
-export async function restore(repository: Repository, options: RestoreOptions): Promise<RestoreResult> {
+export async function restore(
+  repository: Repository,
+  options: RestoreOptions,
+  saveFirst?: SaveFirst,
+): Promise<RestoreResult> {
   const begunMs = performance.now();
+  const request = await prepareRequest(repository, options);
+  const { monitor } = options;
+  if (options.dryRun === true) {
+    const context = await runPass(request, { dryRun: true, monitor, onPlanned: options.onPlanned });
+    return summary(context, request, { begunMs, plan: planOf(context) });
+  }
+  if (!isPlanned(request)) return summary(await runPass(request, { dryRun: false, monitor }), request, { begunMs });
+  const plannedAt = await beginPlan(request);
+  const planned = await runPass(request, { dryRun: true, monitor: undefined });
+  const plan = planOf(planned);
+  await guard(options, plan);
+  const isResumed = planned.parts.journal.resumed;
+  const safetySnapshot = hasWork(plan) && !isResumed ? await takeSafetySnapshot(request, saveFirst) : undefined;
+  if (!hasWork(plan) && !isResumed && planned.parts.problems.count === 0) {
+    return summary(planned, request, { begunMs });
+  }
+  const context = await runPass(request, { dryRun: false, plannedAt, monitor });
+  return summary(context, request, { begunMs, safetySnapshot });
+}
+
+/** The moment from which on whatever appears was not in the plan. File times lag behind the clock by up to a tick of it. */
+async function beginPlan({ removal }: RestoreRequest): Promise<Time> {
+  const ms = Date.now() + 1;
+  if (removal !== undefined) await sleep(CLOCK_TICK_MS_MAX + 1);
+  return { seconds: Math.floor(ms / 1000), nanoseconds: (ms % 1000) * 1_000_000 };
+}
+
+async function prepareRequest(repository: Repository, options: RestoreOptions): Promise<RestoreRequest> {
+  requireOptions(options);
   const include = new PatternSet(options.include ?? []);
   const exclude = new PatternSet(options.exclude ?? []);
   const snapshot = await repository.snapshots.find(options.snapshot, options.filter);
   await repository.loadIndex();
-  const subject = await findSubject(repository, snapshot, options.path);
   const fileSystem = createFileSystem();
-  refuseRepository(repository.backend, options.target, 'The target');
-  const target = openTarget(fileSystem, options);
-  const directories = new DirectoryTable(fileSystem, target, OPEN_DIRECTORIES_MAX);
-  try {
-    const context = await prepare(repository, options, { fileSystem, target, directories, snapshot, subject });
-    try {
-      const records = options.databases === false ? snapshot.databases : [];
-      const leftOut = new Set(records.map(({ path }) => path.toString('latin1')));
-      await run(context, { target, subject, snapshot, include, exclude, leftOut });
-      const restored = summary(context, { snapshot, subject, begunMs });
-      return options.databases === false ? { ...restored, databases: [] } : restored;
-    } finally {
-      await context.parts.pool.close();
-      context.parts.journal.close();
-    }
-  } finally {
-    directories.closeAll();
-  }
-}
-
-function openTarget(fileSystem: FileSystem, options: RestoreOptions): Target {
-  const { target } = options;
-  const text = target.toString('utf8');
-  if (target[0] !== 0x2f) throw new EngineError('INVALID_ARGUMENT', `The target "${text}" is not an absolute path`);
-  try {
-    const exists = statSync(target, { throwIfNoEntry: false });
-    if (exists !== undefined && !exists.isDirectory()) {
-      throw new EngineError('INVALID_ARGUMENT', `The target ${text} is not a directory`);
-    }
-    if (exists === undefined) {
-      if (options.dryRun === true) return { path: target, handle: undefined, made: true };
-      makeDirectories(target);
-    }
-    const path = realpathSync(target, 'buffer');
-    return { path, handle: fileSystem.openDirectory(path), made: exists === undefined };
-  } catch (error) {
-    const code = errnoCode(error);
-    if (code === undefined) throw error;
-    throw (
-      targetFailure(error, target) ??
-      new EngineError('TARGET_FAILED', `Cannot open the target ${text}: ${errorMessage(error)}`, error)
-    );
-  }
-}
-
-interface Prepared {
-  readonly fileSystem: FileSystem;
-  readonly target: Target;
-  readonly directories: DirectoryTable;
-  readonly snapshot: Snapshot;
-  readonly subject: Subject;
-}
-
-async function prepare(repository: Repository, options: RestoreOptions, found: Prepared): Promise<RestoreContext> {
-  const { fileSystem, target, directories, snapshot, subject } = found;
-  const subjectHash = subjectOf(repository.config.id, snapshot.id, subject.isRoot ? undefined : subject.path);
-  refuseUnlessEmpty(options, { ...found, subjectHash });
-  const root = target.handle;
-  const place = createHash('sha256').update(repository.config.id).update(target.path).digest('hex');
+  const { places, except } = await findPlaces(repository, snapshot, options);
+  for (const { target } of places) refuseRepository(repository.backend, target, 'The target');
+  const records = options.databases === false ? snapshot.databases : [];
+  const leftOut = new Set([...except, ...records.map(({ path }) => path)].map((path) => path.toString('latin1')));
+  const removal =
+    options.delete === true
+      ? {
+          sources: snapshot.paths,
+          live: new LiveRules(snapshot.rules, await loadLeftOutPaths(repository.blobs, snapshot)),
+          exclude,
+          leftOut,
+          own: ownDirectories(fileSystem, [repository.backend.address?.path, repository.cacheDirectory]),
+        }
+      : undefined;
   const policy = options.overwrite ?? 'if-changed';
-  const journal = new Journal({
-    fileSystem,
-    root,
-    subject: subjectHash,
-    memory: join(repository.cacheDirectory, 'restored', place),
-    trustMemory: policy === 'if-changed',
-    trustNothing: options.verify === true,
-  });
-  for (const limit of fileSystem.limits) options.monitor?.note?.(`On this system ${limit}`);
-  if (journal.resumed) options.monitor?.note?.('Going on with a restore that was interrupted');
-  const cores = Math.min(availableParallelism(), WORKERS_DEFAULT_MAX);
-  const workers = Math.max(1, Math.min(options.workers ?? cores, WORKERS_MAX));
-  const context = new RestoreContext({
-    repository,
-    fileSystem,
-    directories,
-    journal,
-    problems: new ProblemLog(options.monitor),
-    pool: new TaskPool({ repository, fileSystem, workers, token: journal.token }),
-    policy,
-    dryRun: options.dryRun === true,
-    verify: options.verify === true,
-    monitor: options.monitor,
-    signal: options.signal,
-  });
-  const { content } = subject;
-  if (content.type === 'tree' && (options.include ?? []).length + (options.exclude ?? []).length === 0) {
-    context.counters.filesTotal = content.filesBelow;
-    context.counters.bytesTotal = content.bytesBelow;
-  }
-  return context;
+  return { repository, fileSystem, options, snapshot, places, filters: { include, exclude, leftOut }, policy, removal };
 }
 
-/** A target that holds something is only written to when that was said, or when this very restore left it. */
-function refuseUnlessEmpty(options: RestoreOptions, found: Prepared & { readonly subjectHash: Buffer }): void {
-  const { handle, path } = found.target;
-  if (handle === undefined || options.overwrite !== undefined) return;
-  const { fileSystem, subject } = found;
-  if (findJournal(fileSystem, handle)?.subject.equals(found.subjectHash) === true) return;
-  const text = path.toString('utf8');
-  if (subject.content.type === 'entry') {
-    const { name } = subject.content.node;
-    // The logs of a database count as the database: what they hold would be played into the file that is restored.
-    const names = subject.content.node.type === 'file' ? [name, ...sideFileNames(name)] : [name];
-    const there = names.find((candidate) => exists(fileSystem, handle, candidate));
-    if (there === undefined) return;
-    throw new EngineError(
-      'TARGET_NOT_EMPTY',
-      `${there.toString('utf8')} exists in ${text}. Name another target, or say with --overwrite what shall happen`,
-    );
+/** What goes where, and the paths of the snapshot that are left out because they go elsewhere. */
+async function findPlaces(
+  repository: Repository,
+  snapshot: Snapshot,
+  options: RestoreOptions,
+): Promise<{ readonly places: Located[]; readonly except: readonly Buffer[] }> {
+  if (options.target !== undefined) {
+    const subject = await findSubject(repository, snapshot, options.path);
+    return { places: [{ subject, target: options.target, isItself: false }], except: [] };
   }
-  const { names, failed } = fileSystem.list(handle);
-  const others = names.filter((name) => !name.equals(JOURNAL_NAME)).length + failed.length;
-  if (others === 0) return;
+  const places = planPlaces({
+    sources: snapshot.paths,
+    path: options.path,
+    mappings: options.mappings ?? [],
+    inPlace: options.inPlace === true,
+  });
+  const found: Located[] = [];
+  for (const place of places) found.push(locate(place, await findSubject(repository, snapshot, place.path)));
+  return { places: found, except: places.flatMap((place) => place.except) };
+}
+
+/** True where something may be there that this restore could destroy. */
+function isPlanned({ options, snapshot, places }: RestoreRequest): boolean {
+  if (options.inPlace === true || options.delete === true) return true;
+  return options.overwrite !== undefined && snapshot.databases.length > 0 && places.some(placeExists);
+}
+
+async function guard(options: RestoreOptions, plan: RestorePlan): Promise<void> {
+  if (options.force === true) return;
+  const { holders } = plan.databasesToSwap.length === 0 ? { holders: [] } : findHolders(plan.databasesToSwap);
+  if (holders.length > 0) throw new EngineError('TARGET_IN_USE', refusalOf(holders));
+  if (!needsForce(plan) || (await options.confirm?.(plan)) === true) return;
   throw new EngineError(
-    'TARGET_NOT_EMPTY',
-    `The target ${text} is not empty (${others} entries). Name another one, or say with --overwrite what shall happen`,
+    'DELETION_REFUSED',
+    `${plan.filesToDelete} of ${plan.filesPresent} files that are there would be removed, more than half: nothing was changed. ` +
+      'Look at the plan with --dry-run, and say --force if it is right',
   );
 }
 
-function exists(fileSystem: FileSystem, directory: DirectoryHandle, name: Buffer): boolean {
-  const stat = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
-  try {
-    fileSystem.statAt(directory, name, stat);
-    return true;
-  } catch (error) {
-    if (error instanceof FileSystemError && error.code === 'ENOENT') return false;
-    throw error;
-  }
+/** SaveFirst's snapshot of the places as they are; undefined where nothing is there, or none is wanted. */
+async function takeSafetySnapshot(
+  { options, places, snapshot }: RestoreRequest,
+  saveFirst: SaveFirst | undefined,
+): Promise<RestoreResult['safetySnapshot']> {
+  if (options.inPlace !== true || options.safetySnapshot === false || saveFirst === undefined) return undefined;
+  const paths = places.filter(placeExists).map(({ subject, target }) => {
+    const { content } = subject;
+    return content.type === 'tree' ? target : joinPath(target, content.node.name);
+  });
+  if (paths.length === 0) return undefined;
+  const { monitor } = options;
+  monitor?.note?.('Taking a snapshot of what is there, before anything changes');
+  const saved = await saveFirst({ paths, like: snapshot });
+  if (saved === undefined) return undefined;
+  const id = saved.snapshotId.slice(0, SHORT_ID_LENGTH);
+  const missed = saved.problemCount === 0 ? '' : `, but for ${saved.problemCount} entries that could not be read`;
+  monitor?.note?.(`Snapshot ${id} holds what was there${missed}`);
+  return saved.snapshotId;
 }
 
-interface RunParts {
-  readonly target: Target;
-  readonly subject: Subject;
-  readonly snapshot: Snapshot;
-  readonly include: PatternSet;
-  readonly exclude: PatternSet;
-  readonly leftOut: ReadonlySet<string>;
-}
-
-async function run(context: RestoreContext, parts: RunParts): Promise<void> {
-  const { subject, target } = parts;
-  const { signal, pool, journal, directories, dryRun } = context.parts;
-  const tree = new TargetTree(context);
-  const executor = new WindowExecutor(context, tree);
-  const walk = new Walk(context, { tree, executor }, parts);
-  const root = rootDirectory(context, parts);
-  const cancel = (): void => pool.cancel();
-  signal?.addEventListener('abort', cancel, { once: true });
-  try {
-    throwIfAborted(signal);
-    tree.enterRoot(root);
-    if (subject.content.type === 'tree') await walk.tree(root, subject.content.treeId);
-    else await walk.single(root, subject.content.row);
-    await walk.finish();
-    if (dryRun || target.handle === undefined) return;
-    const { handle } = target;
-    if (context.counters.filesRestored > 0 || journal.begun) {
-      context.guard(directories.root, () => journal.flush());
-      await pool.sync(handle);
-    }
-    context.guard(directories.root, () => journal.finish());
-    // The last of all, since the journal lay in it.
-    tree.finish(root);
-    if (root.created) context.parts.fileSystem.syncFileSystem(handle);
-    context.progress(undefined);
-  } catch (error) {
-    pool.cancel();
-    await walk.abandon();
-    executor.discard();
-    flushQuietly(context);
-    throw error;
-  } finally {
-    signal?.removeEventListener('abort', cancel);
-  }
-}
-
-/** What is finished shall be known by the next run, whatever ended this one. */
-function flushQuietly(context: RestoreContext): void {
-  try {
-    if (!context.parts.dryRun && context.parts.journal.begun) context.parts.journal.flush();
-  } catch (error) {
-    if (!(error instanceof FileSystemError)) throw error;
-  }
-}
-
-function rootDirectory(context: RestoreContext, parts: RunParts): WalkDirectory {
-  const { subject, target, include } = parts;
-  const isFolder = subject.content.type === 'tree' && !subject.isRoot;
+function planOf(context: RestoreContext): RestorePlan {
+  const { counters, databasesToSwap } = context;
   return {
-    parent: undefined,
-    target: context.parts.directories.root,
-    // A folder's own metadata go to a target that was made for it, never to one that was there.
-    node: isFolder && target.made ? subject.node : undefined,
-    path: subject.content.type === 'tree' ? subject.path : subject.parentPath,
-    device: subject.device,
-    included: include.isEmpty || (!subject.isRoot && include.matches(subject.path, subject.content.type === 'tree')),
-    state: 'waiting',
-    created: target.made,
-    known: false,
-    widened: false,
-    listing: undefined,
-    walked: false,
+    filesToCreate: counters.filesToCreate,
+    filesToReplace: counters.filesToReplace,
+    filesToCompare: counters.filesToCompare,
+    filesToSkip: counters.filesSkipped,
+    bytesToWrite: counters.bytesToWrite,
+    filesToDelete: counters.filesToDelete,
+    bytesToDelete: counters.bytesToDelete,
+    directoriesToDelete: counters.directoriesToDelete,
+    directoriesToMend: counters.directoriesToMend,
+    directoriesToMake: counters.directoriesToMake,
+    databasesToSwap,
+    filesPresent: counters.filesPresent,
   };
 }
 
 function summary(
   context: RestoreContext,
-  run: { readonly snapshot: Snapshot; readonly subject: Subject; readonly begunMs: number },
+  request: RestoreRequest,
+  run: {
+    readonly begunMs: number;
+    readonly plan?: RestorePlan | undefined;
+    readonly safetySnapshot?: RestoreResult['safetySnapshot'];
+  },
 ): RestoreResult {
   const { counters, parts } = context;
-  const { snapshot, subject, begunMs } = run;
-  const below = subject.isRoot ? Buffer.alloc(0) : subject.path;
+  const { snapshot, places, options } = request;
+  const isIn = (path: Buffer, below: Buffer): boolean =>
+    path.equals(below) || path.subarray(0, below.length + 1).equals(Buffer.concat([below, Buffer.from('/')]));
+  const roots = places.map(({ subject }) => (subject.isRoot ? Buffer.alloc(0) : subject.path));
   const result: RestoreResult = {
     snapshot,
     filesRestored: counters.filesRestored,
     filesSkipped: counters.filesSkipped,
-    filesDeleted: 0,
+    filesDeleted: counters.filesDeleted,
+    directoriesDeleted: counters.directoriesDeleted,
     bytesRestored: counters.bytesRestored,
     bytesReused: counters.bytesReused,
     bytesSkipped: counters.bytesSkipped,
-    databases: snapshot.databases.filter(
-      ({ path }) =>
-        path.equals(below) || path.subarray(0, below.length + 1).equals(Buffer.concat([below, Buffer.from('/')])),
-    ),
+    databases:
+      options.databases === false
+        ? []
+        : snapshot.databases.filter(({ path }) => roots.some((root) => isIn(path, root))),
     problems: parts.problems.list(),
     problemCount: parts.problems.count,
-    totalDuration: (performance.now() - begunMs) / 1000,
+    safetySnapshot: run.safetySnapshot,
+    targets: places.map(({ target }) => target),
+    totalDuration: (performance.now() - run.begunMs) / 1000,
   };
-  if (!parts.dryRun) return result;
-  const { filesToCreate, filesToReplace, filesToCompare, bytesToWrite } = counters;
-  const plan = { filesToCreate, filesToReplace, filesToCompare, filesToSkip: counters.filesSkipped, bytesToWrite };
-  return { ...result, plan };
+  return run.plan === undefined ? result : { ...result, plan: run.plan };
 }

@@ -28,7 +28,7 @@ export function sideFileNames(name: Buffer): Buffer[] {
 
 /** Names of logs, or of what is called like them, that lie in the target beside a file of this name. */
 export function namesBeside(directory: WalkDirectory, name: Buffer): Buffer[] {
-  if (directory.listing === undefined || directory.listing.names.length === 0) return [];
+  if (!directory.hasSideNames) return [];
   return sideFileNames(name).filter((side) => findExisting(directory, side) !== undefined);
 }
 

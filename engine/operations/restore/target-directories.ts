@@ -8,6 +8,7 @@ import type { DirectoryHandle, FileSystem } from '../../filesystem/types.ts';
 
 const SLASH = Buffer.from('/');
 const KEY_BYTES = 16;
+const NO_NAME = Buffer.alloc(0);
 
 export class TargetDirectory {
   readonly parent: TargetDirectory | undefined;
@@ -20,40 +21,48 @@ export class TargetDirectory {
   /** Something in it was made, renamed or removed by this run. */
   changed = false;
 
-  constructor(parent: TargetDirectory | undefined, name: Buffer) {
+  constructor(parent: TargetDirectory | undefined, name: Buffer, seed: Buffer = name) {
     this.parent = parent;
     this.name = name;
     const above = parent?.key ?? Buffer.alloc(KEY_BYTES);
-    this.key = hash('sha256', Buffer.concat([above, name]), 'buffer').subarray(0, KEY_BYTES);
+    this.key = hash('sha256', Buffer.concat([above, seed]), 'buffer').subarray(0, KEY_BYTES);
   }
 }
 
 export class DirectoryTable {
   readonly #fileSystem: FileSystem;
   readonly #openMax: number;
-  /** Least recently used first. The root stays open. */
+  /** Least recently used first. Roots stay open, and are not in it. */
   readonly #open = new Set<TargetDirectory>();
-  readonly root: TargetDirectory;
-  readonly #rootPath: Buffer;
+  /** Paths of the targets. */
+  readonly #roots = new Map<TargetDirectory, Buffer>();
+  #first: TargetDirectory | undefined;
 
-  /** `root` is undefined in a dry run whose target does not exist. */
-  constructor(
-    fileSystem: FileSystem,
-    root: { readonly path: Buffer; readonly handle: DirectoryHandle | undefined },
-    openMax: number,
-  ) {
+  constructor(fileSystem: FileSystem, openMax: number) {
     this.#fileSystem = fileSystem;
     this.#openMax = openMax;
-    this.#rootPath = root.path;
-    this.root = new TargetDirectory(undefined, Buffer.alloc(0));
-    this.root.handle = root.handle;
-    this.root.pins = 1;
+  }
+
+  /** A target. The handle is undefined in a dry run where it does not exist. It is closed with the table. */
+  addRoot(target: { readonly path: Buffer; readonly handle: DirectoryHandle | undefined }): TargetDirectory {
+    const root = new TargetDirectory(undefined, NO_NAME, this.#first === undefined ? NO_NAME : target.path);
+    root.handle = target.handle;
+    root.pins = 1;
+    this.#roots.set(root, target.path);
+    this.#first ??= root;
+    return root;
+  }
+
+  /** The first target: the journal lies in it. */
+  get root(): TargetDirectory {
+    if (this.#first === undefined) throw new RangeError('A restore without a target');
+    return this.#first;
   }
 
   /** The handle of a directory, valid until the next call unless it is pinned. Throws FileSystemError. */
   use(directory: TargetDirectory): DirectoryHandle {
     if (directory.handle !== undefined) {
-      if (directory !== this.root) {
+      if (directory.parent !== undefined) {
         this.#open.delete(directory);
         this.#open.add(directory);
       }
@@ -108,16 +117,20 @@ export class DirectoryTable {
   /** Absolute path of an entry, or of the directory itself; for messages. */
   path(directory: TargetDirectory, name?: Buffer): Buffer {
     const parts: Buffer[] = name === undefined ? [] : [name, SLASH];
-    for (let at = directory; at.parent !== undefined; at = at.parent) parts.push(at.name, SLASH);
-    parts.push(this.#rootPath.equals(SLASH) ? Buffer.alloc(0) : this.#rootPath);
+    let at = directory;
+    for (; at.parent !== undefined; at = at.parent) parts.push(at.name, SLASH);
+    const root = this.#roots.get(at) ?? SLASH;
+    parts.push(root.equals(SLASH) ? NO_NAME : root);
     const path = Buffer.concat(parts.reverse());
     return path.length === 0 ? SLASH : path;
   }
 
   closeAll(): void {
     for (const directory of [...this.#open]) this.#close(directory);
-    const { handle } = this.root;
-    this.root.handle = undefined;
-    if (handle !== undefined) this.#fileSystem.close(handle);
+    for (const root of this.#roots.keys()) {
+      const { handle } = root;
+      root.handle = undefined;
+      if (handle !== undefined) this.#fileSystem.close(handle);
+    }
   }
 }

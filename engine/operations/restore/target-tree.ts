@@ -1,13 +1,15 @@
 /** Makes directories of the target, or goes into those that are there; and gives them their metadata when all in them is done. */
 
-import { readMode, readMtime, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
+import { compareTimes, readMode, readMtime, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import { FileSystemError, LISTING_EXTRA_WORDS, type StatTarget } from '../../filesystem/types.ts';
+import type { Node } from '../../format/row.ts';
+import { isUnchanged } from '../../repository/change-rules.ts';
 import type { RestoreContext } from './context.ts';
 import { type ExistingEntry, existingType } from './decisions.ts';
 import { TEMPORARY_PREFIX } from './journal.ts';
 import { directoryTarget, metadataMessage, setMetadata } from './metadata.ts';
 import { processIdentity } from './task-runner.ts';
-import { findExisting, type WalkDirectory } from './walk-directory.ts';
+import { findExisting, setListing, type WalkDirectory } from './walk-directory.ts';
 
 const OWNER_MAY_ALL = 0o700;
 const CREATED = Buffer.from('created');
@@ -29,10 +31,7 @@ export class TargetTree {
       directory.state = 'blocked';
       return false;
     }
-    if (parent.state === 'absent') {
-      directory.state = 'absent';
-      return true;
-    }
+    if (parent.state === 'absent') return this.#planToMake(directory);
     const name = directory.target.name;
     const existing = findExisting(parent, name);
     const entry = { directory: parent.target, name, during: 'make the directory' };
@@ -45,16 +44,20 @@ export class TargetTree {
 
   #make(directory: WalkDirectory, parent: WalkDirectory): boolean {
     const { parts, digester } = this.#context;
-    if (parts.dryRun) {
-      directory.state = 'absent';
-      return true;
-    }
+    if (parts.dryRun) return this.#planToMake(directory);
     this.#context.changing(parent.target);
     parts.fileSystem.makeDirectoryAt(parts.directories.use(parent.target), directory.target.name);
     directory.state = 'ready';
     directory.created = true;
     directory.target.changed = true;
     if (this.#keepsOthers) parts.journal.add(digester.digest(this.#createdMark(directory)));
+    return true;
+  }
+
+  #planToMake(directory: WalkDirectory): boolean {
+    directory.state = 'absent';
+    this.#context.counters.directoriesToMake++;
+    this.#context.planned('create', { directory: directory.target, type: 'dir', bytes: 0 });
     return true;
   }
 
@@ -76,19 +79,33 @@ export class TargetTree {
     const type = existingType(existing);
     if (type !== 'dir') return this.#replace(directory, { parent, isLink: type === 'symlink' });
     const handle = this.#open(directory, found);
-    directory.listing = parts.fileSystem.list(handle);
+    setListing(directory, parts.fileSystem.list(handle));
     directory.state = 'ready';
     directory.created = this.#keepsOthers && parts.journal.knows(digester.digest(this.#createdMark(directory)));
-    if (directory.node !== undefined) {
-      const { stats, at } = existing;
-      const state = { directoryKey: parent.target.key, row: directory.node.row, stat: stats, at };
-      directory.known = parts.journal.knows(digester.digest(state));
-    }
+    this.#recognise(directory, { keyAbove: parent.target.key, stats: existing.stats, at: existing.at });
     this.#removeLeftovers(directory);
-    for (const { name, code } of directory.listing.failed) {
+    for (const { name, code } of directory.listing?.failed ?? []) {
       this.#context.problem({ directory: directory.target, name, during: 'stat' }, code, `Cannot look at it: ${code}`);
     }
     return true;
+  }
+
+  /** Finds out whether the directory itself is as the snapshot has it. */
+  #recognise(
+    directory: WalkDirectory,
+    found: { readonly keyAbove: Buffer; readonly stats: Buffer; readonly at: number },
+  ): void {
+    const { node } = directory;
+    if (node === undefined) return;
+    const { parts, digester } = this.#context;
+    const { stats, at } = found;
+    const trustsOrigin = parts.policy === 'if-changed' && !parts.verify;
+    directory.known =
+      (trustsOrigin && isUnchanged(stats, at, { bytes: node.row, at: 0 }, parts.rules)) ||
+      parts.journal.knows(digester.digest({ directoryKey: found.keyAbove, row: node.row, stat: stats, at }));
+    if (!parts.dryRun || directory.known || this.#keepsOthers || !differs(node, stats, at)) return;
+    this.#context.counters.directoriesToMend++;
+    this.#context.planned('mend', { directory: directory.target, type: 'dir', bytes: 0 });
   }
 
   #open(
@@ -120,10 +137,7 @@ export class TargetTree {
       this.#context.problem(entry, 'ENOTDIR', 'A file lies where a directory belongs, and it is to be kept');
       return false;
     }
-    if (parts.dryRun) {
-      directory.state = 'absent';
-      return true;
-    }
+    if (parts.dryRun) return this.#planToMake(directory);
     this.#context.changing(found.parent.target);
     parts.fileSystem.unlinkAt(parts.directories.use(found.parent.target), name);
     return this.#make(directory, found.parent);
@@ -146,12 +160,16 @@ export class TargetTree {
   /** Reads what the target itself holds. */
   enterRoot(root: WalkDirectory): void {
     const { directories, fileSystem } = this.#context.parts;
-    if (root.target.handle === undefined) root.state = 'absent';
-    else {
-      root.listing = fileSystem.list(directories.use(root.target));
-      root.state = 'ready';
-      this.#removeLeftovers(root);
+    if (root.target.handle === undefined) {
+      root.state = 'absent';
+      return;
     }
+    const handle = directories.use(root.target);
+    setListing(root, fileSystem.list(handle));
+    root.state = 'ready';
+    fileSystem.statDirectory(handle, this.#stat);
+    this.#recognise(root, { keyAbove: root.target.key, stats: this.#stat.block, at: 0 });
+    this.#removeLeftovers(root);
   }
 
   /** Metadata, when everything in it is done. */
@@ -185,6 +203,16 @@ export class TargetTree {
     const directoryKey = target.parent?.key ?? target.key;
     journal.add(this.#context.digester.digest({ directoryKey, row: node.row, stat: block, at: 0 }));
   }
+}
+
+/** True where metadata that stand in a stat block are not the snapshot's. */
+function differs(node: Node, stats: Buffer, at: number): boolean {
+  return (
+    readMode(stats, at) !== node.mode ||
+    stats.readUInt32LE(at + STAT_OFFSET.uid) !== node.uid ||
+    stats.readUInt32LE(at + STAT_OFFSET.gid) !== node.gid ||
+    compareTimes(readMtime(stats, at), node.mtime) !== 0
+  );
 }
 
 /** True for what the system says when two entries cannot share an inode here. */

@@ -1,6 +1,8 @@
 /** A directory of the snapshot on its way into the target. */
 
 import { STAT_BYTES } from '../../base/stat.ts';
+import { sideFileBase } from '../../databases/sqlite-names.ts';
+import { indexOfName } from '../../filesystem/listing.ts';
 import type { Listing } from '../../filesystem/types.ts';
 import type { Node } from '../../format/row.ts';
 import type { ExistingEntry } from './decisions.ts';
@@ -27,22 +29,22 @@ export interface WalkDirectory {
   widened: boolean;
   /** What it held when it was met; undefined where it was made. */
   listing: Listing | undefined;
+  /** Something in the listing is called like a log of a database. */
+  hasSideNames: boolean;
   /** All its rows were seen. */
   walked: boolean;
+}
+
+/** Notes what a directory holds. */
+export function setListing(directory: WalkDirectory, listing: Listing): void {
+  directory.listing = listing;
+  directory.hasSideNames = listing.names.some((name) => sideFileBase(name) !== undefined);
 }
 
 /** The entry of that name which was there when the directory was met. */
 export function findExisting(directory: WalkDirectory, name: Buffer): ExistingEntry | undefined {
   const { listing } = directory;
   if (listing === undefined) return undefined;
-  let low = 0;
-  let high = listing.names.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const order = listing.names[middle]?.compare(name) ?? 0;
-    if (order === 0) return { stats: listing.stats, at: middle * STAT_BYTES, number: middle };
-    if (order < 0) low = middle + 1;
-    else high = middle;
-  }
-  return undefined;
+  const number = indexOfName(listing.names, name);
+  return number === undefined ? undefined : { stats: listing.stats, at: number * STAT_BYTES, number };
 }

@@ -5,68 +5,63 @@
 
 import { EngineError, errorMessage, isEngineError } from '../../base/errors.ts';
 import { DIRECTORY_DEPTH_MAX } from '../../base/limits.ts';
-import { readMode, S_IFMT } from '../../base/stat.ts';
-import type { PatternSet } from '../../filesystem/patterns.ts';
-import { decodeRow, type Node, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
+import { joinPath } from '../../base/paths.ts';
+import { readLinks, readMode, readSize, S_IFDIR, S_IFMT, S_IFREG } from '../../base/stat.ts';
+import type { Listing } from '../../filesystem/types.ts';
+import { decodeRow, hasExtensions, type Node, nameOfRowAt, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
 import { findRow } from '../../repository/find-node.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { RestoreContext } from './context.ts';
-import { type Decision, decide, type ExistingEntry } from './decisions.ts';
-import { type LinkGroup, LinkGroups } from './hard-links.ts';
-import { JOURNAL_NAME } from './journal.ts';
+import type { DatabaseSwaps } from './database-swaps.ts';
+import type { Decision } from './decisions.ts';
+import { type EntryFilters, EntryJudge, isSwap, isUntouched, type Verdict, type Wanted } from './entry-judge.ts';
+import type { LinkGroup } from './hard-links.ts';
+import { ListingCursor } from './listing-cursor.ts';
 import type { OverwritePolicy } from './options.ts';
 import { type PlannedFile, plannedFile } from './planned-file.ts';
+import type { Removal } from './removal.ts';
 import { mayReuse } from './reuser.ts';
 import { isDatabase, isLog, namesBeside } from './side-files.ts';
-import { sameState } from './state-digest.ts';
 import { TargetDirectory } from './target-directories.ts';
 import type { TargetTree } from './target-tree.ts';
 import { findExisting, type WalkDirectory } from './walk-directory.ts';
 import { planInline, planPieces, Window } from './window.ts';
 import type { WindowExecutor } from './window-executor.ts';
 
-const SLASH = Buffer.from('/');
 /** From this many files on, threads are worth their start. */
 const FILES_FOR_THREADS = 256;
 const SLICES_FOR_THREADS = 512;
 
-export interface WalkOptions {
-  readonly snapshot: Snapshot;
-  readonly include: PatternSet;
-  readonly exclude: PatternSet;
-  /** Paths as latin1 text that are left out, whatever else is said. */
-  readonly leftOut: ReadonlySet<string>;
+export interface WalkParts {
+  readonly tree: TargetTree;
+  readonly executor: WindowExecutor;
+  readonly swaps: DatabaseSwaps;
+  /** Undefined where nothing is removed. */
+  readonly removal: Removal | undefined;
 }
 
 type TreeId = Parameters<RestoreContext['parts']['repository']['blobs']['leaves']>[0];
 
-interface Wanted {
-  readonly node: Node;
-  /** Names of logs in the target that must not stay beside it. */
-  readonly sideFiles: readonly Buffer[];
-}
-
 export class Walk {
   readonly #context: RestoreContext;
-  readonly #tree: TargetTree;
-  readonly #executor: WindowExecutor;
-  readonly #options: WalkOptions;
-  readonly #groups = new LinkGroups();
+  readonly #parts: WalkParts;
+  readonly #judge: EntryJudge;
   readonly #devices: ReadonlyMap<string, string>;
-  readonly #filters: boolean;
+  /** Nothing has to be decided about an entry that is as the snapshot has it. */
+  readonly #passesUntouched: boolean;
   #window: Window;
   #executing: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(context: RestoreContext, parts: { tree: TargetTree; executor: WindowExecutor }, options: WalkOptions) {
+  constructor(context: RestoreContext, parts: WalkParts, options: EntryFilters & { readonly snapshot: Snapshot }) {
     this.#context = context;
-    this.#tree = parts.tree;
-    this.#executor = parts.executor;
-    this.#options = options;
-    this.#filters = !options.include.isEmpty || !options.exclude.isEmpty || options.leftOut.size > 0;
+    this.#parts = parts;
+    this.#judge = new EntryJudge(context, parts.tree, options);
     this.#devices = new Map(options.snapshot.mounts.map((mount) => [mount.path.toString('latin1'), mount.device]));
-    this.#window = new Window(context.parts.repository.index, undefined);
+    const { policy, verify, repository } = context.parts;
+    this.#passesUntouched = policy === 'if-changed' && !verify && !this.#judge.filters;
+    this.#window = new Window(repository.index, undefined);
   }
 
   /** Device that a directory of the snapshot lies on, given the one above it. */
@@ -76,7 +71,7 @@ export class Walk {
 
   /** A directory below `parent`; with `node` undefined its metadata are left as they are. */
   enter(parent: WalkDirectory, node: Node, included: boolean): WalkDirectory {
-    const path = childPath(parent.path, node.name);
+    const path = joinPath(parent.path, node.name);
     return {
       parent,
       target: new TargetDirectory(parent.target, Buffer.from(node.name)),
@@ -89,58 +84,124 @@ export class Walk {
       known: false,
       widened: false,
       listing: undefined,
+      hasSideNames: false,
       walked: false,
     };
   }
 
   /** Everything of a tree, into a directory. */
   async tree(directory: WalkDirectory, treeId: TreeId, depth = 0): Promise<void> {
+    const { removal } = this.#parts;
+    const { listing } = directory;
+    const extras: number[] | undefined = listing !== undefined && removal?.covers(directory) === true ? [] : undefined;
+    const cursor =
+      listing === undefined ? undefined : new ListingCursor(listing.names, (number) => extras?.push(number));
+    let isWhole = true;
     try {
       if (depth > DIRECTORY_DEPTH_MAX) throw new EngineError('LIMIT_EXCEEDED', 'Directories are nested too deep');
       for await (const leaf of this.#context.parts.repository.blobs.leaves(treeId)) {
         // A copy, so that rows that wait do not keep whole frames in memory.
-        const bytes = Buffer.from(leaf.bytes);
-        const place = this.#takesPlain(directory) ? { directory: directory.target, leaf: bytes } : undefined;
-        let at = leaf.firstRow;
-        for (let number = 0; number < leaf.rowCount; number++) {
-          const end = at + rowLengthAt(bytes, at);
-          if (place !== undefined && this.#window.addPlain(place, at)) this.#startThreads();
-          else {
-            const row = bytes.subarray(at, end);
-            if (!this.#isPrompt(directory, row)) await this.#entry(directory, row, { depth, treeId });
-          }
-          at = end;
-          if (this.#window.full) await this.#swap();
-          if (!this.#context.fresh) await this.#context.breathe();
-        }
+        const rows = { bytes: Buffer.from(leaf.bytes), firstRow: leaf.firstRow, rowCount: leaf.rowCount };
+        if (!(await this.#leaf(directory, rows, { depth, treeId, cursor }))) isWhole = false;
       }
+      cursor?.finish();
     } catch (error) {
       if (!isDamage(error) && !isEngineError(error, 'LIMIT_EXCEEDED')) throw error;
+      isWhole = false;
       const code = isEngineError(error, 'LIMIT_EXCEEDED') ? error.code : 'OBJECT_CORRUPT';
       const message = `The rest of this directory was left out: ${errorMessage(error)}`;
       this.#context.problem({ directory: directory.target, during: 'read' }, code, message);
+    }
+    if (extras !== undefined && listing !== undefined) {
+      if (this.#context.parts.dryRun) removal?.see(listing);
+      // What the snapshot holds of a damaged directory is not known: nothing in it is superfluous (trap 12).
+      if (isWhole && extras.length > 0) await this.#remove(directory, { listing, numbers: extras });
     }
     directory.walked = true;
     directory.listing = undefined;
     if (directory.state === 'ready' && directory.parent !== undefined) this.#window.walked.push(directory);
   }
 
+  /** The rows of one part of a directory; false where one of them is damaged. */
+  async #leaf(
+    directory: WalkDirectory,
+    rows: { readonly bytes: Buffer; readonly firstRow: number; readonly rowCount: number },
+    at: { readonly depth: number; readonly treeId: TreeId; readonly cursor: ListingCursor | undefined },
+  ): Promise<boolean> {
+    const { bytes } = rows;
+    const place = this.#takesPlain(directory) ? { directory: directory.target, leaf: bytes } : undefined;
+    let isWhole = true;
+    let start = rows.firstRow;
+    for (let number = 0; number < rows.rowCount; number++) {
+      const end = start + rowLengthAt(bytes, start);
+      const found = at.cursor?.find(bytes, start) ?? -1;
+      if (place !== undefined && this.#window.addPlain(place, start)) this.#startThreads();
+      else if (found < 0 || !this.#isUntouched(directory, bytes, { start, number: found })) {
+        const row = bytes.subarray(start, end);
+        const node = this.#decode(directory, row);
+        if (node === undefined) isWhole = false;
+        else if (!this.#isPrompt(directory, row, node)) await this.#entry(directory, row, { ...at, node });
+      }
+      start = end;
+      if (this.#window.full) await this.#swap();
+      if (!this.#context.fresh) await this.#context.breathe();
+    }
+    return isWhole;
+  }
+
+  async #remove(
+    directory: WalkDirectory,
+    extras: { readonly listing: Listing; readonly numbers: number[] },
+  ): Promise<void> {
+    if (this.#context.parts.dryRun) await this.#parts.removal?.remove(directory, extras.listing, extras.numbers);
+    else {
+      this.#window.removals.push({ directory, ...extras });
+      if (this.#window.full) await this.#swap();
+    }
+  }
+
+  /** True for a file, or anything else that is no directory, which is as the snapshot has it: nothing has to be decided. */
+  #isUntouched(
+    directory: WalkDirectory,
+    bytes: Buffer,
+    at: { readonly start: number; readonly number: number },
+  ): boolean {
+    const { start, number } = at;
+    if (!this.#passesUntouched || directory.hasSideNames || hasExtensions(bytes, start)) return false;
+    const stat = start + ROW_STAT_OFFSET;
+    const type = readMode(bytes, stat) & S_IFMT;
+    // Of a file with more names its group has to hear.
+    if (type === S_IFDIR || readLinks(bytes, stat) > 1) return false;
+    if (!isUntouched(this.#context, directory, { bytes, at: start, number })) return false;
+    this.#context.skipped(type === S_IFREG ? readSize(bytes, stat) : 0);
+    if (this.#context.progressDue) {
+      this.#context.progress({ directory: directory.target, name: nameOfRowAt(bytes, start) });
+    }
+    return true;
+  }
+
   /** True where nothing can be in the way of a new file: what is left to decide about it stands in its row. */
   #takesPlain(directory: WalkDirectory): boolean {
     const { dryRun, policy } = this.#context.parts;
-    if (this.#filters || dryRun || isCareful(policy) || directory.parent === undefined) return false;
-    return this.#tree.ensure(directory) && directory.created && directory.listing === undefined;
+    if (this.#judge.filters || dryRun || isCareful(policy) || directory.parent === undefined) return false;
+    return this.#parts.tree.ensure(directory) && directory.created && directory.listing === undefined;
   }
 
   /** Handles a row that needs no waiting: true when that is done. */
-  #isPrompt(directory: WalkDirectory, row: Buffer): boolean {
-    if ((readMode(row, ROW_STAT_OFFSET) & S_IFMT) === 0o040000) return false;
-    const node = this.#decode(directory, row);
-    if (node === undefined) return true;
+  #isPrompt(directory: WalkDirectory, row: Buffer, node: Node): boolean {
+    if (node.type === 'dir' || node.content.kind === 'indirect') return false;
     const beside = node.type === 'file' ? namesBeside(directory, node.name) : [];
-    if (node.content.kind === 'indirect' || (beside.length > 0 && !isDatabase(node))) return false;
-    this.#leafEntry(directory, row, { node, sideFiles: beside });
+    if (beside.length > 0 && !isDatabase(node)) return false;
+    if (this.#parts.removal !== undefined && this.#directoryInPlaceOf(directory, node) !== undefined) return false;
+    this.#leafEntry(directory, row, { node, sideFiles: beside, cleared: false });
     return true;
+  }
+
+  /** Number in the listing of a directory that lies where this entry belongs. */
+  #directoryInPlaceOf(directory: WalkDirectory, node: Node): number | undefined {
+    const existing = findExisting(directory, node.name);
+    if (existing === undefined) return undefined;
+    return (readMode(existing.stats, existing.at) & S_IFMT) === S_IFDIR ? existing.number : undefined;
   }
 
   #decode(directory: WalkDirectory, row: Buffer): Node | undefined {
@@ -157,21 +218,32 @@ export class Walk {
   async #entry(
     directory: WalkDirectory,
     row: Buffer,
-    at: { readonly depth: number; readonly treeId: TreeId | undefined },
+    at: { readonly depth: number; readonly treeId: TreeId | undefined; readonly node: Node },
   ): Promise<void> {
-    const node = this.#decode(directory, row);
-    if (node === undefined) return;
+    const { node } = at;
     if (node.content.kind === 'tree') {
-      const included = this.#accepts(directory, node);
+      const included = this.#judge.accepts(directory, node);
       if (included === 'out') return;
       const below = this.enter(directory, node, included === 'in');
-      if (included === 'in' && !this.#tree.ensure(below)) return;
+      if (included === 'in' && !this.#parts.tree.ensure(below)) return;
       await this.tree(below, node.content.treeId, at.depth + 1);
       return;
     }
+    const cleared = await this.#clear(directory, node);
     const sideFiles = await this.#foreignSideFiles(directory, node, at.treeId);
-    if (node.content.kind === 'indirect') await this.#longFile(directory, row, { node, sideFiles });
-    else this.#leafEntry(directory, row, { node, sideFiles });
+    const wanted = { node, sideFiles, cleared };
+    if (node.content.kind === 'indirect') await this.#longFile(directory, row, wanted);
+    else this.#leafEntry(directory, row, wanted);
+  }
+
+  /** Takes a directory away that lies where this entry belongs, if that was asked for; true where it is gone. */
+  async #clear(directory: WalkDirectory, node: Node): Promise<boolean> {
+    const { removal } = this.#parts;
+    const { listing } = directory;
+    if (removal === undefined || listing === undefined || !removal.covers(directory)) return false;
+    if (this.#judge.accepts(directory, node) !== 'in' || this.#context.parts.policy === 'never') return false;
+    const number = this.#directoryInPlaceOf(directory, node);
+    return number !== undefined && removal.clear(directory, listing, number);
   }
 
   /** Logs in the target that would be played into this file and that the snapshot does not hold. */
@@ -182,94 +254,35 @@ export class Walk {
     for (const name of beside) {
       const { blobs } = this.#context.parts.repository;
       const own = treeId === undefined ? undefined : await findRow(blobs, treeId, name);
-      if (own === undefined || this.#accepts(directory, own) === 'out') foreign.push(name);
+      if (own === undefined || this.#judge.accepts(directory, own) === 'out') foreign.push(name);
     }
     return foreign.some((name) => isLog(this.#context, directory, name)) ? foreign : [];
   }
 
   /** One entry that is not a directory, whatever it is. */
   async single(directory: WalkDirectory, row: Buffer): Promise<void> {
-    if (!this.#isPrompt(directory, row)) await this.#entry(directory, row, { depth: 0, treeId: undefined });
+    const node = this.#decode(directory, row);
+    if (node === undefined || this.#isPrompt(directory, row, node)) return;
+    await this.#entry(directory, row, { depth: 0, treeId: undefined, node });
   }
 
-  /** `below`: not itself, but something in it may be wanted. */
-  #accepts(directory: WalkDirectory, node: Node): 'in' | 'out' | 'below' {
-    if (!this.#filters) return 'in';
-    const { include, exclude, leftOut } = this.#options;
-    const path = childPath(directory.path, node.name);
-    const isDirectory = node.type === 'dir';
-    if (exclude.matches(path, isDirectory) || leftOut.has(path.toString('latin1'))) return 'out';
-    if (directory.included || include.isEmpty || include.matches(path, isDirectory)) return 'in';
-    return isDirectory ? 'below' : 'out';
-  }
-
-  /** Decides about an entry that is not a directory; undefined where nothing is left to do. */
-  #consider(
-    directory: WalkDirectory,
-    row: Buffer,
-    wanted: Wanted,
-  ):
-    | { readonly decision: Decision; readonly existing: ExistingEntry | undefined; group: LinkGroup | undefined }
-    | undefined {
-    const { node, sideFiles } = wanted;
-    if (this.#accepts(directory, node) !== 'in' || !this.#tree.ensure(directory)) return undefined;
-    const entry = { directory: directory.target, name: node.name, during: 'write' };
-    if (directory.parent === undefined && node.name.equals(JOURNAL_NAME)) {
-      this.#context.problem(entry, 'RESERVED_NAME', 'This name is needed for the journal of the restore: left out');
+  /** What is left to do here about an entry that is not a directory; undefined for nothing. */
+  #consider(directory: WalkDirectory, row: Buffer, wanted: Wanted): (Verdict & { readonly kind: 'act' }) | undefined {
+    const verdict = this.#judge.consider(directory, row, wanted);
+    if (verdict === undefined) return undefined;
+    const { existing } = verdict;
+    if (verdict.kind === 'link') {
+      const { node, sideFiles } = wanted;
+      this.#window.links.push({ group: verdict.group, directory, row, node, existing, sideFiles });
       return undefined;
     }
-    const { policy, journal } = this.#context.parts;
-    const existing = findExisting(directory, node.name);
-    const earlier = node.links > 1 ? this.#groups.find(directory.device, node) : undefined;
-    const known =
-      existing !== undefined &&
-      (journal.knows(this.#digest(directory, row, existing)) || this.#isOrigin(row, existing));
-    const hasSideFiles = existing !== undefined && sideFiles.length > 0;
-    const decision = decide({ policy, node, existing, known, hasSideFiles });
-    if (decision === 'blocked') {
-      this.#context.problem(entry, 'EISDIR', `A directory lies where a ${node.type} belongs: it was left as it is`);
-      return undefined;
-    }
-    if (earlier !== undefined && !(decision === 'skip' && policy !== 'if-changed')) {
-      this.#window.links.push({ group: earlier, directory, row, node, existing, sideFiles });
-      return undefined;
-    }
-    if (this.#context.parts.dryRun) {
-      this.#count(node, decision);
-      return undefined;
-    }
-    const group =
-      node.links > 1 && earlier === undefined && !(decision === 'skip' && !known)
-        ? this.#groups.begin(directory.device, node, { directory: directory.target, row })
-        : undefined;
-    if (decision !== 'skip') return { decision, existing, group };
-    if (group !== undefined) group.state = 'done';
-    this.#context.skipped(node.type === 'file' ? node.size : 0);
-    this.#context.progress({ directory: directory.target, name: node.name });
+    if (!isSwap(wanted, existing)) return verdict;
+    this.#parts.swaps.add({
+      directory,
+      file: this.#plannedFile(directory, row, { ...wanted, ...verdict }),
+      ...verdict,
+    });
     return undefined;
-  }
-
-  #digest(directory: WalkDirectory, row: Buffer, existing: ExistingEntry): Buffer {
-    const directoryKey = directory.target.key;
-    return this.#context.digester.digest({ directoryKey, row, stat: existing.stats, at: existing.at });
-  }
-
-  /** True for the very file that the snapshot was taken from, unchanged since. */
-  #isOrigin(row: Buffer, existing: ExistingEntry): boolean {
-    const { policy, verify } = this.#context.parts;
-    return policy === 'if-changed' && !verify && sameState(row, ROW_STAT_OFFSET, existing.stats, existing.at);
-  }
-
-  #count(node: Node, decision: Decision): void {
-    const { counters } = this.#context;
-    const bytes = node.type === 'file' ? node.size : 0;
-    if (decision === 'skip') this.#context.skipped(bytes);
-    else if (decision === 'compare') counters.filesToCompare++;
-    else {
-      if (decision === 'create') counters.filesToCreate++;
-      else counters.filesToReplace++;
-      counters.bytesToWrite += bytes;
-    }
   }
 
   #leafEntry(directory: WalkDirectory, row: Buffer, wanted: Wanted): void {
@@ -278,7 +291,7 @@ export class Walk {
     if (found === undefined) return;
     const { decision, existing, group } = found;
     if (node.type !== 'file') {
-      const done = this.#executor.others.restore(directory, row, { node, decision, existing });
+      const done = this.#parts.executor.others.restore(directory, row, { node, decision, existing });
       if (group !== undefined) group.state = done ? 'done' : 'failed';
       return;
     }
@@ -303,7 +316,11 @@ export class Walk {
   ): PlannedFile {
     const { sideFiles } = found;
     const careful = isCareful(this.#context.parts.policy);
-    const place = { directory: directory.target, row: this.#filters ? Buffer.from(row) : row, group: found.group };
+    const place = {
+      directory: directory.target,
+      row: this.#judge.filters ? Buffer.from(row) : row,
+      group: found.group,
+    };
     return plannedFile(place, found.node, { replaces: found.decision !== 'create' || careful, sideFiles });
   }
 
@@ -333,7 +350,7 @@ export class Walk {
     } catch (error) {
       if (!isDamage(error)) throw error;
       const message = `Left out: ${error.message}`;
-      this.#executor.fail(file, { during: 'read', code: 'OBJECT_CORRUPT', message });
+      this.#parts.executor.fail(file, { during: 'read', code: 'OBJECT_CORRUPT', message });
     }
   }
 
@@ -348,7 +365,7 @@ export class Walk {
     const window = this.#window;
     this.#window = new Window(this.#context.parts.repository.index, window);
     if (this.#context.parts.dryRun) return;
-    this.#executing = this.#executor.execute(window).catch((error: unknown) => {
+    this.#executing = this.#parts.executor.execute(window).catch((error: unknown) => {
       this.#failure = { error };
     });
   }
@@ -375,8 +392,4 @@ export class Walk {
 /** Where existing files decide by their presence or age, a half-written one must never carry the name. */
 function isCareful(policy: OverwritePolicy): boolean {
   return policy === 'never' || policy === 'if-newer';
-}
-
-function childPath(path: Buffer, name: Buffer): Buffer {
-  return path.length === 1 ? Buffer.concat([SLASH, name]) : Buffer.concat([path, SLASH, name]);
 }

@@ -13,7 +13,7 @@ import {
 import { FileSystemError } from '../../filesystem/types.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
 import type { PlannedBatch } from '../../repository/read-plan.ts';
-import { Comparer } from './comparer.ts';
+import { Comparer, type Comparison } from './comparer.ts';
 import type { RestoreContext } from './context.ts';
 import { HandleCounter } from './handle-counter.ts';
 import { LargeFiles } from './large-files.ts';
@@ -23,6 +23,7 @@ import { OtherEntries } from './other-entries.ts';
 import { OutgoingTask } from './outgoing-task.ts';
 import { isRow } from './plain-files.ts';
 import type { PlannedFile } from './planned-file.ts';
+import type { Removal } from './removal.ts';
 import { Reuser } from './reuser.ts';
 import { Salvage } from './salvage.ts';
 import { removeSideFiles } from './side-files.ts';
@@ -33,6 +34,7 @@ import { type MissingSlice, planContent, Window } from './window.ts';
 export class WindowExecutor {
   readonly #context: RestoreContext;
   readonly #tree: TargetTree;
+  readonly #removal: Removal | undefined;
   readonly #large: LargeFiles;
   readonly #links: LinkMaker;
   readonly #comparer: Comparer;
@@ -44,9 +46,10 @@ export class WindowExecutor {
   /** Written in this window, to be read back. */
   #written: PlannedFile[] = [];
 
-  constructor(context: RestoreContext, tree: TargetTree) {
+  constructor(context: RestoreContext, tree: TargetTree, removal: Removal | undefined) {
     this.#context = context;
     this.#tree = tree;
+    this.#removal = removal;
     this.others = new OtherEntries(context);
     this.#large = new LargeFiles(context, this.others);
     this.#links = new LinkMaker(context, this.others);
@@ -69,6 +72,9 @@ export class WindowExecutor {
     for (const file of retries) await this.#plan(again, file);
     if (retries.length > 0) await this.#write(again);
     await this.#readBack();
+    for (const { directory, listing, numbers } of window.removals) {
+      await this.#removal?.remove(directory, listing, numbers);
+    }
     for (const directory of [...window.walked, ...directories]) {
       this.#tree.finish(directory);
       if (!this.#context.fresh) await this.#context.breathe();
@@ -79,13 +85,7 @@ export class WindowExecutor {
   async #compareExisting(window: Window): Promise<void> {
     if (window.compares.length === 0) return;
     const outcome = await this.#comparer.compare(window.compares, true);
-    for (const { file, digest } of outcome.equal) {
-      file.state = 'finished';
-      if (file.group !== undefined) file.group.state = 'done';
-      this.#context.parts.journal.add(digest);
-      this.#context.skipped(file.size);
-      this.#context.progress(file);
-    }
+    this.#settleEqual(outcome.equal);
     for (const file of outcome.different) {
       if (file.size >= REUSE_FILE_BYTES_MIN) window.reuses.push(file);
       else await this.#plan(window, file);
@@ -98,6 +98,16 @@ export class WindowExecutor {
       const lacking = new Window(this.#context.parts.repository.index, window);
       first += await this.#reuser.build(window.reuses, first, lacking);
       await this.#write(lacking);
+    }
+  }
+
+  #settleEqual(equal: Comparison['equal']): void {
+    for (const { file, digest } of equal) {
+      file.state = 'finished';
+      if (file.group !== undefined) file.group.state = 'done';
+      this.#context.parts.journal.add(digest);
+      this.#context.skipped(file.size);
+      this.#context.progress(file);
     }
   }
 
@@ -213,7 +223,8 @@ export class WindowExecutor {
   }
 
   #addFile(task: OutgoingTask, file: PlannedFile, wishes: number[]): boolean {
-    if (file.planned && file.large === undefined && file.slicesDone === 0 && wishes.length === file.slices) {
+    const isWhole = file.planned && file.large === undefined && file.slicesDone === 0 && wishes.length === file.slices;
+    if (isWhole && !file.image) {
       const directory = this.#directory(task, file);
       if (directory !== undefined) task.addWhole(file, directory, wishes);
       return directory !== undefined;
@@ -360,6 +371,10 @@ export class WindowExecutor {
 
   #finishIfComplete(file: PlannedFile): void {
     if (file.state !== 'open' || !file.planned || file.slicesDone < file.slices) return;
+    if (file.image) {
+      file.state = 'written';
+      return;
+    }
     const digest = this.#attempt(file, 'finish', () => {
       removeSideFiles(this.#context, file);
       return this.#large.finish(file);
@@ -367,21 +382,21 @@ export class WindowExecutor {
     if (digest !== undefined) this.#finished(file, digest, 0);
   }
 
-  #finished(file: PlannedFile, digests: Uint8Array, at: number): void {
+  #finished(file: PlannedFile, digests: Uint8Array | undefined, at: number): void {
     const { counters, parts } = this.#context;
     file.state = 'finished';
     if (file.group !== undefined) file.group.state = 'done';
     counters.filesRestored++;
     counters.bytesRestored += file.size;
     counters.bytesReused += file.bytesReused;
-    this.#context.guard(parts.directories.root, () => parts.journal.add(digests, at));
-    if (parts.verify) this.#written.push(file);
+    if (digests !== undefined) this.#context.guard(parts.directories.root, () => parts.journal.add(digests, at));
+    if (parts.verify && digests !== undefined) this.#written.push(file);
     this.#context.progress(file);
   }
 
   /** Gives one file up: what there is of it goes. */
   fail(file: PlannedFile, why: { readonly during: string; readonly code: string; readonly message: string }): void {
-    if (file.state !== 'open') return;
+    if (file.state !== 'open' && file.state !== 'written') return;
     file.state = 'failed';
     if (file.group !== undefined) file.group.state = 'failed';
     this.#large.discard(file);
@@ -396,6 +411,37 @@ export class WindowExecutor {
     for (const file of different) {
       const message = 'Read back, it is not what was written: the target does not keep data';
       this.#context.problem({ ...file, during: 'verify' }, 'VERIFY_FAILED', message);
+    }
+  }
+
+  /** Holds one existing file against the snapshot; one that is equal gets the snapshot's metadata. */
+  async isEqual(file: PlannedFile): Promise<boolean> {
+    const { equal } = await this.#comparer.compare([file], true);
+    this.#settleEqual(equal);
+    return equal.length > 0;
+  }
+
+  /** Writes a database beside its place; answers its path, or undefined where that failed, which was told. */
+  async writeImage(file: PlannedFile): Promise<Buffer | undefined> {
+    const window = new Window(this.#context.parts.repository.index, undefined);
+    await this.#plan(window, file);
+    await this.#write(window);
+    return file.state === 'written' ? this.#large.imagePath(file) : undefined;
+  }
+
+  /** Gives an image its metadata. Throws FileSystemError. */
+  dressImage(file: PlannedFile): void {
+    this.#large.dress(file);
+    this.#large.unpin(file);
+    this.#large.imagePath(file);
+  }
+
+  /** An image is in its place; `isItself` where it is the very file that was written here. Throws FileSystemError. */
+  finishImage(file: PlannedFile, isItself: boolean): void {
+    if (isItself) this.#finished(file, this.#large.finishImage(file), 0);
+    else {
+      this.#large.finishWritten(file);
+      this.#finished(file, undefined, 0);
     }
   }
 

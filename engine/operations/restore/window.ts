@@ -8,6 +8,7 @@ import type { BlobId } from '../../base/ids.ts';
 import { BLOB_ID_BYTES, blobIdAt } from '../../base/ids.ts';
 import { WINDOW_FILES_MAX, WINDOW_SLICES_MAX } from '../../base/limits.ts';
 import { readSize } from '../../base/stat.ts';
+import type { Listing } from '../../filesystem/types.ts';
 import { type Content, type ContentEntry, decodeRow, ROW_STAT_OFFSET, singleBlobOffset } from '../../format/row.ts';
 import type { ChunkIndex } from '../../repository/chunk-index.ts';
 import { ReadPlan } from '../../repository/read-plan.ts';
@@ -29,6 +30,14 @@ export interface MissingSlice {
   readonly blobId: BlobId;
 }
 
+/** Entries of a directory that the snapshot does not hold. */
+export interface PendingRemoval {
+  readonly directory: WalkDirectory;
+  readonly listing: Listing;
+  /** In the listing. */
+  readonly numbers: readonly number[];
+}
+
 export class Window {
   readonly #filesMax: number;
   readonly plan: ReadPlan;
@@ -38,6 +47,8 @@ export class Window {
   /** Files that are built from what lies in their places. */
   readonly reuses: PlannedFile[] = [];
   readonly links: PendingLink[] = [];
+  /** What is to be taken away once the files of the window are there. */
+  readonly removals: PendingRemoval[] = [];
   /** Directories whose walk is over, deepest first. */
   readonly walked: WalkDirectory[] = [];
   /** Slices that no pack is known to hold. */
@@ -58,7 +69,7 @@ export class Window {
   }
 
   get full(): boolean {
-    const entries = this.#files + this.links.length + this.walked.length;
+    const entries = this.#files + this.links.length + this.walked.length + this.removals.length;
     return entries >= this.#filesMax || this.plan.count + this.missing.length >= WINDOW_SLICES_MAX;
   }
 

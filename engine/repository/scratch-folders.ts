@@ -3,8 +3,8 @@
 import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EngineError, errnoCode } from '../../base/errors.ts';
-import { makeDirectories } from '../../base/make-directories.ts';
+import { EngineError, errnoCode } from '../base/errors.ts';
+import { makeDirectories } from '../base/make-directories.ts';
 
 /** A folder of another machine, or container, that shares the cache is left alone for this long. */
 const ABANDONED_MS_MIN = 2 * 24 * 3600_000;

@@ -1,0 +1,103 @@
+/**
+ * Databases that lie where a database belongs, or what is left of one. They are replaced last, when all files are there: a
+ * row without its file is a broken book, a file without its row is found by the next scan. The image is written beside
+ * the old one, checked, and put in its place with all that belongs to it (databases/sqlite-swap.ts).
+ */
+
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isEngineError, throwIfAborted } from '../../base/errors.ts';
+import { describeHolders } from '../../databases/open-holders.ts';
+import { createSqliteSwapper, type SqliteSwapper } from '../../databases/sqlite-swap.ts';
+import { FileSystemError } from '../../filesystem/types.ts';
+import { makeScratchFolder } from '../../repository/scratch-folders.ts';
+import type { RestoreContext } from './context.ts';
+import type { Decision } from './decisions.ts';
+import type { PlannedFile } from './planned-file.ts';
+import type { TargetTree } from './target-tree.ts';
+import type { WalkDirectory } from './walk-directory.ts';
+import type { WindowExecutor } from './window-executor.ts';
+
+export interface PendingSwap {
+  readonly directory: WalkDirectory;
+  readonly file: PlannedFile;
+  readonly decision: Decision;
+}
+
+export interface SwapOptions {
+  /** Replace what a program holds. */
+  readonly force: boolean;
+}
+
+export class DatabaseSwaps {
+  readonly #context: RestoreContext;
+  readonly #options: SwapOptions;
+  /** No more than the snapshot has databases. */
+  readonly #pending: PendingSwap[] = [];
+
+  constructor(context: RestoreContext, options: SwapOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  add(swap: PendingSwap): void {
+    // Its row is a view of a part of a tree, which nobody else keeps for so long.
+    const file = { ...swap.file, row: Buffer.from(swap.file.row), name: Buffer.from(swap.file.name), image: true };
+    this.#pending.push({ directory: swap.directory, decision: swap.decision, file });
+  }
+
+  /** Carries all of them out; false where there are none. A database that cannot be replaced is a problem, and stays as it was. */
+  async execute(parts: { readonly executor: WindowExecutor; readonly tree: TargetTree }): Promise<boolean> {
+    if (this.#pending.length === 0) return false;
+    const { repository, signal } = this.#context.parts;
+    const scratchDirectory = makeScratchFolder(join(repository.cacheDirectory, 'scratch'));
+    const swapper = createSqliteSwapper({ scratchDirectory, ...(signal === undefined ? {} : { signal }) });
+    try {
+      for (const swap of this.#pending) {
+        throwIfAborted(signal);
+        if (swap.decision === 'compare' && (await parts.executor.isEqual(swap.file))) continue;
+        await this.#replace(swap, parts.executor, swapper);
+        parts.tree.finish(swap.directory);
+      }
+      return true;
+    } finally {
+      await swapper.close();
+      rmSync(scratchDirectory, { recursive: true, force: true });
+    }
+  }
+
+  async #replace(swap: PendingSwap, executor: WindowExecutor, swapper: SqliteSwapper): Promise<void> {
+    const { file } = swap;
+    const image = await executor.writeImage(file);
+    if (image === undefined) return;
+    const { directories, monitor } = this.#context.parts;
+    const target = directories.path(file.directory, file.name);
+    try {
+      await swapper.check(image);
+      executor.dressImage(file);
+      this.#context.changing(file.directory);
+      const outcome = await swapper.swap({ image, target, force: this.#options.force });
+      // What was written into the old file has its inode, and a header of its own: content decides the next time.
+      executor.finishImage(file, outcome.method !== 'written');
+      for (const moved of outcome.moved) {
+        monitor?.note?.(
+          `${moved.toString('utf8')} lay beside the database that was replaced, and is not part of the new one`,
+        );
+      }
+      if (outcome.holders.length > 0) {
+        const path = target.toString('utf8');
+        monitor?.note?.(`${path} was replaced beneath ${describeHolders(outcome.holders)}: start that again`);
+      }
+    } catch (error) {
+      if (isEngineError(error, 'DATABASE_FAILED')) {
+        executor.fail(file, { during: 'swap', code: error.code, message: error.message });
+      } else if (error instanceof FileSystemError) {
+        executor.fail(file, {
+          during: 'swap',
+          code: error.code,
+          message: `Cannot put the database in its place: ${error.code}`,
+        });
+      } else throw error;
+    }
+  }
+}

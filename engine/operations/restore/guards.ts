@@ -1,0 +1,31 @@
+/** What of a plan is refused, unless somebody says that it is meant: decided from facts alone. */
+
+import { describeHolders, type Holder } from '../../databases/open-holders.ts';
+import type { RestorePlan } from './options.ts';
+
+/** True where carrying the plan out may change anything. */
+export function hasWork(plan: RestorePlan): boolean {
+  const work =
+    plan.filesToCreate +
+    plan.filesToReplace +
+    plan.filesToCompare +
+    plan.filesToDelete +
+    plan.directoriesToDelete +
+    plan.directoriesToMend +
+    plan.directoriesToMake;
+  return work > 0;
+}
+
+/** True where more than half of the files that are there would be removed. */
+export function needsForce(plan: RestorePlan): boolean {
+  return plan.filesToDelete * 2 > plan.filesPresent;
+}
+
+/** Why a restore is refused whose databases somebody uses. */
+export function refusalOf(holders: readonly Holder[]): string {
+  const path = holders[0]?.path.toString('utf8') ?? '';
+  return (
+    `${path} is in use by ${describeHolders(holders)}: nothing was changed. A program whose database is replaced while it ` +
+    'runs fails, or goes on with the old one. Stop it and try again, leave databases out with --no-databases, or use --force'
+  );
+}

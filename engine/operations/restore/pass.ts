@@ -1,0 +1,247 @@
+/** One pass over all that is to be restored: a dry one, which plans, or the one that does it. */
+
+import { createHash } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { throwIfAborted } from '../../base/errors.ts';
+import { OPEN_DIRECTORIES_MAX, WORKERS_DEFAULT_MAX, WORKERS_MAX } from '../../base/limits.ts';
+import type { Monitor } from '../../base/monitor.ts';
+import type { Time } from '../../base/stat.ts';
+import { type FileSystem, FileSystemError } from '../../filesystem/types.ts';
+import { rulesSince } from '../../repository/change-rules.ts';
+import type { Repository } from '../../repository/repository.ts';
+import type { Snapshot } from '../../repository/snapshots.ts';
+import { RestoreContext } from './context.ts';
+import { DatabaseSwaps } from './database-swaps.ts';
+import type { EntryFilters } from './entry-judge.ts';
+import { Journal } from './journal.ts';
+import { subjectOf } from './journal-format.ts';
+import type { OverwritePolicy, RestoreOptions } from './options.ts';
+import { ProblemLog } from './problem-log.ts';
+import { Removal, type RemovalRules } from './removal.ts';
+import { DirectoryTable } from './target-directories.ts';
+import { TargetTree } from './target-tree.ts';
+import { type Located, type OpenTarget, openTarget, refuseUnlessEmpty } from './targets.ts';
+import { TaskPool } from './task-pool.ts';
+import { Walk } from './walk.ts';
+import type { WalkDirectory } from './walk-directory.ts';
+import { Window } from './window.ts';
+import { WindowExecutor } from './window-executor.ts';
+
+/** What is to be restored, and how: the same for every pass. */
+export interface RestoreRequest {
+  readonly repository: Repository;
+  readonly fileSystem: FileSystem;
+  readonly options: RestoreOptions;
+  readonly snapshot: Snapshot;
+  readonly places: readonly Located[];
+  readonly filters: EntryFilters;
+  readonly policy: OverwritePolicy;
+  /** Undefined where nothing is removed. */
+  readonly removal: Omit<RemovalRules, 'plannedAt'> | undefined;
+}
+
+export interface PassOptions {
+  readonly dryRun: boolean;
+  /** Since when the plan holds that this pass carries out. */
+  readonly plannedAt?: Time | undefined;
+  readonly monitor: Monitor | undefined;
+  readonly onPlanned?: RestoreOptions['onPlanned'];
+}
+
+interface OpenPlace {
+  readonly located: Located;
+  readonly target: OpenTarget;
+  readonly root: WalkDirectory;
+}
+
+/** Throws TARGET_NOT_EMPTY, TARGET_FAILED, INTERRUPTED, STORAGE_FAILED; all else is in the context that comes back. */
+export async function runPass(request: RestoreRequest, options: PassOptions): Promise<RestoreContext> {
+  const { fileSystem } = request;
+  const directories = new DirectoryTable(fileSystem, OPEN_DIRECTORIES_MAX);
+  try {
+    const subjectHash = subjectHashOf(request);
+    const places = openPlaces(request, { directories, subjectHash, dryRun: options.dryRun });
+    const context = prepare(request, options, { directories, places, subjectHash });
+    try {
+      await carryOut(context, request, { places, plannedAt: options.plannedAt });
+      return context;
+    } finally {
+      await context.parts.pool.close();
+      context.parts.journal.close();
+    }
+  } finally {
+    directories.closeAll();
+  }
+}
+
+/** What of which snapshot is restored; with several places, or one at its origin, also where to. */
+function subjectHashOf(request: RestoreRequest): Buffer {
+  const { repository, snapshot, places } = request;
+  const [first] = places;
+  const path = first === undefined || first.subject.isRoot ? undefined : first.subject.path;
+  const own = subjectOf(repository.config.id, snapshot.id, path);
+  if (places.length === 1) return own;
+  const hash = createHash('sha256').update(own);
+  for (const { subject, target } of places) hash.update(subject.path).update('\0').update(target).update('\0');
+  return hash.digest();
+}
+
+function openPlaces(
+  request: RestoreRequest,
+  how: { readonly directories: DirectoryTable; readonly subjectHash: Buffer; readonly dryRun: boolean },
+): OpenPlace[] {
+  const { fileSystem, options } = request;
+  const isOpen = options.overwrite === undefined && options.inPlace !== true;
+  return request.places.map((located) => {
+    const target = openTarget(fileSystem, located.target, how.dryRun);
+    const directory = how.directories.addRoot(target);
+    if (isOpen) refuseUnlessEmpty(fileSystem, target, { subject: located.subject, subjectHash: how.subjectHash });
+    const { subject } = located;
+    const { include } = request.filters;
+    const isTree = subject.content.type === 'tree';
+    const isFolder = isTree && !subject.isRoot;
+    const root: WalkDirectory = {
+      parent: undefined,
+      target: directory,
+      // A folder's own metadata go to itself, or to a target that was made for it.
+      node: isFolder && (target.made || located.isItself) ? subject.node : undefined,
+      path: isTree ? subject.path : subject.parentPath,
+      device: subject.device,
+      included: include.isEmpty || (!subject.isRoot && include.matches(subject.path, isTree)),
+      state: 'waiting',
+      created: target.made,
+      known: false,
+      widened: false,
+      listing: undefined,
+      hasSideNames: false,
+      walked: false,
+    };
+    return { located, target, root };
+  });
+}
+
+function prepare(
+  request: RestoreRequest,
+  pass: PassOptions,
+  found: { readonly directories: DirectoryTable; readonly places: readonly OpenPlace[]; readonly subjectHash: Buffer },
+): RestoreContext {
+  const { repository, fileSystem, options, snapshot, policy } = request;
+  const { directories, places, subjectHash } = found;
+  const place = createHash('sha256').update(repository.config.id);
+  for (const { target } of places) place.update(target.path);
+  const journal = new Journal({
+    fileSystem,
+    root: places[0]?.target.handle,
+    subject: subjectHash,
+    memory: join(repository.cacheDirectory, 'restored', place.digest('hex')),
+    trustMemory: policy === 'if-changed',
+    trustNothing: options.verify === true,
+  });
+  for (const limit of fileSystem.limits) pass.monitor?.note?.(`On this system ${limit}`);
+  if (journal.resumed) pass.monitor?.note?.('Going on with a restore that was interrupted');
+  const cores = Math.min(availableParallelism(), WORKERS_DEFAULT_MAX);
+  const workers = Math.max(1, Math.min(options.workers ?? cores, WORKERS_MAX));
+  const context = new RestoreContext({
+    repository,
+    fileSystem,
+    directories,
+    journal,
+    problems: new ProblemLog(pass.monitor),
+    pool: new TaskPool({ repository, fileSystem, workers, token: journal.token }),
+    policy,
+    dryRun: pass.dryRun,
+    verify: options.verify === true,
+    monitor: pass.monitor,
+    signal: options.signal,
+    rules: rulesSince(snapshot.startedNs, { ignoreInode: false, ignoreCtime: false }),
+    onPlanned: pass.onPlanned,
+  });
+  if (options.include === undefined && options.exclude === undefined) countTotals(context, places);
+  return context;
+}
+
+function countTotals(context: RestoreContext, places: readonly OpenPlace[]): void {
+  let files = 0;
+  let bytes = 0;
+  for (const { located } of places) {
+    const { content } = located.subject;
+    if (content.type === 'entry') {
+      files++;
+      bytes += content.node.size;
+    } else if (content.filesBelow === undefined || content.bytesBelow === undefined) return;
+    else {
+      files += content.filesBelow;
+      bytes += content.bytesBelow;
+    }
+  }
+  context.counters.filesTotal = files;
+  context.counters.bytesTotal = bytes;
+}
+
+async function carryOut(
+  context: RestoreContext,
+  request: RestoreRequest,
+  how: { readonly places: readonly OpenPlace[]; readonly plannedAt: Time | undefined },
+): Promise<void> {
+  const { signal, pool, repository } = context.parts;
+  const { options, snapshot, filters } = request;
+  const tree = new TargetTree(context);
+  const removal =
+    request.removal === undefined ? undefined : new Removal(context, { ...request.removal, plannedAt: how.plannedAt });
+  const executor = new WindowExecutor(context, tree, removal);
+  const swaps = new DatabaseSwaps(context, { force: options.force === true });
+  const walk = new Walk(context, { tree, executor, swaps, removal }, { ...filters, snapshot });
+  const cancel = (): void => pool.cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    throwIfAborted(signal);
+    for (const { located, root } of how.places) {
+      tree.enterRoot(root);
+      const { content } = located.subject;
+      if (content.type === 'tree') await walk.tree(root, content.treeId);
+      else await walk.single(root, content.row);
+    }
+    await walk.finish();
+    if (context.parts.dryRun) return;
+    if (await swaps.execute({ executor, tree })) {
+      // Further names of a database wait for it.
+      await executor.execute(new Window(repository.index, undefined));
+    }
+    await finish(context, tree, how.places);
+  } catch (error) {
+    pool.cancel();
+    await walk.abandon();
+    executor.discard();
+    flushQuietly(context);
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+}
+
+/** Puts everything on disk; then the journal goes, and last of all the targets get their times, since it lay in one. */
+async function finish(context: RestoreContext, tree: TargetTree, places: readonly OpenPlace[]): Promise<void> {
+  const { journal, directories, pool, fileSystem } = context.parts;
+  const { filesRestored, filesDeleted } = context.counters;
+  const handles = places.map(({ target }) => target.handle).filter((handle) => handle !== undefined);
+  if (filesRestored > 0 || filesDeleted > 0 || journal.begun) {
+    context.guard(directories.root, () => journal.flush());
+    for (const handle of handles) await pool.sync(handle);
+  }
+  context.guard(directories.root, () => journal.finish());
+  for (const { root, target } of places) {
+    tree.finish(root);
+    if (root.created && target.handle !== undefined) fileSystem.syncFileSystem(target.handle);
+  }
+  context.progress(undefined);
+}
+
+/** What is finished shall be known by the next run, whatever ended this one. */
+function flushQuietly(context: RestoreContext): void {
+  try {
+    if (!context.parts.dryRun && context.parts.journal.begun) context.parts.journal.flush();
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error;
+  }
+}

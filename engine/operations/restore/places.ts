@@ -1,0 +1,114 @@
+/** Which parts of a snapshot a restore at their origin brings back, and where to: decided from names alone. */
+
+import { EngineError } from '../../base/errors.ts';
+import { isWithin, ROOT_PATH } from '../../base/paths.ts';
+
+/** What lay below `from` when the snapshot was taken comes back below `to`. Absolute paths. */
+export interface PathMapping {
+  readonly from: Buffer;
+  readonly to: Buffer;
+}
+
+/** One folder, or one entry, and what it becomes. */
+export interface Place {
+  /** Absolute path in the snapshot. */
+  readonly path: Buffer;
+  /** Absolute path on the disk of the same folder or entry. */
+  readonly destination: Buffer;
+  /** Paths below `path` that are places of their own. */
+  readonly except: readonly Buffer[];
+}
+
+export interface PlacesRequest {
+  /** The snapshot's sources. */
+  readonly sources: readonly Buffer[];
+  /** What was asked for; all sources without. */
+  readonly path: Buffer | undefined;
+  readonly mappings: readonly PathMapping[];
+  /** What no mapping covers goes to where it came from; else each place needs a mapping. */
+  readonly inPlace: boolean;
+}
+
+/** INVALID_ARGUMENT for mappings that fit nothing, that are missing, or whose places would lie in one another. */
+export function planPlaces(request: PlacesRequest): Place[] {
+  const mappings = request.mappings.map(({ from, to }) => ({ from: normalized(from), to: normalized(to) }));
+  const wanted = wantedPaths(request.sources.map(normalized), request.path && normalized(request.path));
+  const paths = [...wanted];
+  for (const { from } of mappings) {
+    if (wanted.some((path) => isWithin(path, from))) continue;
+    if (!wanted.some((path) => isWithin(from, path))) {
+      throw new EngineError(
+        'INVALID_ARGUMENT',
+        `Nothing that is to be restored lies below ${from.toString('utf8')}, which --map names`,
+      );
+    }
+    if (!paths.some((path) => path.equals(from))) paths.push(from);
+  }
+  const places = paths.map((path) => ({
+    path,
+    destination: destinationOf(path, mappings, request.inPlace),
+    except: paths.filter((other) => !other.equals(path) && isWithin(other, path)),
+  }));
+  refuseNested(places);
+  return places;
+}
+
+/** The outermost sources below what was asked for; or that itself, where it lies in a source. */
+function wantedPaths(sources: readonly Buffer[], path: Buffer | undefined): Buffer[] {
+  const outer = sources.filter(
+    (source, at) =>
+      !sources.some(
+        (other, otherAt) => at !== otherAt && isWithin(source, other) && (!source.equals(other) || otherAt < at),
+      ),
+  );
+  if (path === undefined) return outer.length === 0 ? [ROOT_PATH] : outer;
+  if (outer.some((source) => isWithin(path, source))) return [path];
+  const below = outer.filter((source) => isWithin(source, path));
+  return below.length === 0 ? [path] : below;
+}
+
+function destinationOf(path: Buffer, mappings: readonly PathMapping[], inPlace: boolean): Buffer {
+  let best: PathMapping | undefined;
+  for (const mapping of mappings) {
+    if (isWithin(path, mapping.from) && (best === undefined || mapping.from.length > best.from.length)) best = mapping;
+  }
+  if (best !== undefined) return rebased(path, best);
+  if (inPlace) return path;
+  const text = path.toString('utf8');
+  throw new EngineError(
+    'INVALID_ARGUMENT',
+    `No --map says where ${text} goes. Add --map ${text}=NEW, or --in-place to put it where it came from`,
+  );
+}
+
+/** `path` with what lies above it replaced. */
+export function rebased(path: Buffer, { from, to }: PathMapping): Buffer {
+  const rest = from.length === 1 ? path : path.subarray(from.length);
+  if (rest.length <= 1) return to;
+  return to.length === 1 ? rest : Buffer.concat([to, rest]);
+}
+
+function refuseNested(places: readonly Place[]): void {
+  for (const one of places) {
+    for (const other of places) {
+      if (one === other || !isWithin(one.destination, other.destination)) continue;
+      const paths = [one, other].map(
+        ({ path, destination }) => `${path.toString('utf8')} at ${destination.toString('utf8')}`,
+      );
+      throw new EngineError('INVALID_ARGUMENT', `Two places would lie in one another: ${paths.join(', ')}`);
+    }
+  }
+}
+
+/** Without doubled slashes, single dots, and a slash at the end. INVALID_ARGUMENT for what is not absolute, or goes up. */
+function normalized(path: Buffer): Buffer {
+  const text = path.toString('latin1');
+  const parts = text.split('/').filter((part) => part !== '' && part !== '.');
+  if (!text.startsWith('/') || parts.includes('..')) {
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      `"${path.toString('utf8')}" has to be an absolute path without ".." in it`,
+    );
+  }
+  return Buffer.from(`/${parts.join('/')}`, 'latin1');
+}
