@@ -383,6 +383,19 @@ test('the account names what was reused, and only then', async (t) => {
   assert.match((await cli.ok(parameters)).stdout, /^ {2}reused {5}12\S* \S+ from files on disk$/m);
 });
 
+test('a restore in place takes from a file what it still holds', async (t) => {
+  const cli = new CliFixture(t);
+  await cli.init();
+  mkdirSync(cli.source);
+  const path = join(cli.source, 'book.m4b');
+  writeFileSync(path, BOOK);
+  await cli.ok(['backup', cli.source]);
+  writeFileSync(path, inserted(BOOK, 0, Buffer.alloc(5)));
+  const summary = await cli.json(['restore', 'latest', '--in-place']);
+  assert.deepEqual([summary.files_restored, summary.bytes_reused], [1, BOOK.length]);
+  assert.ok(readFileSync(path).equals(BOOK));
+});
+
 /** An old file as somebody could have made it of the new one, or the other way round. */
 function derived(bytes: Buffer, random: Random): Buffer {
   let result = bytes;
