@@ -35,6 +35,7 @@ export function printSummaryLine(result: RestoreResult): void {
     directories_deleted: result.directoriesDeleted,
     safety_snapshot_id: result.safetySnapshot,
     bytes_restored: result.bytesRestored,
+    bytes_reused: result.bytesReused,
     bytes_skipped: result.bytesSkipped,
     databases: result.databases.map(jsonDatabase),
     problems: result.problems.map(jsonProblem),
@@ -69,6 +70,7 @@ export function printAccount(result: RestoreResult, verified: boolean): void {
   const proof = verified && result.problemCount === 0 ? ', read back and equal' : '';
   print(`Snapshot ${name} restored to ${where}${proof}.`);
   print(`  restored   ${formatCount(result.filesRestored)} files, ${formatBytes(result.bytesRestored)}`);
+  if (result.bytesReused > 0) print(`  reused     ${formatBytes(result.bytesReused)} from files on disk`);
   if (result.filesSkipped > 0) {
     print(`  left alone ${formatCount(result.filesSkipped)} files, ${formatBytes(result.bytesSkipped)}`);
   }

@@ -254,6 +254,18 @@ export const COMPARE_TASK_FILES_MAX = 1024;
 export const COMPARE_TASK_HANDLES_MAX = 128;
 /** operations/restore/comparer.ts */
 export const COMPARE_TASK_BYTES_MAX = 16 * MIB;
+/** A changed file from this size on is built from what it holds already; a smaller one is one or two reads of the repository. */
+export const REUSE_FILE_BYTES_MIN = 1 * MIB;
+/** Of a file that one task builds, and pieces of it. */
+export const REUSE_TASK_BYTES_MAX = 16 * MIB;
+export const REUSE_TASK_PIECES_MAX = 8192;
+/** How far beyond such a part, on each side, the old file is cut to find pieces that moved; the first chunks are lost to falling into step. */
+export const REUSE_REACH_BYTES = 8 * MIB;
+/** Distances by which pieces moved that are tried before the old file is cut. */
+export const REUSE_DISTANCES_MAX = 4;
+/** Files that were built as far as the old ones went, and wait for the rest: they take room on the target's disk. */
+export const REUSE_WAITING_BYTES_MAX = 1 * GIB;
+export const REUSE_WAITING_FILES_MAX = 1024;
 /** Inodes with several names that are remembered; beyond that, names become files of their own. */
 export const LINK_GROUPS_MAX = 1_000_000;
 /** operations/restore/window-executor.ts */
@@ -328,6 +340,7 @@ function assertLimits(): void {
     ['clocks that are let through cannot make a live lease look dead', 2 * CLOCK_SKEW_MS_MAX < LEASE_STALE_MS],
     ['a lease that is not refreshed at once lives for long', 4 * LEASE_REFRESH_MS < LEASE_STALE_MS],
     ['a small pack is none once it is full', PACK_SMALL_BYTES < PACK_BYTES_TARGET],
+    ['the old file is cut far enough to fall into step', REUSE_REACH_BYTES >= 2 * CHUNK_LARGE_BYTES_MAX],
     ['a batch holds its largest file', BATCH_FILE_BYTES_MAX <= BATCH_BYTES_MAX],
   ];
   for (const [name, holds] of relations) if (!holds) throw new Error(`limits.ts: it does not hold that ${name}`);

@@ -31,6 +31,9 @@ export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 export const POSIX_FADV_DONTNEED = 4;
 export const STATX_BASIC_STATS = 0x7ff;
+export const FICLONE = 0x40049409;
+export const FALLOC_FL_KEEP_SIZE = 1;
+export const FALLOC_FL_PUNCH_HOLE = 2;
 
 const DECLARATIONS = {
   openat: 'int openat(int, void*, int, uint32)',
@@ -51,6 +54,8 @@ const DECLARATIONS = {
   fremovexattr: 'int fremovexattr(int, void*)',
   lremovexattr: 'int lremovexattr(void*, void*)',
   ftruncate: 'int ftruncate64(int, int64)',
+  fallocate: 'int fallocate64(int, int, int64, int64)',
+  ioctl: 'int ioctl(int, uint64, int)',
   mkdirat: 'int mkdirat(int, void*, uint32)',
   symlinkat: 'int symlinkat(void*, int, void*)',
   mknodat: 'int mknodat(int, void*, uint32, uint64)',

@@ -50,6 +50,7 @@ import {
   NEW_FILE_MODE,
   type StatTarget,
 } from './types.ts';
+import { writeZeros } from './zeros.ts';
 
 const NO_ATTRIBUTES: readonly ExtendedAttribute[] = [];
 const SLASH = Buffer.from('/');
@@ -253,6 +254,15 @@ export class PortableFileSystem implements FileSystem {
 
   truncate(file: FileHandle, size: number): void {
     call('truncate', () => ftruncateSync(file.fd, size));
+  }
+
+  /** Node clones by path only, and never into a file that is open. */
+  cloneFile(): boolean {
+    return false;
+  }
+
+  punchHole(file: FileHandle, range: { position: number; length: number }): void {
+    writeZeros(this, file, range);
   }
 
   makeDirectoryAt(directory: DirectoryHandle, name: Buffer): void {

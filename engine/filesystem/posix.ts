@@ -8,6 +8,9 @@ import {
   AT_FDCWD,
   AT_REMOVEDIR,
   AT_SYMLINK_NOFOLLOW,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FICLONE,
   LibC,
   O_CLOEXEC,
   O_CREAT,
@@ -38,6 +41,7 @@ import {
   NEW_FILE_MODE,
   type StatTarget,
 } from './types.ts';
+import { writeZeros } from './zeros.ts';
 
 const DIRENT_BUFFER_BYTES = 128 * 1024;
 const NAME_SCRATCH_BYTES = 8192;
@@ -45,6 +49,7 @@ const NO_ATTRIBUTES: readonly ExtendedAttribute[] = [];
 const EMPTY_NAME = Buffer.from([0]);
 const OWN_NAME = Buffer.of(0x2e);
 const UTIME_OMIT = 0x3ffffffe;
+const HOLES_UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 const ATTRIBUTES_UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM']);
 
 export class PosixFileSystem implements FileSystem {
@@ -311,6 +316,17 @@ export class PosixFileSystem implements FileSystem {
 
   truncate(file: FileHandle, size: number): void {
     this.#must(this.#calls.ftruncate(file.fd, size), 'truncate');
+  }
+
+  cloneFile(from: FileHandle, to: FileHandle): boolean {
+    return this.#calls.ioctl(to.fd, FICLONE, from.fd) === 0;
+  }
+
+  punchHole(file: FileHandle, range: { position: number; length: number }): void {
+    const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    if (this.#calls.fallocate(file.fd, mode, range.position, range.length) === 0) return;
+    if (!HOLES_UNSUPPORTED.has(this.#libc.errno())) this.#libc.fail('fallocate');
+    writeZeros(this, file, range);
   }
 
   makeDirectoryAt(directory: DirectoryHandle, name: Buffer): void {

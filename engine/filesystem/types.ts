@@ -105,6 +105,13 @@ export interface FileSystem {
   /** Writes all of the range, at `position`. */
   write(file: FileHandle, from: Uint8Array, range: { offset: number; length: number; position: number }): void;
   truncate(file: FileHandle, size: number): void;
+  /**
+   * Gives `to` all of `from`'s bytes without copying them: both share them until one of them is written to. False where
+   * that cannot be done, and then what `to` holds is not to be relied on. Never throws.
+   */
+  cloneFile(from: FileHandle, to: FileHandle): boolean;
+  /** The range, which lies within the file, reads as zeros afterwards, and is a hole where the file system has holes. */
+  punchHole(file: FileHandle, range: { position: number; length: number }): void;
   /** Mode 0700 until setMetadata. */
   makeDirectoryAt(directory: DirectoryHandle, name: Buffer): void;
   symlinkAt(directory: DirectoryHandle, name: Buffer, target: Buffer): void;

@@ -67,7 +67,7 @@ test('backup, snapshots, ls, restore, check, stats and key speak the JSON that s
   const restored = await cli.json(['restore', 'latest', '--target', join(cli.folder, 'out')]);
   assertKeys(
     restored,
-    'files_restored files_skipped files_deleted bytes_restored bytes_skipped databases problems total_duration'.split(
+    'files_restored files_skipped files_deleted bytes_restored bytes_reused bytes_skipped databases problems total_duration'.split(
       ' ',
     ),
   );

@@ -18,6 +18,7 @@ import { PortableFileSystem } from '../../engine/filesystem/portable.ts';
 import { PosixFileSystem } from '../../engine/filesystem/posix.ts';
 import type { FileSystem } from '../../engine/filesystem/types.ts';
 import { testFolder } from '../support/build-repository.ts';
+import { mountCloningDisk } from '../support/cloning-disk.ts';
 import { makeZoo } from '../support/zoo.ts';
 import { b, isRoot, newTarget, opened, sameStat, throwsErrno, walk } from './expectations.ts';
 
@@ -157,6 +158,47 @@ function suite(name: string, make: () => FileSystem, can: { everything: boolean 
     throwsErrno(() => fileSystem.truncate(read, 0), 'EINVAL', 'EBADF');
     fileSystem.close(read);
     assert.equal(readFileSync(join(folder, 'new'), 'latin1'), 'abch\0\0');
+  });
+
+  test(`${name}: what is punched out of a file reads as zeros, and the rest stays`, (t) => {
+    const folder = testFolder(t);
+    const fileSystem = make();
+    const directory = opened(t, fileSystem, folder);
+    const path = join(folder, 'file');
+    const file = fileSystem.createFileAt(directory, b('file'));
+    const bytes = Buffer.alloc(1_000_000, 7);
+    fileSystem.write(file, bytes, { offset: 0, length: bytes.length, position: 0 });
+    const blocks = lstatSync(path).blocks;
+    fileSystem.punchHole(file, { position: 5000, length: 700_000 });
+    bytes.fill(0, 5000, 705_000);
+    assert.ok(readFileSync(path).equals(bytes));
+    fileSystem.punchHole(file, { position: 705_000, length: 295_000 });
+    bytes.fill(0, 705_000);
+    assert.ok(readFileSync(path).equals(bytes));
+    if (can.everything) assert.ok(lstatSync(path).blocks < blocks);
+    fileSystem.close(file);
+    throwsErrno(() => fileSystem.punchHole({ fd: 99_999 }, { position: 0, length: 1 }), 'EBADF');
+  });
+
+  test(`${name}: a file is cloned where that is possible, and nothing is thrown where it is not`, (t) => {
+    const fileSystem = make();
+    const disk = mountCloningDisk(t);
+    if (typeof disk === 'string') t.diagnostic(`not tried on a file system that can: ${disk}`);
+    const folder = typeof disk === 'string' ? testFolder(t) : disk.folder;
+    const directory = opened(t, fileSystem, folder);
+    const bytes = Buffer.alloc(300_001, 5);
+    writeFileSync(join(folder, 'old'), bytes);
+    const from = fileSystem.openFileAt(directory, b('old'));
+    const to = fileSystem.createFileAt(directory, b('new'));
+    const cloned = fileSystem.cloneFile(from, to);
+    if (typeof disk !== 'string') assert.equal(cloned, can.everything);
+    if (cloned) {
+      assert.ok(readFileSync(join(folder, 'new')).equals(bytes));
+      fileSystem.write(to, b('x'), { offset: 0, length: 1, position: 100_000 });
+      assert.ok(readFileSync(join(folder, 'old')).equals(bytes), 'what one is given the other does not get');
+    }
+    assert.equal(fileSystem.cloneFile({ fd: 99_999 }, to), false);
+    for (const handle of [from, to]) fileSystem.close(handle);
   });
 
   test(`${name}: folders, links and names are made, moved and removed`, (t) => {

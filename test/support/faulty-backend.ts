@@ -377,3 +377,26 @@ export class ShiftedTimes extends WrappedBackend {
     }
   }
 }
+
+/** Counts what is read of packs, in bytes. */
+export class CountedReads extends WrappedBackend {
+  packBytes = 0;
+  readonly #onPack: () => void;
+
+  constructor(inner: Backend, onPack: () => void = () => undefined) {
+    super(inner);
+    this.#onPack = onPack;
+  }
+
+  override async read(
+    kind: FileKind,
+    name: string,
+    range?: { readonly offset: number; readonly length: number },
+  ): Promise<Buffer> {
+    const bytes = await super.read(kind, name, range);
+    if (kind !== 'pack') return bytes;
+    this.packBytes += bytes.length;
+    this.#onPack();
+    return bytes;
+  }
+}

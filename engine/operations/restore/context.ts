@@ -19,6 +19,7 @@ export interface RestoreCounters {
   filesRestored: number;
   filesSkipped: number;
   bytesRestored: number;
+  bytesReused: number;
   bytesSkipped: number;
   filesToCreate: number;
   filesToReplace: number;
@@ -63,6 +64,7 @@ export class RestoreContext {
     filesRestored: 0,
     filesSkipped: 0,
     bytesRestored: 0,
+    bytesReused: 0,
     bytesSkipped: 0,
     filesToCreate: 0,
     filesToReplace: 0,

@@ -35,7 +35,7 @@ export class HandleCounter {
     const plain = this.#window.plainFile(wish);
     if (plain >= 0) return this.#window.plain.place(plain).directory;
     const file = this.#window.file(wish);
-    // Where a file has more than one piece, either it or its directory will be open.
-    return file.slices > 1 ? file : file.directory;
+    // Where a file has more than one piece, either it or its directory will be open; and one that was begun will be.
+    return file.slices > 1 || file.large !== undefined ? file : file.directory;
   }
 }

@@ -9,12 +9,15 @@ import type { DirectoryHandle } from '../../filesystem/types.ts';
 import { singleBlobOffset } from '../../format/row.ts';
 import type { PlannedBatch } from '../../repository/read-plan.ts';
 
-/** `write`: make files, or parts of large ones. `compare`: read files and hold them against ids. */
-export type TaskType = 'write' | 'compare';
+/**
+ * `write`: make files, or parts of large ones. `compare`: read files and hold them against ids. `reuse`: build parts of
+ * large ones from the files that lie in their places.
+ */
+export type TaskType = 'write' | 'compare' | 'reuse';
 
 export interface FileTask {
   readonly type: TaskType;
-  /** What the slices are cut from; empty for `compare`. */
+  /** What the slices are cut from; empty but for `write`. */
   readonly frames: PlannedBatch['frames'];
   /** DIRECTORY_WORDS for each directory. */
   readonly directories: Int32Array;
@@ -41,6 +44,10 @@ export const EXTENT_WORDS = 2;
 export const FILE_REPLACES = 1;
 /** When the content is right, the metadata are mended. */
 export const FILE_MENDED = 2;
+/** The new file begins as a clone of the old one, if that can be had. */
+export const FILE_CLONE = 4;
+/** It did. */
+export const FILE_CLONED = 8;
 
 export const STATUS_DONE = 0;
 /** Some of it could not be read from the repository; slices are named in `damaged`, for a whole file all. */
@@ -51,6 +58,10 @@ export const STATUS_FAILED = 2;
 export const STATUS_LEFT = 3;
 /** Compared, and not the snapshot's. */
 export const STATUS_DIFFERENT = 4;
+/** As STATUS_DONE, of a file that is a clone of the old one. */
+export const STATUS_CLONED = 5;
+/** The clone cannot be read: it is of no use. */
+export const STATUS_UNREADABLE = 6;
 
 export interface FileIssue {
   readonly file: number;

@@ -102,6 +102,8 @@ export interface RestoreResult {
   readonly filesDeleted: number;
   readonly directoriesDeleted: number;
   readonly bytesRestored: number;
+  /** Of those, taken from the very files that were replaced, and not read from the repository. */
+  readonly bytesReused: number;
   readonly bytesSkipped: number;
   readonly databases: readonly DatabaseRecord[];
   /** At most SNAPSHOT_PROBLEMS_MAX of them; those that only differ in the path are named once. */

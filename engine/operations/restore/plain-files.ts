@@ -5,7 +5,8 @@
  */
 
 import { readSize } from '../../base/stat.ts';
-import { nameOfRowAt, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
+import { decodeRow, nameOfRowAt, ROW_STAT_OFFSET, rowLengthAt } from '../../format/row.ts';
+import { isDamage } from '../../repository/batch-reader.ts';
 import { type PlannedFile, plannedFile } from './planned-file.ts';
 import type { TargetDirectory } from './target-directories.ts';
 
@@ -65,6 +66,17 @@ export class PlainFiles {
     planned.planned = true;
     planned.slices = 1;
     return planned;
+  }
+}
+
+/** False for a row that is damaged: that of a plain file was not decoded before. */
+export function isRow(row: Buffer): boolean {
+  try {
+    decodeRow(row, 'a row');
+    return true;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return false;
   }
 }
 

@@ -27,6 +27,8 @@ export interface PlannedFile {
   planned: boolean;
   slices: number;
   slicesDone: number;
+  /** Of its content, taken from the file in whose place it comes. */
+  bytesReused: number;
   /** `written`: all of an image is there. */
   state: 'open' | 'written' | 'finished' | 'failed';
   large: LargeFile | undefined;
@@ -50,6 +52,7 @@ export function plannedFile(
     planned: false,
     slices: 0,
     slicesDone: 0,
+    bytesReused: 0,
     state: 'open',
     large: undefined,
   };

@@ -217,6 +217,7 @@ function summary(
     filesDeleted: counters.filesDeleted,
     directoriesDeleted: counters.directoriesDeleted,
     bytesRestored: counters.bytesRestored,
+    bytesReused: counters.bytesReused,
     bytesSkipped: counters.bytesSkipped,
     databases:
       options.databases === false

@@ -4,8 +4,6 @@
  */
 
 import { EngineError, errorMessage } from '../../base/errors.ts';
-import { BLOB_ID_BYTES } from '../../base/ids.ts';
-import { FRAME_BYTES_MAX } from '../../base/limits.ts';
 import { readMode, readMtime, readSize, S_IFMT, S_IFREG, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import {
   type DirectoryHandle,
@@ -19,11 +17,11 @@ import {
 import { decodeRow, type Node, ROW_NAME_OFFSET } from '../../format/row.ts';
 import { BatchReader, isDamage, type LoadedBatch, type OpenedBatch } from '../../repository/batch-reader.ts';
 import type { Store } from '../../repository/sealed-files.ts';
+import { IssueLog } from './issue-log.ts';
 import { TEMPORARY_PREFIX } from './journal.ts';
 import {
   FILE_MENDED,
   FILE_REPLACES,
-  type FileIssue,
   type FileTask,
   type FileTaskResult,
   STATUS_DAMAGED,
@@ -33,6 +31,8 @@ import {
   STATUS_LEFT,
 } from './messages.ts';
 import { type CurrentMetadata, fileTarget, inheritsAcl, metadataMessage, setMetadata } from './metadata.ts';
+import { PieceReader } from './piece-reader.ts';
+import { ReuseRunner } from './reuse-runner.ts';
 import { DIGEST_BYTES, StateDigester } from './state-digest.ts';
 import { targetFailure } from './target-failure.ts';
 import { type TaskFile, TaskView } from './task-view.ts';
@@ -73,7 +73,8 @@ export class TaskRunner {
     block: Buffer.alloc(STAT_BYTES),
     extras: new Uint32Array(LISTING_EXTRA_WORDS),
   };
-  #scratch: Buffer | undefined;
+  readonly #present: PieceReader;
+  #reuse: ReuseRunner | undefined;
   readonly #inheriting = new WeakMap<DirectoryHandle, boolean>();
   #temporaries = 0;
 
@@ -82,6 +83,7 @@ export class TaskRunner {
     this.#fileSystem = fileSystem;
     this.#options = options;
     this.#reader = new BatchReader(store);
+    this.#present = new PieceReader(store, fileSystem);
   }
 
   /** Reads what the task needs of the repository. */
@@ -112,7 +114,8 @@ export class TaskRunner {
       }
       const file = view.file(number);
       issues.file = number;
-      if (task.type === 'compare') statuses[number] = this.#compare(view, file, { digests, number, issues });
+      if (task.type === 'reuse') statuses[number] = this.#build(view, file, { damaged, issues });
+      else if (task.type === 'compare') statuses[number] = this.#compare(view, file, { digests, number, issues });
       else if (file.fd >= 0) statuses[number] = this.#writePieces(view, file, { opened, damaged });
       else statuses[number] = this.#writeWhole(view, file, { opened, digests, number, issues });
     }
@@ -136,6 +139,20 @@ export class TaskRunner {
       }
     }
     return status;
+  }
+
+  /** A part of such a file, from what lies in its place. */
+  #build(view: TaskView, file: TaskFile, work: { readonly damaged: number[]; readonly issues: IssueLog }): number {
+    this.#reuse ??= new ReuseRunner(this.#store, this.#fileSystem);
+    try {
+      return this.#reuse.run(view, file, work.damaged);
+    } catch (error) {
+      const failure = targetFailure(error, file.directory.path);
+      if (failure !== undefined) throw failure;
+      if (!(error instanceof FileSystemError)) throw error;
+      work.issues.add('write', error.code, `Cannot write the file: ${error.code}`);
+      return STATUS_FAILED;
+    }
   }
 
   #writeSlice(
@@ -303,7 +320,7 @@ export class TaskRunner {
       const block = this.#stat.block;
       if ((readMode(block, 0) & S_IFMT) !== S_IFREG || readSize(block, 0) !== node.size) return STATUS_DIFFERENT;
       for (let slice = file.firstSlice; slice < file.firstSlice + file.sliceCount; slice++) {
-        if (!this.#sliceEquals(view, slice, handle)) return STATUS_DIFFERENT;
+        if (!this.#present.holds(handle, view.slice(slice))) return STATUS_DIFFERENT;
       }
       if ((file.flags & FILE_MENDED) !== 0) {
         this.mend(handle, node, work.issues);
@@ -330,67 +347,6 @@ export class TaskRunner {
       attributes: this.#fileSystem.fileAttributes(handle),
     };
     this.#setMetadata(handle, node, current, issues);
-  }
-
-  #sliceEquals(view: TaskView, number: number, handle: FileHandle): boolean {
-    const { blobId, position, length } = view.slice(number);
-    if (blobId === undefined) return this.#isZero(handle, position, length);
-    const bytes = this.#read(handle, position, length);
-    if (bytes === undefined) return false;
-    return this.#store.keys.hashers.data.digest(bytes, BLOB_ID_BYTES).equals(blobId);
-  }
-
-  #isZero(handle: FileHandle, position: number, length: number): boolean {
-    const end = position + length;
-    let at = position;
-    while (at < end) {
-      const data = this.#fileSystem.nextData(handle, at);
-      if (data < 0 || data >= end) return true;
-      at = data;
-      const count = Math.min(end - at, 1 << 20);
-      const bytes = this.#read(handle, at, count);
-      if (bytes === undefined || bytes.some((byte) => byte !== 0)) return false;
-      at += count;
-    }
-    return true;
-  }
-
-  #read(handle: FileHandle, position: number, length: number): Buffer | undefined {
-    if (length > FRAME_BYTES_MAX) return undefined;
-    if (this.#scratch === undefined || this.#scratch.length < length) {
-      this.#scratch = Buffer.allocUnsafeSlow(Math.min(FRAME_BYTES_MAX, Math.max(length * 2, 1 << 16)));
-    }
-    let done = 0;
-    while (done < length) {
-      const range = { offset: done, length: length - done, position: position + done };
-      const count = this.#fileSystem.read(handle, this.#scratch, range);
-      if (count === 0) return undefined;
-      done += count;
-    }
-    return this.#scratch.subarray(0, length);
-  }
-}
-
-/** Issues of a task; those of metadata are kept once by kind. */
-export class IssueLog {
-  file = 0;
-  readonly #issues: { file: number; during: string; code: string; message: string; sameKind: number }[] = [];
-  readonly #kinds = new Map<string, number>();
-
-  add(during: string, code: string, message: string): void {
-    const kind = `${during} ${code}`;
-    const known = this.#kinds.get(kind);
-    const first = known === undefined ? undefined : this.#issues[known];
-    if (first !== undefined && during !== 'write') {
-      first.sameKind++;
-      return;
-    }
-    this.#kinds.set(kind, this.#issues.length);
-    this.#issues.push({ file: this.file, during, code, message, sameKind: 1 });
-  }
-
-  list(): readonly FileIssue[] {
-    return this.#issues;
   }
 }
 

@@ -21,6 +21,7 @@ import { ListingCursor } from './listing-cursor.ts';
 import type { OverwritePolicy } from './options.ts';
 import { type PlannedFile, plannedFile } from './planned-file.ts';
 import type { Removal } from './removal.ts';
+import { mayReuse } from './reuser.ts';
 import { isDatabase, isLog, namesBeside } from './side-files.ts';
 import { TargetDirectory } from './target-directories.ts';
 import type { TargetTree } from './target-tree.ts';
@@ -298,6 +299,7 @@ export class Walk {
     if (content.kind === 'indirect' || content.kind === 'tree') return;
     const file = this.#plannedFile(directory, row, { ...wanted, ...found });
     if (decision === 'compare') this.#window.compare(file);
+    else if (mayReuse(this.#context.parts.policy, node, found)) this.#window.reuse(file);
     else planInline(file, content, this.#window);
     this.#startThreads();
   }
@@ -330,6 +332,10 @@ export class Walk {
     this.#context.parts.pool.start();
     if (found.decision === 'compare') {
       this.#window.compare(file);
+      return;
+    }
+    if (mayReuse(this.#context.parts.policy, node, found)) {
+      this.#window.reuse(file);
       return;
     }
     const pieces = this.#context.parts.repository.blobs.content(node.content, node.size);

@@ -3,15 +3,14 @@
  * linked, directories that are complete get their metadata.
  */
 
-import { EngineError, errorMessage, throwIfAborted } from '../../base/errors.ts';
+import { errorMessage, throwIfAborted } from '../../base/errors.ts';
 import {
   RESTORE_TASK_BYTES_MAX,
   RESTORE_TASK_FILES_MAX,
   RESTORE_TASK_HANDLES_MAX,
-  SALVAGE_SEARCH_MS_MAX,
+  REUSE_FILE_BYTES_MIN,
 } from '../../base/limits.ts';
 import { FileSystemError } from '../../filesystem/types.ts';
-import { decodeRow } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
 import type { PlannedBatch } from '../../repository/read-plan.ts';
 import { Comparer, type Comparison } from './comparer.ts';
@@ -22,12 +21,15 @@ import { LinkMaker } from './link-maker.ts';
 import { type FileIssue, type FileTaskResult, STATUS_DAMAGED, STATUS_DONE, STATUS_FAILED } from './messages.ts';
 import { OtherEntries } from './other-entries.ts';
 import { OutgoingTask } from './outgoing-task.ts';
+import { isRow } from './plain-files.ts';
 import type { PlannedFile } from './planned-file.ts';
 import type { Removal } from './removal.ts';
+import { Reuser } from './reuser.ts';
+import { Salvage } from './salvage.ts';
 import { removeSideFiles } from './side-files.ts';
 import { DIGEST_BYTES } from './state-digest.ts';
 import type { TargetTree } from './target-tree.ts';
-import { type MissingSlice, planInline, planPieces, Window } from './window.ts';
+import { type MissingSlice, planContent, Window } from './window.ts';
 
 export class WindowExecutor {
   readonly #context: RestoreContext;
@@ -36,10 +38,11 @@ export class WindowExecutor {
   readonly #large: LargeFiles;
   readonly #links: LinkMaker;
   readonly #comparer: Comparer;
+  readonly #reuser: Reuser;
+  readonly #salvage: Salvage;
   readonly others: OtherEntries;
   readonly #running = new Set<Promise<void>>();
   #failure: unknown;
-  #searchMs = 0;
   /** Written in this window, to be read back. */
   #written: PlannedFile[] = [];
 
@@ -51,11 +54,18 @@ export class WindowExecutor {
     this.#large = new LargeFiles(context, this.others);
     this.#links = new LinkMaker(context, this.others);
     this.#comparer = new Comparer(context);
+    this.#salvage = new Salvage(context.parts.repository);
+    this.#reuser = new Reuser(context, this.#large, {
+      attempt: (file, act) => this.#attempt(file, 'write', act),
+      built: (file) => this.#finishIfComplete(file),
+      fail: (file, why) => this.fail(file, why),
+    });
   }
 
   /** Everything of the window is in the target when this returns. */
   async execute(window: Window): Promise<void> {
     await this.#compareExisting(window);
+    await this.#reuse(window);
     await this.#write(window);
     const again = new Window(this.#context.parts.repository.index, window);
     const { retries, directories } = this.#links.make(window.links);
@@ -76,7 +86,19 @@ export class WindowExecutor {
     if (window.compares.length === 0) return;
     const outcome = await this.#comparer.compare(window.compares, true);
     this.#settleEqual(outcome.equal);
-    for (const file of outcome.different) await this.#plan(window, file);
+    for (const file of outcome.different) {
+      if (file.size >= REUSE_FILE_BYTES_MIN) window.reuses.push(file);
+      else await this.#plan(window, file);
+    }
+  }
+
+  /** Few files at a time wait for what they lack: until then there are two of each in the target. */
+  async #reuse(window: Window): Promise<void> {
+    for (let first = 0; first < window.reuses.length; ) {
+      const lacking = new Window(this.#context.parts.repository.index, window);
+      first += await this.#reuser.build(window.reuses, first, lacking);
+      await this.#write(lacking);
+    }
   }
 
   #settleEqual(equal: Comparison['equal']): void {
@@ -91,15 +113,8 @@ export class WindowExecutor {
 
   /** Plans content into a window that may pass its bounds for this. */
   async #plan(window: Window, file: PlannedFile): Promise<void> {
-    const { content } = decodeRow(file.row, 'a row');
-    if (content.kind === 'tree') return;
-    if (content.kind !== 'indirect') {
-      planInline(file, content, window);
-      return;
-    }
-    const pieces = this.#context.parts.repository.blobs.content(content, file.size);
     try {
-      await planPieces(file, pieces, { first: window, next: () => Promise.resolve(window) });
+      await planContent(file, window, this.#context.parts.repository.blobs);
     } catch (error) {
       if (!isDamage(error)) throw error;
       this.fail(file, { during: 'read', code: error.code, message: error.message });
@@ -338,16 +353,9 @@ export class WindowExecutor {
     const { file, position, length } = slice;
     const blobId = Buffer.from(slice.blobId) as typeof slice.blobId;
     if (file.state !== 'open') return;
-    const { repository, fileSystem } = this.#context.parts;
-    const begun = performance.now();
+    const { fileSystem } = this.#context.parts;
     try {
-      if (this.#searchMs > SALVAGE_SEARCH_MS_MAX) {
-        throw new EngineError('OBJECT_CORRUPT', `Blob ${blobId.toString('hex')} cannot be read, like many before it`);
-      }
-      const bytes = await repository.blobs.read('data', blobId);
-      if (bytes.length !== length) {
-        throw new EngineError('OBJECT_CORRUPT', `Blob ${blobId.toString('hex')} has another length than its file says`);
-      }
+      const bytes = await this.#salvage.read(blobId, length);
       const handle = this.#attempt(file, 'write', () => this.#large.pin(file));
       if (handle === undefined) return;
       const range = { offset: 0, length, position };
@@ -358,8 +366,6 @@ export class WindowExecutor {
     } catch (error) {
       if (!isDamage(error)) throw error;
       this.fail(file, { during: 'read', code: 'OBJECT_CORRUPT', message: `Left out: ${errorMessage(error)}` });
-    } finally {
-      this.#searchMs += performance.now() - begun;
     }
   }
 
@@ -382,6 +388,7 @@ export class WindowExecutor {
     if (file.group !== undefined) file.group.state = 'done';
     counters.filesRestored++;
     counters.bytesRestored += file.size;
+    counters.bytesReused += file.bytesReused;
     if (digests !== undefined) this.#context.guard(parts.directories.root, () => parts.journal.add(digests, at));
     if (parts.verify && digests !== undefined) this.#written.push(file);
     this.#context.progress(file);
@@ -441,15 +448,5 @@ export class WindowExecutor {
   /** Removes what is half-done, after a failure. */
   discard(): void {
     this.#large.discardAll();
-  }
-}
-
-function isRow(row: Buffer): boolean {
-  try {
-    decodeRow(row, 'a row');
-    return true;
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    return false;
   }
 }

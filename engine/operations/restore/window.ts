@@ -9,9 +9,10 @@ import { BLOB_ID_BYTES, blobIdAt } from '../../base/ids.ts';
 import { WINDOW_FILES_MAX, WINDOW_SLICES_MAX } from '../../base/limits.ts';
 import { readSize } from '../../base/stat.ts';
 import type { Listing } from '../../filesystem/types.ts';
-import { type Content, type ContentEntry, ROW_STAT_OFFSET, singleBlobOffset } from '../../format/row.ts';
+import { type Content, type ContentEntry, decodeRow, ROW_STAT_OFFSET, singleBlobOffset } from '../../format/row.ts';
 import type { ChunkIndex } from '../../repository/chunk-index.ts';
 import { ReadPlan } from '../../repository/read-plan.ts';
+import type { Repository } from '../../repository/repository.ts';
 import type { PendingLink } from './hard-links.ts';
 import { PlainFiles, type PlainPlace } from './plain-files.ts';
 import type { PlannedFile } from './planned-file.ts';
@@ -43,6 +44,8 @@ export class Window {
   /** Files to be written without any piece: empty ones, and those that are all hole. */
   readonly bare: PlannedFile[] = [];
   readonly compares: PlannedFile[] = [];
+  /** Files that are built from what lies in their places. */
+  readonly reuses: PlannedFile[] = [];
   readonly links: PendingLink[] = [];
   /** What is to be taken away once the files of the window are there. */
   readonly removals: PendingRemoval[] = [];
@@ -85,6 +88,11 @@ export class Window {
   compare(file: PlannedFile): void {
     this.#files++;
     this.compares.push(file);
+  }
+
+  reuse(file: PlannedFile): void {
+    this.#files++;
+    this.reuses.push(file);
   }
 
   addSlice(file: PlannedFile, piece: { position: number; length: number; blobId: BlobId }): void {
@@ -174,4 +182,15 @@ export async function planPieces(
   file.planned = true;
   if (file.slices === 0) window.bare.push(file);
   else if (window !== windows.first) window.completed.push(file);
+}
+
+/** Adds all content to one window, which may pass its bounds for this. Throws damage of what lists the pieces. */
+export async function planContent(file: PlannedFile, window: Window, blobs: Repository['blobs']): Promise<void> {
+  const { content } = decodeRow(file.row, 'a row');
+  if (content.kind === 'tree') return;
+  if (content.kind !== 'indirect') planInline(file, content, window);
+  else {
+    const windows = { first: window, next: () => Promise.resolve(window) };
+    await planPieces(file, blobs.content(content, file.size), windows);
+  }
 }
