@@ -11,10 +11,16 @@ export type VariableName =
   | 'SNAP_PASSWORD_COMMAND'
   | 'SNAP_CACHE_DIR'
   | 'SNAP_HOST'
-  | 'SNAP_COMPRESSION';
+  | 'SNAP_COMPRESSION'
+  | 'SNAP_CONFIG';
 
 export function environment(name: VariableName): string | undefined {
   return environmentBytes(name)?.toString('utf8');
+}
+
+/** True where the variable, or the one that names its file, says something. */
+export function isInEnvironment(name: VariableName): boolean {
+  return [process.env[name], process.env[`${name}_FILE`]].some((value) => value !== undefined && value !== '');
 }
 
 /** The value as bytes: a file of NAME_FILE need not be text. One closing line break is not part of it. */

@@ -47,6 +47,26 @@ export const EXIT_CODES = {
   INTERNAL: EXIT_FAILED,
 } as const satisfies Record<ErrorCode, number>;
 
+/** From the least to the worst, for runs of several parts: what was not done at all weighs less than what is lost. */
+const BY_WEIGHT: readonly number[] = [
+  EXIT_OK,
+  EXIT_PROBLEMS,
+  EXIT_CODES.RETENTION_REFUSED,
+  EXIT_USAGE,
+  EXIT_FAILED,
+  EXIT_CODES.REPOSITORY_LOCKED,
+  EXIT_CODES.REPOSITORY_NOT_FOUND,
+  EXIT_CODES.PASSWORD_WRONG,
+  EXIT_DAMAGE,
+  EXIT_SIGINT,
+  EXIT_SIGTERM,
+];
+
+/** The worst of the exit codes of several parts. */
+export function worstExitCode(codes: readonly number[]): number {
+  return codes.reduce((worst, code) => (BY_WEIGHT.indexOf(code) > BY_WEIGHT.indexOf(worst) ? code : worst), EXIT_OK);
+}
+
 /** For the end of every verb's help. */
 export const EXIT_CODE_HELP = `Exit codes:
   0 all done   1 failed, nothing half-done is visible   2 wrong usage

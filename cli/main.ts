@@ -112,13 +112,30 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/key.ts')).keyCommand(),
   },
   {
+    name: 'run',
+    description: 'the whole night from the configuration file',
+    load: async () => (await import('./commands/run.ts')).runCommand(),
+  },
+  {
+    name: 'config',
+    description: 'the configuration file: validate, show, generate',
+    load: async () => (await import('./commands/config.ts')).configCommand(),
+  },
+  {
     name: 'unlock',
     description: 'remove the leases of runs that are over',
     load: async () => (await import('./commands/unlock.ts')).unlockCommand(),
   },
 ];
 
-const GLOBAL_FLAGS_WITH_VALUES = new Set(['-r', '--repo', '--password-file', '--password-command', '--cache-dir']);
+const GLOBAL_FLAGS_WITH_VALUES = new Set([
+  '-r',
+  '--repo',
+  '--password-file',
+  '--password-command',
+  '--cache-dir',
+  '--config',
+]);
 
 function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');

@@ -5,6 +5,8 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { EngineError, openRepository, type Repository, type SnapshotFilter } from '../engine/index.ts';
 import { absolutePath } from './bytes.ts';
+import { findConfigFile } from './config/find.ts';
+import type { LoadedConfig } from './config/read.ts';
 import { defaultCacheDirectory, environment } from './environment.ts';
 import { EXIT_CODE_HELP, EXIT_CODES, EXIT_FAILED, EXIT_OK, EXIT_SIGINT, EXIT_SIGTERM } from './exit-codes.ts';
 import { findCredential } from './password.ts';
@@ -17,6 +19,7 @@ export interface GlobalOptions {
   readonly passwordCommand?: string;
   readonly insecureNoPassword?: boolean;
   readonly cacheDir?: string;
+  readonly config?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly verbose?: number;
@@ -40,6 +43,7 @@ export function addGlobalOptions(program: Command): Command {
     .option('--password-command <command>', 'program that prints the password, run without a shell')
     .option('--insecure-no-password', 'a repository without a password')
     .option('--cache-dir <dir>', 'where derived data lies (SNAP_CACHE_DIR)')
+    .option('--config <file>', 'configuration file (SNAP_CONFIG; default: snap/config.yaml in ~/.config or /etc)')
     .option('--json', 'results as JSON')
     .option('-q, --quiet', 'only errors')
     .option('-v, --verbose', 'say more; twice: with stack traces', more)
@@ -91,7 +95,10 @@ export function outputOf(options: GlobalOptions): OutputOptions {
 export function locationOf(options: GlobalOptions): { location: string; cacheDirectory: string } {
   const location = options.repo ?? environment('SNAP_REPOSITORY');
   if (location === undefined) {
-    throw new EngineError('INVALID_ARGUMENT', 'No repository was named: give --repo or SNAP_REPOSITORY');
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      'No repository was named: give --repo, SNAP_REPOSITORY, or "repository" in a configuration file',
+    );
   }
   const cacheDirectory = resolve(options.cacheDir ?? environment('SNAP_CACHE_DIR') ?? defaultCacheDirectory());
   return { location, cacheDirectory };
@@ -115,24 +122,41 @@ export async function withRepository<T>(
 /** A signal ends the process within this time. */
 const INTERRUPTION_MS_MAX = 900;
 
+/** A signal more than this, and even a patient run ends. */
+const PATIENT_SIGNALS_MAX = 2;
+
 /** The signal that ends a run. A second one ends the process at once. */
 export class Interruption {
   readonly #controller = new AbortController();
   #exitCode = EXIT_SIGINT;
+  #signals = 0;
+  #isPatient = false;
 
   constructor() {
-    for (const [name, code] of [
-      ['SIGINT', EXIT_SIGINT],
-      ['SIGTERM', EXIT_SIGTERM],
-    ] as const) {
-      process.on(name, () => {
-        if (this.#controller.signal.aborted) process.exit(code);
-        this.#exitCode = code;
-        this.#controller.abort();
-        // What is stored is in the journal by then: nothing is lost by not waiting for a slow disk.
-        setTimeout(() => process.exit(code), INTERRUPTION_MS_MAX).unref();
-      });
+    process.on('SIGINT', () => this.#received(EXIT_SIGINT));
+    process.on('SIGTERM', () => this.#received(EXIT_SIGTERM));
+  }
+
+  /** From here on something must be done after the run, whatever ends it: a server that was stopped is started again. */
+  bePatient(): void {
+    if (this.#isPatient) return;
+    this.#isPatient = true;
+    // A terminal that is closed.
+    process.on('SIGHUP', () => this.#received(EXIT_SIGTERM));
+  }
+
+  #received(code: number): void {
+    this.#signals++;
+    if (this.#signals > (this.#isPatient ? PATIENT_SIGNALS_MAX : 1)) process.exit(code);
+    if (this.#signals > 1) {
+      process.stderr.write('snap: Commands that must run after this one are waited for. Once more ends at once\n');
+      return;
     }
+    this.#exitCode = code;
+    this.#controller.abort();
+    if (this.#isPatient) return;
+    // What is stored is in the journal by then: nothing is lost by not waiting for a slow disk.
+    setTimeout(() => process.exit(code), INTERRUPTION_MS_MAX).unref();
   }
 
   get signal(): AbortSignal {
@@ -144,16 +168,30 @@ export class Interruption {
   }
 }
 
+export type Action<Options extends GlobalOptions> = (
+  options: Options,
+  interruption: Interruption,
+  parameters: readonly string[],
+  /** The configuration file, where there is one; options are completed from it already. */
+  loaded: LoadedConfig | undefined,
+) => Promise<number>;
+
 /** Runs a verb's action and turns what it throws into a message and an exit code. */
 export function run<Options extends GlobalOptions>(
-  action: (options: Options, interruption: Interruption, parameters: readonly string[]) => Promise<number>,
+  action: Action<Options>,
+  { readsConfig = true }: { readonly readsConfig?: boolean } = {},
 ): (...received: unknown[]) => Promise<void> {
   return async (...received) => {
     const command = received.at(-1) as Command;
-    const options = command.optsWithGlobals<Options>();
+    let options = command.optsWithGlobals<Options>();
     const interruption = new Interruption();
     try {
-      process.exitCode = await action(options, interruption, command.args);
+      const loaded = readsConfig ? await loadedConfig(options) : undefined;
+      if (loaded !== undefined) {
+        const { applySettings } = await import('./config/settings.ts');
+        options = applySettings(command, options, loaded);
+      }
+      process.exitCode = await action(options, interruption, command.args, loaded);
     } catch (error) {
       process.exitCode = showError(error, options, interruption);
     }
@@ -186,7 +224,13 @@ async function flushOutput(): Promise<void> {
   if (errored !== null) endAtOutput(errored);
 }
 
-function showError(error: unknown, options: GlobalOptions, interruption: Interruption): number {
+/** YAML and its schema are loaded by those only who have a file. */
+async function loadedConfig(options: GlobalOptions): Promise<LoadedConfig | undefined> {
+  const file = findConfigFile(options.config);
+  return file === undefined ? undefined : (await import('./config/read.ts')).loadConfig(file);
+}
+
+export function showError(error: unknown, options: GlobalOptions, interruption: Interruption): number {
   const code = error instanceof EngineError ? error.code : 'INTERNAL';
   const exitCode = code === 'INTERRUPTED' ? interruption.exitCode : EXIT_CODES[code];
   const message = error instanceof Error ? error.message : String(error);

@@ -6,9 +6,11 @@
  * in the result.
  */
 
+import type { NightDetails, NightOptions } from './night.ts';
 import type { backup as Backup } from './operations/backup/backup.ts';
 import type { check as Check } from './operations/check/check.ts';
 import { recoverKey } from './operations/keys.ts';
+import type { NightPlan, NightResult } from './operations/night/options.ts';
 import type { RestoreOptions, RestoreResult } from './operations/restore/options.ts';
 import type { Credential, KeyDescription } from './repository/keys.ts';
 import { type NewKeyOptions, type NewRepositoryOptions, Repository } from './repository/repository.ts';
@@ -17,11 +19,20 @@ import { createLocation, openLocation } from './storage/open.ts';
 
 export { EngineError, ERROR_CODES, type ErrorCode, isEngineError, type Problem } from './base/errors.ts';
 export type { BlobId, KeyId, PackId, RepositoryId, SnapshotId } from './base/ids.ts';
+export {
+  CHECK_PARTS_DEFAULT,
+  HOOK_TIMEOUT_MS_DEFAULT,
+  PING_RETRIES_DEFAULT,
+  PING_TIMEOUT_MS_DEFAULT,
+  REHEARSAL_BYTES_DEFAULT,
+} from './base/limits.ts';
 export { parseMoment } from './base/moment.ts';
 export type { Damage, Monitor, Progress } from './base/monitor.ts';
 export type { NodeType, Time } from './base/stat.ts';
+export { isSqliteHeader } from './databases/sqlite-names.ts';
 export type { Node } from './format/row.ts';
 export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';
+export type { NightCopy, NightDetails, NightOptions } from './night.ts';
 export { type AnnotateOptions, type AnnotateResult, annotate } from './operations/annotate.ts';
 export type { BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
@@ -74,6 +85,21 @@ export {
 } from './operations/keys.ts';
 export { type Entry, type ListOptions, listEntries, splitSnapshotPath } from './operations/list.ts';
 export { type LogOptions, logPath, type PathVersion, VERSION_CHANGES, type VersionChange } from './operations/log.ts';
+export { aroundHooks, describeHook, type HookContext } from './operations/night/around.ts';
+export {
+  HOOK_POINTS,
+  type Hook,
+  type HookPoint,
+  type HookReport,
+  NIGHT_PARTS,
+  type NightPart,
+  type NightPartResult,
+  type NightPlan,
+  type NightResult,
+  type PartStatus,
+  type PingOptions,
+} from './operations/night/options.ts';
+export { runHook } from './operations/night/run-hook.ts';
 export { MAX_UNUSED_DEFAULT, type PruneOptions, type PruneResult } from './operations/prune/options.ts';
 export type { PrunePlan, UnusedLimit } from './operations/prune/plan.ts';
 export { prune } from './operations/prune/prune.ts';
@@ -174,4 +200,14 @@ export async function recoverRepository(
   options: NewKeyOptions & { readonly location: string; readonly sheet: string },
 ): Promise<KeyDescription> {
   return recoverKey(await openLocation(options.location), options);
+}
+
+/** night.ts puts it together, operations/night says what it does. */
+export async function runNight(options: NightOptions): Promise<NightResult<NightDetails>> {
+  return (await import('./night.ts')).night(options);
+}
+
+/** What such a night would do now. Nothing is opened, started or written. */
+export async function planNight(options: NightOptions): Promise<NightPlan> {
+  return (await import('./night.ts')).planOfNight(options);
 }

@@ -13,8 +13,10 @@ import {
   type StreamSource,
 } from '../../engine/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
+import type { LoadedConfig } from '../config/read.ts';
 import { environment } from '../environment.ts';
-import { EXIT_DAMAGE, EXIT_OK, EXIT_PROBLEMS } from '../exit-codes.ts';
+import { EXIT_DAMAGE, EXIT_OK, EXIT_PROBLEMS, worstExitCode } from '../exit-codes.ts';
+import { aroundBackup, hooksOf } from '../hooks.ts';
 import {
   formatBytes,
   formatCount,
@@ -46,7 +48,7 @@ import {
   parseSize,
 } from '../values.ts';
 
-interface Options extends GlobalOptions {
+export interface BackupFlags extends GlobalOptions {
   readonly tag?: readonly string[];
   readonly label?: string;
   readonly host?: string;
@@ -74,6 +76,8 @@ interface Options extends GlobalOptions {
   readonly maxShrink?: number;
   readonly strict?: boolean;
   readonly dryRun?: boolean;
+  /** Of the configuration file, where the command line names no source. */
+  readonly configuredSources?: readonly string[];
 }
 
 export function backupCommand(): Command {
@@ -81,7 +85,7 @@ export function backupCommand(): Command {
     'backup',
     'Take a snapshot of folders and files. Only what changed since the last one is read and stored.',
     ['snap backup /srv/audiobooks /srv/config --tag nightly', 'snap backup ~/Pictures --exclude "*.tmp" --dry-run'],
-  ).argument('[paths...]', 'folders and files');
+  ).argument('[paths...]', 'folders and files (default: those of the configuration file)');
   addSelectionOptions(command);
   return command
     .option('--tag <tag>', 'tag the snapshot (repeatable)', collect)
@@ -103,7 +107,7 @@ export function backupCommand(): Command {
     .option('--max-shrink <percent>', 'suspect a run that lost more of its files or bytes (default: 50)', parsePercent)
     .option('--strict', 'no snapshot when a file could not be read or the run is suspect (exit code 1)')
     .option('-n, --dry-run', 'count what would be stored, write nothing')
-    .action(run<Options>(execute));
+    .action(run<BackupFlags>(execute));
 }
 
 function addSelectionOptions(command: Command): void {
@@ -118,36 +122,51 @@ function addSelectionOptions(command: Command): void {
     .option('--one-file-system', 'do not enter other file systems');
 }
 
-async function execute(options: Options, interruption: Interruption, parameters: readonly string[]): Promise<number> {
+async function execute(
+  options: BackupFlags,
+  interruption: Interruption,
+  parameters: readonly string[],
+  loaded: LoadedConfig | undefined,
+): Promise<number> {
   const output = outputOf(options);
   const view = new ProgressView(output, 'backup');
   const stdin = stdinOf(options, parameters);
   const paths = [
     ...(options.stdinFromCommand === true ? [] : parameters.map(absolutePath)),
     ...(options.filesFrom ?? []).flatMap(readPaths),
+    ...(options.configuredSources ?? []).map((path) => absoluteBytes(Buffer.from(path))),
   ];
-  const result = await withRepository(
-    options,
-    (repository) =>
-      backup(repository, {
-        ...engineOptions(options),
-        paths,
-        ...(stdin === undefined ? {} : { stdin }),
-        countSources: view.wantsTotals,
-        monitor: view,
-        signal: interruption.signal,
-      }),
-    () => preload('backup'),
-  );
+  const save = (): Promise<BackupResult> =>
+    withRepository(
+      options,
+      (repository) =>
+        backup(repository, {
+          ...backupOptionsOf(options),
+          paths,
+          ...(stdin === undefined ? {} : { stdin }),
+          countSources: view.wantsTotals,
+          monitor: view,
+          signal: interruption.signal,
+        }),
+      () => preload('backup'),
+    );
+  // The file's commands are for the file's sources; a dry run changes nothing, so nothing has to be stopped for it.
+  const isConfigured = options.configuredSources !== undefined && options.dryRun !== true;
+  const hooks = isConfigured && loaded !== undefined ? hooksOf(loaded.config) : [];
+  const { result, hookCode } = await aroundBackup(hooks, interruption, save);
   view.done();
   if (output.json) printSummaryLine(result);
   else if (!output.quiet) printAccount(result, options.dryRun === true);
   if (result.suspicion !== undefined && !output.json) showSuspicion(result.suspicion, result.snapshot);
+  return worstExitCode([exitCodeOf(result), hookCode]);
+}
+
+function exitCodeOf(result: BackupResult): number {
   if (result.damage.length > 0) return EXIT_DAMAGE;
   return result.problemCount > 0 || result.suspicion !== undefined ? EXIT_PROBLEMS : EXIT_OK;
 }
 
-function engineOptions(options: Options): Omit<BackupOptions, 'paths'> {
+export function backupOptionsOf(options: BackupFlags): Omit<BackupOptions, 'paths'> {
   return {
     tags: options.tag,
     label: options.label,
@@ -184,7 +203,7 @@ function compressionOfEnvironment(): number | 'off' | undefined {
   }
 }
 
-function stdinOf(options: Options, parameters: readonly string[]): StreamSource | undefined {
+function stdinOf(options: BackupFlags, parameters: readonly string[]): StreamSource | undefined {
   const name = options.stdinFilename ?? 'stdin';
   if (options.stdinFromCommand === true) {
     if (parameters.length === 0)
@@ -223,8 +242,11 @@ function showSuspicion(suspicion: string, snapshot: Snapshot | undefined): void 
 }
 
 function printSummaryLine(result: BackupResult): void {
-  printJson({
-    message_type: 'summary',
+  printJson({ message_type: 'summary', ...backupSummary(result) });
+}
+
+export function backupSummary(result: BackupResult): object {
+  return {
     snapshot_id: result.snapshot?.id ?? null,
     parent: result.parent ?? null,
     ...snakeCase(result.counts),
@@ -235,7 +257,7 @@ function printSummaryLine(result: BackupResult): void {
     suspect: result.suspicion !== undefined,
     ...(result.suspicion === undefined ? {} : { suspicion: result.suspicion }),
     skipped: result.skipped,
-  });
+  };
 }
 
 function printAccount(result: BackupResult, isDryRun: boolean): void {

@@ -53,14 +53,17 @@ async function execute(options: Options, interruption: Interruption): Promise<nu
 }
 
 function printSummaryLine(result: CheckResult): void {
-  printJson({
-    message_type: 'summary',
+  printJson({ message_type: 'summary', ...checkSummary(result) });
+}
+
+export function checkSummary(result: CheckResult): object {
+  return {
     snapshots_checked: result.snapshotsChecked,
     packs_checked: result.packsChecked,
     blobs_checked: result.blobsChecked,
     bytes_read: result.bytesRead,
     errors: result.errors,
-  });
+  };
 }
 
 function printAccount(result: CheckResult, quiet: boolean): void {

@@ -92,8 +92,11 @@ async function execute(options: Options, interruption: Interruption, snapshots: 
 }
 
 function printSummaryLine(result: CopyResult): void {
-  printJson({
-    message_type: 'summary',
+  printJson({ message_type: 'summary', ...copySummary(result) });
+}
+
+export function copySummary(result: CopyResult): object {
+  return {
     snapshots_copied: result.copied.length,
     snapshots_present: result.present.length,
     snapshots_failed: result.failed.length,
@@ -105,7 +108,7 @@ function printSummaryLine(result: CopyResult): void {
     data_added: result.dataAdded,
     data_added_packed: result.dataAddedPacked,
     total_duration: result.totalDuration,
-  });
+  };
 }
 
 function printAccount(result: CopyResult, isDryRun: boolean): void {

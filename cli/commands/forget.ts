@@ -33,7 +33,7 @@ import { jsonSnapshot, snapshotLines } from '../snapshot-view.ts';
 import { collect, parseGroupBy, parseRetentionCount } from '../values.ts';
 import { showPruned } from './prune.ts';
 
-interface Options extends GlobalOptions, FilterOptions {
+export interface RetentionFlags {
   readonly keepLast?: RetentionCount;
   readonly keepHourly?: RetentionCount;
   readonly keepDaily?: RetentionCount;
@@ -44,6 +44,9 @@ interface Options extends GlobalOptions, FilterOptions {
   readonly keepTag?: readonly string[];
   readonly groupBy?: GroupBy;
   readonly zone?: string;
+}
+
+interface Options extends GlobalOptions, FilterOptions, RetentionFlags {
   readonly unsafeAllowRemoveAll?: boolean;
   readonly prune?: boolean;
   readonly dryRun?: boolean;
@@ -113,7 +116,7 @@ async function execute(options: Options, interruption: Interruption, names: read
 }
 
 /** Only what was given. */
-function policyOf(options: Options): RetentionPolicy {
+export function policyOf(options: RetentionFlags): RetentionPolicy {
   const all: RetentionPolicy = {
     keepLast: options.keepLast,
     keepHourly: options.keepHourly,

@@ -64,9 +64,11 @@ export function showPruned(result: PruneResult, options: GlobalOptions & { reado
 }
 
 function printSummaryLine(result: PruneResult, dryRun: boolean): void {
-  printJson({
-    message_type: 'summary',
-    dry_run: dryRun,
+  printJson({ message_type: 'summary', dry_run: dryRun, ...pruneSummary(result) });
+}
+
+export function pruneSummary(result: PruneResult): object {
+  return {
     snapshots_removed: result.snapshotsRemoved,
     packs_kept: result.packsKept,
     packs_repacked: result.packsRepacked,
@@ -76,7 +78,7 @@ function printSummaryLine(result: PruneResult, dryRun: boolean): void {
     bytes_after: result.bytesAfter,
     bytes_freed: result.bytesFreed,
     bytes_unused: result.plan.bytesUnused,
-  });
+  };
 }
 
 function packs(count: number): string {

@@ -328,6 +328,23 @@ export const DIRECTORY_LOG_BYTES_MAX = 4 * MIB;
 /** How long a thread that is still loading is waited for before it is ended. */
 export const THREAD_LOAD_MS_MAX = 5000;
 
+// ---- night
+/** How long a part of a night that was interrupted is waited for before what comes after it runs. */
+export const NIGHT_DRAIN_MS_MAX = 5000;
+/** A command past its time is asked to end, and killed after this. */
+export const HOOK_GRACE_MS_MAX = 5000;
+export const HOOK_TIMEOUT_MS_DEFAULT = 5 * 60_000;
+/** Of a snapshot, that one rehearsal restores. */
+export const REHEARSAL_FILES_MAX = 24;
+export const REHEARSAL_BYTES_DEFAULT = 100 * MIB;
+/** A check of a night reads one of so many parts of the data. */
+export const CHECK_PARTS_DEFAULT = 12;
+export const PING_TIMEOUT_MS_DEFAULT = 10_000;
+export const PING_RETRIES_DEFAULT = 2;
+/** A night that begins this much of an interval early is not put off to the next one. */
+export const NIGHT_EARLY_SHARE = 0.1;
+export const NIGHT_EARLY_MS_MAX = 3 * 60 * 60_000;
+
 function assertLimits(): void {
   const relations: readonly (readonly [string, boolean])[] = [
     ['a batched file needs no list blobs', BATCH_FILE_BYTES_MAX / CHUNK_SMALL_BYTES_MIN <= CONTENT_INLINE_ENTRIES_MAX],

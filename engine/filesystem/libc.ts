@@ -34,6 +34,10 @@ export const STATX_BASIC_STATS = 0x7ff;
 export const FICLONE = 0x40049409;
 export const FALLOC_FL_KEEP_SIZE = 1;
 export const FALLOC_FL_PUNCH_HOLE = 2;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
+/** Without a wrapper in the C library. */
+export const SYS_IOPRIO_SET = isArm ? 30 : 251;
 
 const DECLARATIONS = {
   openat: 'int openat(int, void*, int, uint32)',
@@ -69,6 +73,8 @@ const DECLARATIONS = {
   utimensat: 'int utimensat(int, void*, void*, int)',
   futimens: 'int futimens(int, void*)',
   syncfs: 'int syncfs(int)',
+  flock: 'int flock(int, int)',
+  syscall: 'int64 syscall(int64, int, int, int)',
   posix_fadvise: 'int posix_fadvise64(int, int64, int64, int)',
 } as const;
 

@@ -50,6 +50,8 @@ export class CliFixture {
       SNAP_REPOSITORY: this.repository,
       SNAP_PASSWORD: PASSWORD,
       SNAP_CACHE_DIR: this.cache,
+      // Whoever runs the tests may have a configuration of their own.
+      XDG_CONFIG_HOME: join(this.folder, 'configuration'),
       ...options.env,
     };
     return spawn(process.execPath, [PROGRAM, ...parameters], { env, cwd: options.cwd, stdio: 'pipe' });
