@@ -94,7 +94,7 @@ const NIGHT = [
   'check_every: 7d                   # reads one part in so many of the repository, the next one each time',
   'check_parts: 12',
   'rehearse_every: 7d                # restores a sample of the newest snapshot into a scratch folder, verified',
-  'rehearse_bytes: 100M',
+  'rehearse_bytes: 500M',
   'priority: idle                    # the processor and the disk serve everybody else first',
   '# limit_read: 50M                 # bytes a second that a backup reads',
   '# copies:                         # where each night goes as well; made with snap init --copy-chunker-params',

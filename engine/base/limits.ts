@@ -336,7 +336,8 @@ export const HOOK_GRACE_MS_MAX = 5000;
 export const HOOK_TIMEOUT_MS_DEFAULT = 5 * 60_000;
 /** Of a snapshot, that one rehearsal restores. */
 export const REHEARSAL_FILES_MAX = 24;
-export const REHEARSAL_BYTES_DEFAULT = 100 * MIB;
+/** Files are restored one by one, so a scratch folder holds no more than the largest of them. */
+export const REHEARSAL_BYTES_DEFAULT = 512 * MIB;
 /** A check of a night reads one of so many parts of the data. */
 export const CHECK_PARTS_DEFAULT = 12;
 export const PING_TIMEOUT_MS_DEFAULT = 10_000;
