@@ -87,6 +87,34 @@ test('what README.md says of what to keep and of a second place is so', (t) => {
   assert.equal(JSON.parse(run('snap snapshots --json')).length, 3, 'the archive is one more');
 });
 
+test('the nights in README.md go as it says', (t) => {
+  const folder = given(t);
+  const run = shell(folder);
+  const shelf = new Database(join(folder, 'srv/config/shelf.db'));
+  t.after(() => shelf.close());
+  shelf.exec('CREATE TABLE book (id INTEGER PRIMARY KEY, title TEXT)');
+  const file = join(folder, 'etc/snap/config.yaml');
+  run('snap init --password-memory 8K --password-iterations 1');
+  const output = run(`export SNAP_CONFIG=${file}\n${movedInto(folder, exampleNamed('every night'))}`);
+  assert.match(readFileSync(file, 'utf8'), /shelf\.db/);
+  assert.match(output, /config\.yaml is valid/);
+  assert.match(output, /^Night of .*: all done\.$/m);
+
+  // A machine with a service, a second disk, and nobody who listens.
+  run(
+    `snap init -r ${folder}/mnt/second/snap --copy-chunker-params ${folder}/mnt/backup/library --password-memory 8K --password-iterations 1`,
+  );
+  const systemctl = join(folder, 'bin/systemctl');
+  writeFileSync(systemctl, `#!/bin/sh\necho "$@" >> ${folder}/services\n`);
+  chmodSync(systemctl, 0o755);
+  const example = exampleNamed('configuration').replace('https://hc-ping.com', 'http://127.0.0.1:9');
+  writeFileSync(file, movedInto(folder, example), { mode: 0o600 });
+  const night = JSON.parse(run(`snap run --config ${file} --json | tail -n 1`));
+  assert.equal(night.exit_code, 0, JSON.stringify(night));
+  assert.equal(readFileSync(join(folder, 'services'), 'utf8'), 'stop audiobookshelf\nstart audiobookshelf\n');
+  assert.equal(JSON.parse(run(`snap snapshots --json -r ${folder}/mnt/second/snap`)).length, 2);
+});
+
 /** What may differ from run to run: ids, times, and what took how long. */
 function timeless(text: string): string {
   return text

@@ -1,7 +1,7 @@
 /** What a machine remembers of a repository's nights, in the cache directory: a lock, and when what was done last. */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { EngineError, errnoCode, errorMessage } from '../../base/errors.ts';
 import { makeDirectories } from '../../base/make-directories.ts';
@@ -44,6 +44,18 @@ export class NightMemory {
       'REPOSITORY_LOCKED',
       `Another night of ${this.#location} is under way on this machine (${this.#holder()}): this one did nothing`,
     );
+  }
+
+  /** Removes scratch folders of nights that were killed: whoever has the lock is the only night here. */
+  sweep(): void {
+    try {
+      const folder = dirname(this.rehearsals);
+      for (const name of readdirSync(folder)) {
+        if (name.startsWith(basename(this.rehearsals))) rmSync(join(folder, name), { recursive: true, force: true });
+      }
+    } catch (error) {
+      if (errnoCode(error) === undefined) throw error;
+    }
   }
 
   #holder(): string {

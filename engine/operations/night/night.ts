@@ -74,6 +74,7 @@ export async function runNight<Details>(
   const lock = memory.lock(setting.now ?? new Date());
   const thread = await HookThread.start();
   try {
+    memory.sweep();
     return await new NightRun<Details>({ setting, memory, thread }).run(open);
   } finally {
     await thread.close();

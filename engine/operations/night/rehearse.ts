@@ -1,7 +1,7 @@
 /** A rehearsed restore: some files of a snapshot go into a scratch folder, are read back, and are removed again. */
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { EngineError, errnoCode, errorMessage, type Problem, throwIfAborted } from '../../base/errors.ts';
 import { REHEARSAL_FILES_MAX } from '../../base/limits.ts';
 import { type Candidate, Sample } from './sample.ts';
@@ -51,19 +51,14 @@ export async function rehearse(steps: RehearsalSteps, options: RehearsalOptions)
       rmSync(target, { recursive: true, force: true });
     }
   } finally {
-    // Also what was being written when the night was interrupted; what a kill leaves, the next rehearsal sweeps.
+    // Also what was being written when the night was interrupted; what a kill leaves, the next night sweeps.
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
   return { filesRestored: done.files, bytesRestored: done.bytes, problems };
 }
 
-/** Only one night of a repository is under way here, so folders of the same name are those of nights that were killed. */
 function makeFolder(prefix: string): string {
   try {
-    for (const name of readdirSync(dirname(prefix))) {
-      if (!name.startsWith(basename(prefix))) continue;
-      rmSync(join(dirname(prefix), name), { recursive: true, force: true });
-    }
     return mkdtempSync(prefix);
   } catch (error) {
     if (errnoCode(error) === undefined) throw error;
