@@ -21,10 +21,13 @@ export { EngineError, ERROR_CODES, type ErrorCode, isEngineError, type Problem }
 export type { BlobId, KeyId, PackId, RepositoryId, SnapshotId } from './base/ids.ts';
 export {
   CHECK_PARTS_DEFAULT,
+  COMPRESSION_LEVEL_DEFAULT,
   HOOK_TIMEOUT_MS_DEFAULT,
+  NIGHT_EVERY_MS_DEFAULT,
   PING_RETRIES_DEFAULT,
   PING_TIMEOUT_MS_DEFAULT,
   REHEARSAL_BYTES_DEFAULT,
+  SHRINK_PERCENT_DEFAULT,
 } from './base/limits.ts';
 export { parseMoment } from './base/moment.ts';
 export type { Damage, Monitor, Progress } from './base/monitor.ts';

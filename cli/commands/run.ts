@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import {
   CHECK_PARTS_DEFAULT,
   EngineError,
+  NIGHT_EVERY_MS_DEFAULT,
   type NightOptions,
   type NightPart,
   openRepository,
@@ -36,9 +37,6 @@ interface Options extends BackupFlags, RetentionFlags {
   readonly maxUnused?: UnusedLimit;
   readonly dryRun?: boolean;
 }
-
-const DAY_MS = 24 * 3600_000;
-const EVERY_MS_DEFAULT = 7 * DAY_MS;
 
 export function runCommand(): Command {
   return newVerb(
@@ -151,7 +149,7 @@ function nightOf(
 
 function scheduleOf(config: Config): NightOptions['schedule'] {
   const interval = (every: number | 'never' | undefined): number | undefined =>
-    every === 'never' ? undefined : (every ?? EVERY_MS_DEFAULT);
+    every === 'never' ? undefined : (every ?? NIGHT_EVERY_MS_DEFAULT);
   return {
     pruneEveryMs: interval(config.prune_every),
     checkEveryMs: interval(config.check_every),

@@ -1,7 +1,15 @@
 /** What is in force: a flag beats the environment, which beats the configuration file. */
 
+import { hostname } from 'node:os';
 import type { Command } from 'commander';
-import { environment, isInEnvironment, type VariableName } from '../environment.ts';
+import {
+  CHECK_PARTS_DEFAULT,
+  COMPRESSION_LEVEL_DEFAULT,
+  NIGHT_EVERY_MS_DEFAULT,
+  REHEARSAL_BYTES_DEFAULT,
+  SHRINK_PERCENT_DEFAULT,
+} from '../../engine/index.ts';
+import { defaultCacheDirectory, environment, isInEnvironment, type VariableName } from '../environment.ts';
 import type { LoadedConfig } from './read.ts';
 import type { Config, ConfigKey } from './schema.ts';
 
@@ -142,7 +150,7 @@ function copyTargetOf({ copies = [] }: Config): Options {
 export interface InForce {
   readonly key: ConfigKey;
   readonly value: unknown;
-  /** `flag --repo`, `environment SNAP_REPOSITORY`, `FILE:LINE`. */
+  /** `flag --repo`, `environment SNAP_REPOSITORY`, `FILE:LINE`, `default`. */
   readonly source: string;
 }
 
@@ -168,8 +176,30 @@ export function settingsInForce(options: Options, loaded: LoadedConfig | undefin
     const isPassword = PASSWORD_KEYS.some((one) => one === key);
     if (found !== undefined && !isPassword && !shown.has(key)) shown.set(key, found);
   }
+  for (const [key, value] of Object.entries(defaults()) as [ConfigKey, unknown][]) {
+    if (!shown.has(key)) shown.set(key, { key, value, source: 'default' });
+  }
   return [...shown.values()];
 }
+
+/** What holds where nobody says anything, as the file would say it. */
+function defaults(): { readonly [key in ConfigKey]?: unknown } {
+  return {
+    cache_directory: defaultCacheDirectory(),
+    host: hostname(),
+    compression: COMPRESSION_LEVEL_DEFAULT,
+    max_shrink: `${SHRINK_PERCENT_DEFAULT}%`,
+    priority: 'normal',
+    prune_every: `${NIGHT_EVERY_MS_DEFAULT / DAY_MS}d`,
+    check_every: `${NIGHT_EVERY_MS_DEFAULT / DAY_MS}d`,
+    check_parts: CHECK_PARTS_DEFAULT,
+    rehearse_every: `${NIGHT_EVERY_MS_DEFAULT / DAY_MS}d`,
+    rehearse_bytes: `${REHEARSAL_BYTES_DEFAULT / MIB}M`,
+  };
+}
+
+const DAY_MS = 24 * 3600_000;
+const MIB = 1024 * 1024;
 
 function passwordInForce(options: Options, loaded: LoadedConfig | undefined): InForce[] {
   for (const [index, option] of PASSWORD_OPTIONS.entries()) {

@@ -338,6 +338,8 @@ export const HOOK_TIMEOUT_MS_DEFAULT = 5 * 60_000;
 export const REHEARSAL_FILES_MAX = 24;
 /** Files are restored one by one, so a scratch folder holds no more than the largest of them. */
 export const REHEARSAL_BYTES_DEFAULT = 512 * MIB;
+/** How often a night prunes, checks and rehearses. */
+export const NIGHT_EVERY_MS_DEFAULT = 7 * 24 * 60 * 60_000;
 /** A check of a night reads one of so many parts of the data. */
 export const CHECK_PARTS_DEFAULT = 12;
 export const PING_TIMEOUT_MS_DEFAULT = 10_000;

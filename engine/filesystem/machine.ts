@@ -1,6 +1,6 @@
 /** What a process asks of its machine and not of a file: a lock that dies with it, and a place behind everybody else. */
 
-import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, linkSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { errnoCode } from '../base/errors.ts';
 import { LibC, LOCK_EX, LOCK_NB, SYS_IOPRIO_SET } from './libc.ts';
@@ -25,35 +25,31 @@ export function lockFile(path: string, note: string): FileLock | undefined {
     if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return undefined;
     throw Object.assign(new Error(`${code}: ${path} cannot be locked`), { code });
   }
-  replaceText(path, note);
+  // Who holds it is told to those who come later; the lock is the descriptor's, not the text's.
+  writeFileSync(path, note);
   return { release: () => closeSync(descriptor) };
-}
-
-/** Who holds it is told to those who come later; the lock is the descriptor's, not the text's. */
-function replaceText(path: string, note: string): void {
-  const file = openSync(path, 'w', 0o600);
-  try {
-    writeSync(file, note);
-  } finally {
-    closeSync(file);
-  }
 }
 
 /** Where the C library cannot be called: a file that names its process. One left by a dead process is taken over. */
 function lockByName(path: string): FileLock | undefined {
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      const file = openSync(path, 'wx', 0o600);
-      writeSync(file, String(process.pid));
-      closeSync(file);
-      return { release: () => rmSync(path, { force: true }) };
-    } catch (error) {
-      if (errnoCode(error) !== 'EEXIST') throw error;
-      if (isAlive(Number(readFileSync(path, 'utf8')))) return undefined;
-      rmSync(path, { force: true });
+  // It appears with its content, so nobody ever sees one without.
+  const own = `${path}.${process.pid}`;
+  writeFileSync(own, String(process.pid), { mode: 0o600 });
+  try {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      try {
+        linkSync(own, path);
+        return { release: () => rmSync(path, { force: true }) };
+      } catch (error) {
+        if (errnoCode(error) !== 'EEXIST') throw error;
+        if (isAlive(Number(readFileSync(path, 'utf8')))) return undefined;
+        rmSync(path, { force: true });
+      }
     }
+    return undefined;
+  } finally {
+    rmSync(own, { force: true });
   }
-  return undefined;
 }
 
 function isAlive(pid: number): boolean {

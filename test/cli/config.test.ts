@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import Database from 'better-sqlite3';
@@ -370,4 +370,27 @@ test('a file that names programs and that everybody may write is refused', async
   assert.match(stderr, /everybody may write this file/);
   chmodSync(write('label: x\n'), 0o666);
   await cli.ok(['config', 'validate', file]);
+});
+
+test('YAML and its schema are loaded only where there is a file', async (t) => {
+  const { cli, write } = given(t);
+  await cli.init();
+  const loadedBy = async (parameters: readonly string[], name: string): Promise<string[]> => {
+    const folder = join(cli.folder, name);
+    await cli.ok(parameters, { env: { NODE_V8_COVERAGE: folder } });
+    const reports = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'));
+    return ['node_modules/yaml/', 'node_modules/valibot/'].filter((one) => reports.some((text) => text.includes(one)));
+  };
+  assert.deepEqual(await loadedBy(['--version'], 'version'), []);
+  assert.deepEqual(await loadedBy(['snapshots'], 'without'), []);
+  const file = write('label: x\n');
+  assert.equal((await loadedBy(['snapshots', '--config', file], 'with')).length, 2);
+});
+
+test('show names what holds where nobody says anything', async (t) => {
+  const { cli, write } = given(t);
+  const { stdout } = await cli.ok(['config', 'show', '--config', write('check_parts: 5\n'), '--json']);
+  const { settings } = JSON.parse(stdout);
+  assert.deepEqual(settings.prune_every, { value: '7d', source: 'default' });
+  assert.equal(settings.check_parts.value, 5);
 });

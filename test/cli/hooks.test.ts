@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CliFixture, type Json, lastJson, type Run } from '../support/cli.ts';
+import { CliFixture, type Json, lastJson, type Run, untilThere } from '../support/cli.ts';
 
 interface Given {
   readonly cli: CliFixture;
@@ -209,7 +209,7 @@ async function signalled(
 ): Promise<Run> {
   return cli.run(parameters, {
     onStart: async (child) => {
-      while (!existsSync(at)) await sleep(20);
+      await untilThere(at);
       await sleep(400);
       for (const signal of signals) {
         child.kill(signal);

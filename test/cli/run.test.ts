@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import { CHEAP_PASSWORD, CliFixture, type Json, lastJson } from '../support/cli.ts';
+import { CHEAP_PASSWORD, CliFixture, type Json, lastJson, untilThere } from '../support/cli.ts';
+
+const NO_KOFFI = new URL('../support/no-koffi.js', import.meta.url).href;
 
 interface Given {
   readonly cli: CliFixture;
@@ -240,20 +242,63 @@ test('a health check that fails or is not there never fails the night', async (t
   assert.equal((await night()).code, 0);
 });
 
-test('two nights of a repository never overlap, and a killed one holds nobody up', async (t) => {
+for (const [machine, options] of [
+  ['', []],
+  [', also where the C library cannot be called', ['--import', NO_KOFFI]],
+] as const) {
+  test(`two nights of a repository never overlap, and a killed one holds nobody up${machine}`, async (t) => {
+    const { cli, file, configure, night } = await given(t);
+    const env = { NODE_OPTIONS: options.join(' ') };
+    const marker = join(cli.folder, 'begun');
+    configure(`commands:\n  - before: run\n    run: [sh, -c, "touch ${marker}; exec sleep 8"]\n`);
+    const child = cli.spawn(['run', '--config', file], { env });
+    const ended = new Promise<void>((done) => child.once('close', () => done()));
+    child.stderr?.destroy();
+    await untilThere(marker);
+    const link = join(cli.folder, 'another name');
+    symlinkSync(cli.repository, link);
+    for (const name of [cli.repository, link]) {
+      const second = await cli.run(['run', '--config', file], { env: { ...env, SNAP_REPOSITORY: name } });
+      assert.equal(second.code, 11);
+      assert.match(second.stderr, /Another night of .* is under way on this machine \(process /);
+    }
+    await cli.ok(['snapshots']);
+    child.kill('SIGKILL');
+    await ended;
+    configure();
+    assert.equal((await cli.run(['run', '--config', file], { env })).code, 0);
+    assert.equal((await night()).code, 0);
+  });
+}
+
+test('what a night that was killed left in its scratch folder is gone after the next one', async (t) => {
+  const { cli, night } = await given(t);
+  await night();
+  const nights = join(cli.cache, 'nights');
+  const [lock = ''] = readdirSync(nights).filter((name) => name.endsWith('.lock'));
+  const left = join(nights, `rehearsal-${lock.replace('.lock', '')}-abc123`);
+  const other = join(nights, 'rehearsal-of-another-repository');
+  for (const folder of [left, other]) {
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'secret'), 'what nobody encrypts here');
+  }
+  const { summary } = await night();
+  assert.equal(statuses(summary)['rehearsal'], 'not_due');
+  assert.deepEqual([existsSync(left), existsSync(other)], [false, true]);
+});
+
+test('a password command that fails, or a wrong password, ends the night with its code and runs what comes after', async (t) => {
   const { cli, file, configure, night } = await given(t);
-  const marker = join(cli.folder, 'begun');
-  configure(`commands:\n  - before: run\n    run: [sh, -c, "touch ${marker}; exec sleep 5"]\n`);
-  const child = cli.spawn(['run', '--config', file]);
-  const ended = new Promise<void>((done) => child.once('close', () => done()));
-  while (!existsSync(marker)) await sleep(20);
-  const second = await night();
-  assert.equal(second.code, 11);
-  assert.match(second.stderr, /Another night of .* is under way on this machine \(process \d+ since 2/);
-  await cli.ok(['snapshots']);
-  child.kill('SIGKILL');
-  await ended;
-  configure();
+  const { url, heard } = await healthCheck(t);
+  configure(`commands:\n  - after: run\n    run: [touch, ${cli.folder}/after]\nhealthchecks: {ping_url: ${url}}\n`);
+  const env = { SNAP_PASSWORD: 'wrong' };
+  const { code, stdout } = await cli.run(['run', '--config', file, '--json'], { env });
+  assert.equal(code, 12);
+  const summary = lastJson(stdout);
+  assert.equal(summary.error.code, 'PASSWORD_WRONG');
+  assert.equal(statuses(summary)['backup'], 'skipped');
+  assert.ok(existsSync(join(cli.folder, 'after')));
+  assert.deepEqual(heard, ['/uuid/start', '/uuid/fail']);
   assert.equal((await night()).code, 0);
 });
 

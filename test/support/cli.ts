@@ -2,8 +2,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { testFolder } from './build-repository.ts';
 
@@ -89,6 +91,16 @@ export class CliFixture {
 
   init(): Promise<Run> {
     return this.ok(['init', ...CHEAP_PASSWORD]);
+  }
+}
+
+const APPEARS_MS_MAX = 60_000;
+
+/** Waits for a file that another process makes. */
+export async function untilThere(path: string): Promise<void> {
+  for (let waitedMs = 0; !existsSync(path); waitedMs += 20) {
+    if (waitedMs > APPEARS_MS_MAX) throw new Error(`${path} does not appear`);
+    await sleep(20);
   }
 }
 
