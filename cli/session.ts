@@ -43,7 +43,10 @@ export function addGlobalOptions(program: Command): Command {
     .option('--password-command <command>', 'program that prints the password, run without a shell')
     .option('--insecure-no-password', 'a repository without a password')
     .option('--cache-dir <dir>', 'where derived data lies (SNAP_CACHE_DIR)')
-    .option('--config <file>', 'configuration file (SNAP_CONFIG; default: snap/config.yaml in ~/.config or /etc)')
+    .option(
+      '--config <file>',
+      'configuration file (SNAP_CONFIG; default: snap/config.yaml in ~/.config or /etc; /dev/null: none)',
+    )
     .option('--json', 'results as JSON')
     .option('-q, --quiet', 'only errors')
     .option('-v, --verbose', 'say more; twice: with stack traces', more)

@@ -38,7 +38,7 @@ export function configCommand(): Command {
   command
     .command('generate')
     .description('write a commented file for folders that are to be backed up')
-    .argument('<directories...>', 'folders')
+    .argument('[directories...]', 'folders; without any, an example is written')
     .option('-o, --output <file>', 'write it there, where nothing is yet (default: standard output)')
     .action(run<GenerateOptions>(generate, ownReading));
   return command;

@@ -20,8 +20,7 @@ export function generateConfig(findings: Findings, places: Places): string {
     '# password_command: pass show snap',
     '',
     '# ---- what',
-    'source_directories:',
-    ...findings.sources.map((path) => `  - ${scalar(path)}`),
+    ...sources(findings.sources),
     ...databases(findings.databases),
     ...excludes(findings),
     '# exclude_caches: true              # folders with a CACHEDIR.TAG',
@@ -39,6 +38,11 @@ export function generateConfig(findings: Findings, places: Places): string {
     '#   ping_url: https://hc-ping.com/your-uuid-here',
     '',
   ].join('\n');
+}
+
+function sources(paths: readonly string[]): string[] {
+  if (paths.length === 0) return ['# source_directories:', '#   - /srv/audiobooks'];
+  return ['source_directories:', ...paths.map((path) => `  - ${scalar(path)}`)];
 }
 
 function databases(paths: readonly string[]): string[] {

@@ -353,6 +353,20 @@ test('what generate writes is valid, names the databases, and is never written o
   assert.equal(run.code, 0, `${run.stderr}\n${places}`);
 });
 
+test('without folders generate writes an example that is valid', async (t) => {
+  const { cli, write } = given(t);
+  const { stdout } = await cli.ok(['config', 'generate'], { env: SILENT });
+  await cli.ok(['config', 'validate', write(stdout)]);
+});
+
+test('a verb that must not stumble over a broken file goes without one', async (t) => {
+  const { cli, write } = given(t);
+  await cli.init();
+  const env = { SNAP_CONFIG: write('tags: [') };
+  assert.equal((await cli.run(['snapshots'], { env })).code, 2);
+  await cli.ok(['snapshots', '--config', '/dev/null'], { env });
+});
+
 test('generate refuses a folder that is not there', async (t) => {
   const { cli } = given(t);
   const { code, stderr } = await cli.run(['config', 'generate', join(cli.folder, 'nowhere')]);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -264,7 +264,7 @@ test('a signal ends a command that runs before the backup, and the third one end
     parts.map(({ status }: Json) => status),
     ['interrupted', 'not_due', 'skipped', 'skipped', 'not_due', 'skipped'],
   );
-  writeFileSync(marker, '');
+  rmSync(marker);
   const thrice = await signalled(cli, ['run', '--config', file], {
     at: marker,
     signals: ['SIGINT', 'SIGINT', 'SIGINT'],

@@ -238,9 +238,10 @@ class NightRun<Details> {
   }
 
   async #ping(kind: PingReport['kind']): Promise<void> {
-    const { ping: options } = this.#setting;
+    const { ping: options, signal } = this.#setting;
     if (options === undefined) return;
-    const report = await ping(options, kind);
+    // That a night was interrupted is news, too: only word of its beginning may be cut short.
+    const report = await ping(options, kind, kind === 'start' ? signal : undefined);
     this.#pings.push(report);
     if (report.problem !== undefined) this.#notes.push(`The health check did not hear of "${kind}": ${report.problem}`);
   }

@@ -7,14 +7,19 @@ import type { PingOptions, PingReport } from './options.ts';
 const SUFFIXES: { readonly [kind in PingReport['kind']]: string } = { start: '/start', success: '', fail: '/fail' };
 const PAUSE_MS = 500;
 
-/** Never throws. */
-export async function ping(options: PingOptions, kind: PingReport['kind']): Promise<PingReport> {
+/** Never throws. `signal` ends the attempts. */
+export async function ping(
+  options: PingOptions,
+  kind: PingReport['kind'],
+  signal: AbortSignal | undefined,
+): Promise<PingReport> {
   let problem = '';
   for (let attempt = 0; attempt <= options.retries; attempt++) {
-    if (attempt > 0) await sleep(PAUSE_MS * attempt);
     try {
+      if (attempt > 0) await sleep(PAUSE_MS * attempt, undefined, { signal });
+      const late = AbortSignal.timeout(options.timeoutMs);
       const address = addressOf(options.url, SUFFIXES[kind]);
-      const response = await fetch(address, { signal: AbortSignal.timeout(options.timeoutMs), redirect: 'follow' });
+      const response = await fetch(address, { signal: signal === undefined ? late : AbortSignal.any([late, signal]) });
       await response.arrayBuffer();
       if (response.ok) return { kind, problem: undefined };
       problem = `the answer was ${response.status}`;
@@ -23,6 +28,7 @@ export async function ping(options: PingOptions, kind: PingReport['kind']): Prom
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? `: ${errorMessage(error.cause)}` : '';
       problem = `${errorMessage(error)}${cause}`;
+      if (signal?.aborted === true) break;
     }
   }
   return { kind, problem };
