@@ -82,6 +82,8 @@ export const PACK_SMALL_BYTES = 6 * MIB;
 export const INDEX_SEGMENTS_SMALL_MAX = 16;
 /** Frames that a repack reads in one go: sealed or plain, whichever is longer. */
 export const REPACK_READ_BYTES_MAX = 8 * MIB;
+/** Packs that are removed at a time: each removal waits for the disk or for the store. */
+export const PACKS_REMOVED_AT_ONCE_MAX = 8;
 /** Clocks that are further apart are refused by prune. */
 export const CLOCK_SKEW_MS_MAX = 10 * 60_000;
 /** What prune --now may take from a full disk, to write index segments before it removes packs. */
@@ -208,6 +210,8 @@ export const PACKS_MAX = 1 << 23;
 export const MERGE_BATCH_NAMES_MAX = 256;
 /** repository/cold-database.ts */
 export const COLD_BATCH_BYTES_MAX = 1 * MIB;
+/** What a scan of LevelDB leaves mapped into memory of its tables. */
+export const COLD_MAPPED_BYTES_MAX = 16 * MIB;
 /** repository/frame-reader.ts */
 export const SEALERS_MAX = 64;
 /** repository/cold-index.ts */

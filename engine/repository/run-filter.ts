@@ -53,9 +53,10 @@ export class RunFilter {
   }
 }
 
-/** Makes a filter from ids that come in order. */
+/** Makes a filter from ids that come in order, in the very memory that it will lie in. */
 export class RunFilterBuilder {
   readonly #bits: number;
+  readonly #shared: SharedArrayBuffer;
   readonly #offsets: Uint32Array;
   readonly #fingerprints: Uint16Array;
   #bucket = 0;
@@ -64,8 +65,11 @@ export class RunFilterBuilder {
   /** For at most `countMax` ids. */
   constructor(countMax: number) {
     this.#bits = bucketBits(countMax);
-    this.#offsets = new Uint32Array(2 ** this.#bits + 1);
-    this.#fingerprints = new Uint16Array(countMax);
+    const offsets = 2 ** this.#bits + 1;
+    const offsetsEnd = (HEADER_WORDS + offsets) * 4;
+    this.#shared = new SharedArrayBuffer(offsetsEnd + countMax * 2);
+    this.#offsets = new Uint32Array(this.#shared, HEADER_WORDS * 4, offsets);
+    this.#fingerprints = new Uint16Array(this.#shared, offsetsEnd, countMax);
   }
 
   add(first: number, second: number): void {
@@ -76,13 +80,13 @@ export class RunFilterBuilder {
 
   finish(): RunFilter {
     while (this.#bucket < 2 ** this.#bits) this.#offsets[++this.#bucket] = this.#count;
-    const offsetsEnd = (HEADER_WORDS + this.#offsets.length) * 4;
-    const shared = new SharedArrayBuffer(offsetsEnd + this.#count * 2);
-    const header = new Uint32Array(shared, 0, HEADER_WORDS);
+    const header = new Uint32Array(this.#shared, 0, HEADER_WORDS);
     header[COUNT] = this.#count;
     header[BITS] = this.#bits;
-    new Uint32Array(shared, HEADER_WORDS * 4, this.#offsets.length).set(this.#offsets);
-    new Uint16Array(shared, offsetsEnd, this.#count).set(this.#fingerprints.subarray(0, this.#count));
+    if (this.#count === this.#fingerprints.length) return new RunFilter(this.#shared);
+    // Fewer than there was room for: a run is stored with its filter, and that has no room.
+    const shared = new SharedArrayBuffer(this.#fingerprints.byteOffset + this.#count * 2);
+    new Uint8Array(shared).set(new Uint8Array(this.#shared, 0, shared.byteLength));
     return new RunFilter(shared);
   }
 }
@@ -100,20 +104,18 @@ export function sortEntries(entries: Uint32Array, entryWords: number): Uint32Arr
   for (let bucket = 1; bucket < next.length; bucket++) next[bucket] = (next[bucket] ?? 0) + (next[bucket - 1] ?? 0);
   const starts = next.slice();
   const sorted = new Uint32Array(entries.length);
-  const held = new Uint32Array(entryWords);
   for (let at = 0; at < entries.length; at += entryWords) {
     const bucket = (entries[at] ?? 0) >>> shift;
     const rank = next[bucket] ?? 0;
     next[bucket] = rank + 1;
-    // Insertion into what the bucket holds already.
-    for (let word = 0; word < entryWords; word++) held[word] = entries[at + word] ?? 0;
+    // Insertion into what the bucket holds already. Word by word: entries are too short for a call to pay.
     const first = (starts[bucket] ?? 0) * entryWords;
     let to = rank * entryWords;
-    while (to > first && compareIdWords(sorted, to - entryWords, held, 0) > 0) {
-      sorted.copyWithin(to, to - entryWords, to);
+    while (to > first && compareIdWords(sorted, to - entryWords, entries, at) > 0) {
+      for (let word = 0; word < entryWords; word++) sorted[to + word] = sorted[to - entryWords + word] ?? 0;
       to -= entryWords;
     }
-    sorted.set(held, to);
+    for (let word = 0; word < entryWords; word++) sorted[to + word] = entries[at + word] ?? 0;
   }
   return sorted;
 }
