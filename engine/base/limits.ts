@@ -72,8 +72,8 @@ export const COLD_RUNS_MAX = 8;
 export const RUN_CLAIMS_MAX = 700_000;
 
 // ---- prune
-/** Ids that wait to be looked up together in LevelDB (16 bytes each, and as much again while they are sorted). */
-export const MARK_IDS_WAITING_MAX = 1_000_000;
+/** Ids that wait to be looked up together in LevelDB, 16 bytes each: every page of it is read once for all of them. */
+export const MARK_IDS_WAITING_MAX = 2_000_000;
 /** A mark names at most this many packs. */
 export const MARK_PACKS_MAX = 4096;
 /** Packs below this are merged once together they make one that is not. */
