@@ -20,6 +20,8 @@ const CHANGED_SHARE = 0.05;
 const SNAPSHOTS_KEPT = 3;
 const REPACK_BYTES = 2e9;
 const REPACK_BYTES_FULL = 20e9;
+/** Some sixteen photos. */
+const REPACK_BYTES_MIN = 40e6;
 const GONE_SHARE = 0.25;
 const LARGE_FILES = 1_000_000;
 
@@ -75,8 +77,9 @@ async function makePlanned(
     await tool.init(empty(tool));
     await tool.backup(empty(tool), nothing);
   }
-  for (let night = 0; night < NIGHTS; night++) {
-    options.say(`${job}: night ${night + 1} of ${NIGHTS}`);
+  const nights = Math.max(SNAPSHOTS_KEPT + 1, Math.round(NIGHTS * Math.min(1, options.scale)));
+  for (let night = 0; night < nights; night++) {
+    options.say(`${job}: night ${night + 1} of ${nights}`);
     if (night > 0) changeSmall(source, options.scale, { number: night, share: CHANGED_SHARE });
     for (const tool of tools) await tool.backup(work(tool), source);
   }
@@ -147,7 +150,7 @@ function ratios(job: string, found: ReadonlyMap<Tool, Planned>): Result[] {
 
 /** A quarter of the photos goes, strewn over all packs: the dearest way, since nearly every pack is written anew. */
 async function repackBesideCopy(job: string, options: JobOptions): Promise<Result[]> {
-  const bytes = (options.full ? REPACK_BYTES_FULL : REPACK_BYTES) * options.scale;
+  const bytes = Math.max(REPACK_BYTES_MIN, (options.full ? REPACK_BYTES_FULL : REPACK_BYTES) * options.scale);
   const runs = options.full ? 1 : options.runs;
   const source = join(options.scratch, `${job}-photos`);
   const work = join(options.scratch, 'work-snap');
@@ -157,7 +160,11 @@ async function repackBesideCopy(job: string, options: JobOptions): Promise<Resul
   await snap.init(work);
   await snap.backup(work, source);
   const random = new SeededRandom(22);
-  for (const path of paths) if (random.next() < GONE_SHARE) rmSync(path);
+  // One of every few, whichever it is.
+  const every = 1 / GONE_SHARE;
+  for (let first = 0; first + every <= paths.length; first += every) {
+    rmSync(paths[first + random.between(0, every)] ?? '');
+  }
   await snap.backup(work, source);
   await snap.forget?.(work, 1);
   rmSync(source, { recursive: true });

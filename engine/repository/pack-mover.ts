@@ -13,6 +13,7 @@ import {
   COMPRESSION_LEVEL_DEFAULT,
   FRAME_ALONE_BYTES_MIN,
   INDEX_SEGMENT_BLOBS_MAX,
+  REPACK_PIECES_MAX,
   REPACK_READ_BYTES_MAX,
 } from '../base/limits.ts';
 import { Compressor } from '../codec/compression.ts';
@@ -62,7 +63,7 @@ export class PackMover {
     const compressor = new Compressor(COMPRESSION_LEVEL_DEFAULT);
     const onStored = (pack: StoredPack): void => this.#stored(pack);
     this.#writers = {
-      data: new BlobWriter(repository, { kind: 'data', compressor, onStored }),
+      data: new BlobWriter(repository, { kind: 'data', compressor, onStored, piecesMax: REPACK_PIECES_MAX }),
       tree: new BlobWriter(repository, { kind: 'tree', compressor, onStored }),
     };
   }
