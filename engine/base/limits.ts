@@ -82,8 +82,6 @@ export const PACK_SMALL_BYTES = 6 * MIB;
 export const INDEX_SEGMENTS_SMALL_MAX = 16;
 /** Frames that a repack reads in one go: sealed or plain, whichever is longer. */
 export const REPACK_READ_BYTES_MAX = 8 * MIB;
-/** As PACK_PIECES_MAX, for packs of data that are written anew: one thread does it all, and there is memory for more. */
-export const REPACK_PIECES_MAX = 6;
 /** Packs that are removed at a time: each removal waits for the disk or for the store. */
 export const PACKS_REMOVED_AT_ONCE_MAX = 8;
 /** Clocks that are further apart are refused by prune. */

@@ -62,8 +62,6 @@ export interface StoredPack {
 export interface BlobWriterOptions {
   readonly kind: BlobKind;
   readonly compressor: Compressor;
-  /** Pieces that settle() leaves in memory, where the store takes pieces. Default: PACK_PIECES_MAX. */
-  readonly piecesMax?: number | undefined;
   /** Called once for each pack when it is durable. */
   readonly onStored: (pack: StoredPack) => void;
 }
@@ -133,7 +131,7 @@ export class BlobWriter {
   constructor(store: Store, options: BlobWriterOptions) {
     this.#store = store;
     this.#options = options;
-    this.#piecesMax = store.backend.begin === undefined ? PIECES_WHOLE_MAX : (options.piecesMax ?? PACK_PIECES_MAX);
+    this.#piecesMax = store.backend.begin === undefined ? PIECES_WHOLE_MAX : PACK_PIECES_MAX;
   }
 
   /** Number of the pack that the next blob goes to; all before it are finished or under way. */

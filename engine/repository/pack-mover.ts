@@ -13,7 +13,6 @@ import {
   COMPRESSION_LEVEL_DEFAULT,
   FRAME_ALONE_BYTES_MIN,
   INDEX_SEGMENT_BLOBS_MAX,
-  REPACK_PIECES_MAX,
   REPACK_READ_BYTES_MAX,
 } from '../base/limits.ts';
 import { Compressor } from '../codec/compression.ts';
@@ -63,7 +62,7 @@ export class PackMover {
     const compressor = new Compressor(COMPRESSION_LEVEL_DEFAULT);
     const onStored = (pack: StoredPack): void => this.#stored(pack);
     this.#writers = {
-      data: new BlobWriter(repository, { kind: 'data', compressor, onStored, piecesMax: REPACK_PIECES_MAX }),
+      data: new BlobWriter(repository, { kind: 'data', compressor, onStored }),
       tree: new BlobWriter(repository, { kind: 'tree', compressor, onStored }),
     };
   }
