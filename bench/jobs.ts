@@ -5,6 +5,7 @@ import { BOOK_NIGHTS, DATABASE_NIGHTS, makeBooks, makeNights, makeVersions, VERS
 import { growthJob } from './growth-job.ts';
 import { historyJob } from './history-job.ts';
 import type { JobOptions } from './options.ts';
+import { pruneJob } from './prune-job.ts';
 import type { Result } from './report.ts';
 import { treeJob } from './tree-job.ts';
 
@@ -36,4 +37,5 @@ export const JOBS: { readonly [name: string]: (options: JobOptions) => Promise<R
       targetMb: 2,
     }),
   history: (options) => historyJob('history', options),
+  prune: (options) => pruneJob('prune', options),
 };

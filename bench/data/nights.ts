@@ -139,7 +139,7 @@ export async function makeNightsOfTrees(repository: Repository, options: NightsO
   }
 }
 
-function recordOf(tree: BlobId, startedNs: bigint): Parameters<Repository['snapshots']['save']>[0] {
+export function recordOf(tree: BlobId, startedNs: bigint): Parameters<Repository['snapshots']['save']>[0] {
   const time = new Date(Number(startedNs / 1_000_000n)).toISOString();
   const counts = { filesNew: 0, filesChanged: 0, filesUnmodified: 0, filesDeleted: 0, filesMoved: 0, dirsNew: 0 };
   const more = { dirsChanged: 0, dirsUnmodified: 0, totalFilesProcessed: 0, totalBytesProcessed: 0, dataAdded: 0 };

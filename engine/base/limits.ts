@@ -72,8 +72,8 @@ export const COLD_RUNS_MAX = 8;
 export const RUN_CLAIMS_MAX = 700_000;
 
 // ---- prune
-/** Ids that wait to be looked up together in LevelDB (16 bytes each, and as much again while they are sorted). */
-export const MARK_IDS_WAITING_MAX = 1_000_000;
+/** Ids that wait to be looked up together in LevelDB, 16 bytes each: every page of it is read once for all of them. */
+export const MARK_IDS_WAITING_MAX = 2_000_000;
 /** A mark names at most this many packs. */
 export const MARK_PACKS_MAX = 4096;
 /** Packs below this are merged once together they make one that is not. */
@@ -82,6 +82,8 @@ export const PACK_SMALL_BYTES = 6 * MIB;
 export const INDEX_SEGMENTS_SMALL_MAX = 16;
 /** Frames that a repack reads in one go: sealed or plain, whichever is longer. */
 export const REPACK_READ_BYTES_MAX = 8 * MIB;
+/** Packs that are removed at a time: each removal waits for the disk or for the store. */
+export const PACKS_REMOVED_AT_ONCE_MAX = 8;
 /** Clocks that are further apart are refused by prune. */
 export const CLOCK_SKEW_MS_MAX = 10 * 60_000;
 /** What prune --now may take from a full disk, to write index segments before it removes packs. */
@@ -208,6 +210,8 @@ export const PACKS_MAX = 1 << 23;
 export const MERGE_BATCH_NAMES_MAX = 256;
 /** repository/cold-database.ts */
 export const COLD_BATCH_BYTES_MAX = 1 * MIB;
+/** What a scan of LevelDB leaves mapped into memory of its tables. */
+export const COLD_MAPPED_BYTES_MAX = 16 * MIB;
 /** repository/frame-reader.ts */
 export const SEALERS_MAX = 64;
 /** repository/cold-index.ts */
