@@ -7,8 +7,12 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
-const MADV_DONTNEED = 4;
-/** Begin, end, and that it is shared: what a process may lose without losing anything. */
+/**
+ * Not MADV_DONTNEED: between the look at the mappings and the call another thread may have unmapped a table, and what lies
+ * at its addresses then would lose its content. Pages that are only written out or dropped come back as they were.
+ */
+const MADV_PAGEOUT = 21;
+/** Begin, end, and that it is shared. */
 const TABLE = /^([0-9a-f]+)-([0-9a-f]+) r--s .*\.ldb(?: \(deleted\))?$/gm;
 
 type Advise = (address: bigint, length: bigint, advice: number) => number;
@@ -41,7 +45,7 @@ export class MappedTables {
     try {
       for (const [, begin = '', end = ''] of readFileSync('/proc/self/maps', 'latin1').matchAll(TABLE)) {
         const [first, last] = [BigInt(`0x${begin}`), BigInt(`0x${end}`)];
-        if (this.#advise(first, last - first, MADV_DONTNEED) === 0) bytes += last - first;
+        if (this.#advise(first, last - first, MADV_PAGEOUT) === 0) bytes += last - first;
       }
     } catch {
       // It stays where it is.
