@@ -135,20 +135,23 @@ export async function backup(...parameters: Parameters<typeof Backup>): ReturnTy
  */
 export async function restore(repository: Repository, options: RestoreOptions): Promise<RestoreResult> {
   const { restore: run } = await LOADERS.restore();
-  return run(repository, options, async ({ paths, like }) => {
+  return run(repository, options, async ({ paths, like, isOrigin }) => {
     const { backup: save } = await LOADERS.backup();
     const { rulesOf } = await import('./repository/live-rules.ts');
-    const { signal } = options;
-    const { snapshot, problemCount } = await save(repository, {
-      ...rulesOf(like.rules),
+    const { monitor, signal } = options;
+    const { excludes, caseInsensitiveExcludes, oneFileSystem } = rulesOf(like.rules);
+    const { snapshot } = await save(repository, {
+      // What only its state keeps out of a snapshot (its size, a marker) may be overwritten, and is saved.
+      ...(isOrigin ? { excludes, caseInsensitiveExcludes, oneFileSystem } : {}),
       paths,
       label: SAFETY_LABEL,
       parent: like.id,
       // What is there may have lost nearly all: that is why somebody restores.
       maxShrink: 100,
+      monitor: monitor?.progress === undefined ? undefined : { progress: (progress) => monitor.progress?.(progress) },
       signal,
     });
-    return snapshot === undefined ? undefined : { snapshotId: snapshot.id, problemCount };
+    return snapshot;
   });
 }
 

@@ -30,6 +30,8 @@ export const AT_EMPTY_PATH = 0x1000;
 export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 export const POSIX_FADV_DONTNEED = 4;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
 export const STATX_BASIC_STATS = 0x7ff;
 export const FICLONE = 0x40049409;
 export const FALLOC_FL_KEEP_SIZE = 1;
@@ -69,6 +71,7 @@ const DECLARATIONS = {
   utimensat: 'int utimensat(int, void*, void*, int)',
   futimens: 'int futimens(int, void*)',
   syncfs: 'int syncfs(int)',
+  flock: 'int flock(int, int)',
   posix_fadvise: 'int posix_fadvise64(int, int64, int64, int)',
 } as const;
 

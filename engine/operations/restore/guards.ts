@@ -16,9 +16,9 @@ export function hasWork(plan: RestorePlan): boolean {
   return work > 0;
 }
 
-/** True where more than half of the files that are there would be removed. */
-export function needsForce(plan: RestorePlan): boolean {
-  return plan.filesToDelete * 2 > plan.filesPresent;
+/** The first source of whose files more than half would be removed. */
+export function mostlyDeleted(plan: RestorePlan): RestorePlan['shares'][number] | undefined {
+  return plan.shares.find(({ present, deleted }) => deleted * 2 > present);
 }
 
 /** Why a restore is refused whose databases somebody uses. */
