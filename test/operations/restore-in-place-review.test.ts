@@ -259,6 +259,7 @@ test('two restores at once into one target: the second is refused', async (t) =>
   });
   while (!existsSync(join(cli.source, '.snap-restore'))) await sleep(1);
   child?.kill('SIGSTOP');
+  t.after(() => child?.kill('SIGKILL'));
   const second = await cli.run(words);
   assert.equal(second.code, 21, second.stderr);
   assert.match(second.stderr, /Another restore is at work/);

@@ -17,7 +17,7 @@ import {
   FileSystemError,
   LISTING_EXTRA_WORDS,
 } from '../../filesystem/types.ts';
-import { JOURNAL_NAME } from '../../repository/restore-names.ts';
+import { JOURNAL_NAME, TEMPORARY_PREFIX } from '../../repository/restore-names.ts';
 import {
   decodeJournalHead,
   encodeBlock,
@@ -163,9 +163,21 @@ export class Journal {
     if (this.#file !== undefined) return;
     const { fileSystem } = this.#options;
     this.#removeForeign();
-    this.#file = fileSystem.createFileAt(this.#root, JOURNAL_NAME);
+    // It gets its name when it is locked and whole, so that nobody meets it otherwise.
+    const name = Buffer.from(`${TEMPORARY_PREFIX}${this.token}-journal`);
+    removeIfThere(fileSystem, this.#root, name);
+    this.#file = fileSystem.createFileAt(this.#root, name);
     this.#lock(this.#file);
     this.#writeHead(this.#file);
+    try {
+      fileSystem.linkAt(this.#root, name, this.#root, JOURNAL_NAME);
+      fileSystem.unlinkAt(this.#root, name);
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+      if (error.code === 'EEXIST') throw this.#inUse();
+      // A file system without hard links.
+      fileSystem.renameAt(this.#root, name, this.#root, JOURNAL_NAME);
+    }
   }
 
   /** Removes the journal of a restore that is dead. */
@@ -189,9 +201,12 @@ export class Journal {
 
   /** The kernel lets go of it with the process, however that ends. */
   #lock(file: FileHandle): void {
-    const { fileSystem, root } = this.#options;
-    if (fileSystem.lockFile(file)) return;
-    throw new EngineError(
+    if (!this.#options.fileSystem.lockFile(file)) throw this.#inUse();
+  }
+
+  #inUse(): EngineError {
+    const { root } = this.#options;
+    return new EngineError(
       'TARGET_IN_USE',
       `Another restore is at work in ${root?.path.toString('utf8') ?? 'this target'}: wait until it has ended`,
     );
@@ -272,11 +287,11 @@ export class Journal {
   }
 }
 
-function removeIfThere(fileSystem: FileSystem, root: DirectoryHandle): void {
+function removeIfThere(fileSystem: FileSystem, root: DirectoryHandle, name = JOURNAL_NAME): void {
   try {
     const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
-    fileSystem.statAt(root, JOURNAL_NAME, target);
-    fileSystem.unlinkAt(root, JOURNAL_NAME);
+    fileSystem.statAt(root, name, target);
+    fileSystem.unlinkAt(root, name);
   } catch (error) {
     if (!(error instanceof FileSystemError) || error.code !== 'ENOENT') throw error;
   }
