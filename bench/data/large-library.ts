@@ -23,7 +23,7 @@ import type { CountedPack } from '../../engine/repository/segment-files.ts';
 import { TreeWriter } from '../../engine/repository/tree-writer.ts';
 import { relativePath } from '../../engine/storage/layout.ts';
 import { SeededRandom } from '../random.ts';
-import { recordOf } from './nights.ts';
+import { recordOf } from './records.ts';
 
 const FILES_A_FOLDER = 200;
 const BLOBS_A_FILE = 10;

@@ -196,8 +196,12 @@ export const COLD_CLONE_ATTEMPTS_MAX = 10;
 export const FILTER_BUCKET_BITS_MAX = 28;
 /** repository/run-claims.ts */
 export const CLAIM_SLOTS_MAX = 1 << 19;
-/** repository/blob-reader.ts */
+/** repository/frame-cache.ts */
 export const FRAME_CACHE_BYTES_MAX = 16 * MIB;
+/** Frames of many small blobs fit into this; larger ones get memory of their own (repository/frame-memory.ts). */
+export const FRAME_MEMORY_PIECE_BYTES_MAX = FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN;
+/** What waits to be used again. */
+export const FRAME_MEMORY_FREE_BYTES_MAX = 8 * MIB;
 /** Tables grow to this, and further only where blobs cannot be moved to LevelDB. */
 export const INDEX_TABLE_SLOTS_USUAL_MAX = 1 << 18;
 /** repository/young-index.ts */
