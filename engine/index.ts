@@ -78,6 +78,7 @@ export { MAX_UNUSED_DEFAULT, type PruneOptions, type PruneResult } from './opera
 export type { PrunePlan, UnusedLimit } from './operations/prune/plan.ts';
 export { prune } from './operations/prune/prune.ts';
 export {
+  type DeletedShare,
   OVERWRITE_POLICIES,
   type OverwritePolicy,
   type PlannedAction,

@@ -1,7 +1,7 @@
 /** What of a plan is refused, unless somebody says that it is meant: decided from facts alone. */
 
 import { describeHolders, type Holder } from '../../databases/open-holders.ts';
-import type { RestorePlan } from './options.ts';
+import type { DeletedShare, RestorePlan } from './options.ts';
 
 /** True where carrying the plan out may change anything. */
 export function hasWork(plan: RestorePlan): boolean {
@@ -17,8 +17,8 @@ export function hasWork(plan: RestorePlan): boolean {
 }
 
 /** The first source of whose files more than half would be removed. */
-export function mostlyDeleted(plan: RestorePlan): RestorePlan['shares'][number] | undefined {
-  return plan.shares.find(({ present, deleted }) => deleted * 2 > present);
+export function mostlyDeleted(shares: readonly DeletedShare[]): DeletedShare | undefined {
+  return shares.find(({ present, deleted }) => deleted * 2 > present);
 }
 
 /** Why a restore is refused whose databases somebody uses. */

@@ -73,6 +73,13 @@ export interface PlannedAction {
   readonly bytes: number;
 }
 
+/** Of a source: files where something may be removed, and those that would be. */
+export interface DeletedShare {
+  readonly source: Buffer;
+  readonly present: number;
+  readonly deleted: number;
+}
+
 /** What a dry run found: entries that are not directories, and bytes of files. */
 export interface RestorePlan {
   readonly filesToCreate: number;
@@ -90,7 +97,9 @@ export interface RestorePlan {
   /** Of the disk, that would be replaced; they count among the files, too. */
   readonly databasesToSwap: readonly Buffer[];
   /** Sources, with what lies there now and what of it would go: where that is more than half, it has to be confirmed. */
-  readonly shares: readonly { readonly source: Buffer; readonly present: number; readonly deleted: number }[];
+  readonly shares: readonly DeletedShare[];
+  /** One of these: the run would be refused. */
+  readonly mostlyDeleted: DeletedShare | undefined;
   /** Databases that are replaced as plain files, since the snapshot holds them as such. */
   readonly otherDatabases: readonly Buffer[];
 }

@@ -16,7 +16,7 @@ import {
   S_IFREG,
   STAT_BYTES,
 } from '../../base/stat.ts';
-import { sideFileBase } from '../../databases/sqlite-names.ts';
+import { sideFileBase, sqliteSideFiles } from '../../databases/sqlite-names.ts';
 import { indexOfName } from '../../filesystem/listing.ts';
 import type { PatternSet } from '../../filesystem/patterns.ts';
 import { LISTING_EXTRA_WORDS, type Listing, type StatTarget } from '../../filesystem/types.ts';
@@ -53,6 +53,8 @@ interface Found {
   readonly number: number;
   readonly name: Buffer;
   readonly isDirectory: boolean;
+  /** It lies beside a database, and is part of it. */
+  readonly isLog: boolean;
 }
 
 const NO_NAME = Buffer.alloc(0);
@@ -146,17 +148,33 @@ export class Removal {
   /** Returns how many of the entries stay. */
   async #visit(place: Place, listing: Listing, numbers: readonly number[]): Promise<number> {
     const stays = this.#judge(place, listing, numbers);
-    let kept = 0;
+    const kept = new Set<number>();
     for (const number of numbers) {
       if (!this.#context.fresh) await this.#context.breathe();
       const name = listing.names[number];
-      if (name === undefined || stays(number)) kept++;
+      // Its name begins that of its logs, so it was gone through before them.
+      const base = this.#databaseOf(place, listing, number);
+      if (name === undefined || stays(number) || (base !== undefined && kept.has(base))) kept.add(number);
       else {
         const isDirectory = (readMode(listing.stats, number * STAT_BYTES) & S_IFMT) === S_IFDIR;
-        if (!(await this.#removeEntry(place, listing, { number, name, isDirectory }))) kept++;
+        const found = { number, name, isDirectory, isLog: base !== undefined };
+        if (!(await this.#removeEntry(place, listing, found))) kept.add(number);
       }
     }
-    return kept;
+    return kept.size;
+  }
+
+  /** True, and a problem, for what changed after the plan was made, or is in no safety snapshot. */
+  #isProtected(place: Place, found: Found, hasMoreNames: boolean): boolean {
+    const { name, isLog } = found;
+    const entry = { directory: place.target, name };
+    // What a dead restore left is in no snapshot. Logs go with their database, and SQLite itself touches them.
+    if (isLog || isRestoreName(name)) return false;
+    if (this.#context.isUnsaved(entry, 'remove') || this.#context.isChanged(entry, hasMoreNames, 'remove')) return true;
+    const { wal, journal } = sqliteSideFiles(name);
+    const isCommitted = (log: Buffer): boolean =>
+      this.#context.isChanged({ directory: place.target, name: log }, true, 'remove');
+    return !found.isDirectory && (isCommitted(wal) || isCommitted(journal));
   }
 
   async #removeEntry(place: Place, listing: Listing, found: Found): Promise<boolean> {
@@ -164,12 +182,7 @@ export class Removal {
     const { counters, parts } = this.#context;
     const at = number * STAT_BYTES;
     const inode = `${deviceOf(listing, number)}/${readInode(listing.stats, at)}`;
-    if (!parts.dryRun) {
-      const entry = { directory: place.target, name };
-      // What a dead restore left is in no snapshot.
-      if (!isRestoreName(name) && this.#context.isUnsaved(entry, 'remove')) return false;
-      if (this.#context.isChanged(entry, this.#unlinked.has(inode), 'remove')) return false;
-    }
+    if (!parts.dryRun && this.#isProtected(place, found, this.#unlinked.has(inode))) return false;
     if (isDirectory && !(await this.#empty(place, name))) return false;
     const bytes = isDirectory ? 0 : readSize(listing.stats, at);
     if (parts.dryRun) {

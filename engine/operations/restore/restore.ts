@@ -172,7 +172,7 @@ async function guard(options: RestoreOptions, plan: RestorePlan): Promise<void> 
   const databases = [...plan.databasesToSwap, ...plan.otherDatabases];
   const { holders } = databases.length === 0 ? { holders: [] } : findHolders(databases);
   if (holders.length > 0) throw new EngineError('TARGET_IN_USE', refusalOf(holders));
-  const share = mostlyDeleted(plan);
+  const share = plan.mostlyDeleted;
   if (share === undefined || (await options.confirm?.(plan)) === true) return;
   throw new EngineError(
     'DELETION_REFUSED',
@@ -212,7 +212,8 @@ function outermost(paths: readonly Buffer[]): Buffer[] {
 }
 
 function planOf(context: RestoreContext): RestorePlan {
-  const { counters, databasesToSwap, otherDatabases, shares } = context;
+  const { counters, databasesToSwap, otherDatabases } = context;
+  const shares = [...context.shares].map(([source, share]) => ({ source: Buffer.from(source, 'latin1'), ...share }));
   return {
     filesToCreate: counters.filesToCreate,
     filesToReplace: counters.filesToReplace,
@@ -226,7 +227,8 @@ function planOf(context: RestoreContext): RestorePlan {
     directoriesToMake: counters.directoriesToMake,
     databasesToSwap,
     otherDatabases,
-    shares: [...shares].map(([source, share]) => ({ source: Buffer.from(source, 'latin1'), ...share })),
+    shares,
+    mostlyDeleted: mostlyDeleted(shares),
   };
 }
 
