@@ -309,6 +309,8 @@ export const DATABASE_HOLD_MS_MAX = 1000;
 export const DATABASE_COUNT_MS_MAX = 2000;
 /** databases/sqlite-inspect.ts */
 export const DATABASE_TABLES_COUNTED_MAX = 1000;
+/** Tables that a record names because they could not be checked. */
+export const DATABASE_MESSAGES_MAX = 100;
 /** databases/sqlite-copy.ts */
 export const DATABASE_LOCKED_ATTEMPTS_MAX = 2;
 /** databases/sqlite-copy.ts */

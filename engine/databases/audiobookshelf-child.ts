@@ -70,7 +70,7 @@ function inspect({ path, isStructureNeeded }: ServerDatabaseRequest): ServerData
   const inspection = inspectImage(path);
   if (inspection.check !== 'ok') {
     const why = inspection.checkMessages.join('; ');
-    throw new Refused(`its schema cannot be parsed by SQLite ${inspection.sqliteVersion} (${why})`);
+    throw new Refused(`it cannot be checked by SQLite ${inspection.sqliteVersion} (${why})`);
   }
   const connection = new Database(path, { fileMustExist: true });
   try {
