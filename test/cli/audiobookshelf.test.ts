@@ -172,6 +172,12 @@ test('a metadata folder that is a source of its own is found by its name, or nam
   assert.match(half.stderr, /odd\/authors/);
   if (readZip(file) !== undefined) assert.ok(names().includes('metadata-items'));
 
+  // In the folder of the database, as some have it, it goes before all others.
+  cpSync(odd, join(db, 'metadata'), { recursive: true });
+  await cli.ok(['backup', db, abs]);
+  assert.equal((await cli.run(['export', 'latest', '-o', file, '--force'])).code, 3);
+  rmSync(join(db, 'metadata'), { recursive: true });
+
   await cli.ok(['backup', db, abs, metadata]);
   const several = await cli.run(['export', 'latest', '-o', file, '--force']);
   assert.equal(several.code, 2);
@@ -268,4 +274,33 @@ test('an archive of a server goes out as its backup, too, and through a pipe', a
   assert.equal(databases[0].path, '/srv/abs/config/absdatabase.sqlite');
   const plain = await cli.json(['import', file, '--format', 'zip']);
   assert.deepEqual([plain.format, plain.databases], ['zip', []]);
+});
+
+test("a server is brought back in place from a backup file of its own, and the next night's backup captures it", async (t) => {
+  const cli = new CliFixture(t);
+  await cli.init();
+  const { database, metadata } = makeServer(cli.source, { books: 3 });
+  await cli.ok(['backup', cli.source]);
+  const file = join(cli.folder, 'kept.audiobookshelf');
+  await cli.ok(['export', 'latest', '-o', file]);
+  const was = readFileSync(database);
+  const covers = contents(join(metadata, 'items'));
+  const broken = new Database(database);
+  broken.exec('DELETE FROM books; DELETE FROM libraryItems');
+  broken.close();
+  rmSync(join(metadata, 'items'), { recursive: true });
+
+  const { snapshot_id: imported } = await cli.json(['import', file, '--prefix', cli.source]);
+  await cli.ok(['restore', imported, '--in-place']);
+  assert.ok(readFileSync(database).equals(was));
+  assert.deepEqual(contents(join(metadata, 'items')), covers);
+  assert.equal(readFileSync(join(metadata, 'logs', 'server.txt'), 'utf8'), 'a log', 'nothing else was touched');
+
+  const { databases, parent } = await cli.json(['backup', cli.source, '--parent', imported]);
+  assert.equal(parent, imported);
+  assert.deepEqual([databases.length, databases[0].check], [1, 'ok']);
+  const latest = await catFile(cli, `latest:${database}`);
+  assert.ok(latest.equals(was));
+  assert.ok(databases[0].duration_seconds > 0, 'captured, and not taken over from the import');
+  assert.deepEqual((await cli.json(['check', '--read-data'])).errors, []);
 });

@@ -21,7 +21,7 @@ import type { Node } from '../../format/row.ts';
 import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
 import { livePayload } from '../../repository/live-database.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { makeScratchFolder } from '../../repository/scratch-folders.ts';
+import { makeScratchFolder, sweepScratchFolders } from '../../repository/scratch-folders.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { writeImage } from '../../repository/write-image.ts';
 import { fileContent } from './file-content.ts';
@@ -209,7 +209,9 @@ async function inspect(
 ): Promise<ServerDatabase | undefined> {
   const { repository, snapshot, signal } = options;
   const record = snapshot.databases.find(({ path }) => path.equals(database.path));
-  const folder = makeScratchFolder(join(repository.cacheDirectory, 'scratch'));
+  const parent = join(repository.cacheDirectory, 'scratch');
+  sweepScratchFolders(parent);
+  const folder = makeScratchFolder(parent);
   let found: ServerDatabase | undefined;
   let why =
     record === undefined || record.check === 'ok' ? undefined : `its check in the snapshot is "${record.check}"`;

@@ -13,7 +13,7 @@ import { looksLikeTar } from '../../format/archive-tar-reader.ts';
 import type { BackupCounts } from '../../format/snapshot.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { isoWithZone, nowNs, userName } from '../../repository/run-facts.ts';
-import { makeScratchFolder } from '../../repository/scratch-folders.ts';
+import { makeScratchFolder, sweepScratchFolders } from '../../repository/scratch-folders.ts';
 import { ScratchRows } from '../../repository/scratch-rows.ts';
 import { WriteSession } from '../../repository/write-session.ts';
 import type { ReadItem } from './archive-item.ts';
@@ -161,7 +161,9 @@ class ImportRun {
   async #openServer(zip: ZipReader): Promise<{ format: ImportFormat; items: AsyncIterable<ReadItem> }> {
     const { options, session } = this.#parts;
     const { monitor, signal, time } = options;
-    this.#scratchFolder = makeScratchFolder(join(session.repository.cacheDirectory, 'scratch'));
+    const parent = join(session.repository.cacheDirectory, 'scratch');
+    sweepScratchFolders(parent);
+    this.#scratchFolder = makeScratchFolder(parent);
     this.#server = await ServerBackup.open({ zip, scratchFolder: this.#scratchFolder, monitor, signal }, time);
     return { format: 'audiobookshelf', items: this.#server.items() };
   }
