@@ -35,6 +35,9 @@ function invalid(why: string): never {
 
 /** True for a zip that has what marks such a backup, be it whole or not. */
 export async function looksLikeServerBackup(zip: ZipReader): Promise<boolean> {
+  // Reading every entry of a large archive for this would take seconds.
+  const may = (name: string): boolean => zip.mayName(Buffer.from(name));
+  if (!may(SERVER_DATABASE) && !(may(SERVER_DETAILS) && may('metadata-'))) return false;
   const found = new Set<string>();
   for await (const item of zip.items()) {
     const path = 'why' in item ? item.path : item.entry.path;
