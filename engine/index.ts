@@ -50,6 +50,7 @@ export {
   type ArchiveFormat,
   type ExportOptions,
   type ExportResult,
+  type ServerExportOptions,
 } from './operations/export/options.ts';
 export { type FindOptions, type FoundEntry, findEntries } from './operations/find.ts';
 export { type ForgetOptions, type ForgetResult, forget } from './operations/forget/forget.ts';
@@ -63,7 +64,12 @@ export type {
 } from './operations/forget/plan-retention.ts';
 export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
 export { importArchive } from './operations/import/import.ts';
-export type { ImportFormat, ImportOptions, ImportResult } from './operations/import/options.ts';
+export {
+  IMPORT_FORMATS,
+  type ImportFormat,
+  type ImportOptions,
+  type ImportResult,
+} from './operations/import/options.ts';
 export {
   addKey,
   changePassword,

@@ -162,6 +162,12 @@ export const TAR_GLOBAL_RECORDS_MAX = 1000;
 export const TAR_REGIONS_MAX = 1_000_000;
 /** Longer files than any file system holds are refused: a sparse entry can claim anything. */
 export const IMPORT_FILE_BYTES_MAX = 16 * 1024 * GIB;
+/** The lines that say what a server's backup is: four short ones. */
+export const SERVER_DETAILS_BYTES_MAX = 4 * KIB;
+/** What a server's database says of its settings, of which the version is looked for. */
+export const SERVER_SETTINGS_BYTES_MAX = 1 * MIB;
+/** Databases that are named where one of several has to be chosen. */
+export const SERVER_DATABASES_NAMED_MAX = 5;
 /** Rows of an import that are in memory before they go to a database in the cache directory. */
 export const SCRATCH_ROWS_PENDING_MAX = 2048;
 
@@ -311,6 +317,8 @@ export const DATABASE_HOLD_MS_MAX = 1000;
 export const DATABASE_COUNT_MS_MAX = 2000;
 /** databases/sqlite-inspect.ts */
 export const DATABASE_TABLES_COUNTED_MAX = 1000;
+/** Tables that a record names because they could not be checked. */
+export const DATABASE_MESSAGES_MAX = 100;
 /** databases/sqlite-copy.ts */
 export const DATABASE_LOCKED_ATTEMPTS_MAX = 2;
 /** databases/sqlite-copy.ts */
