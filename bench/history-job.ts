@@ -2,25 +2,16 @@
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Repository } from '../engine/repository/repository.ts';
 import { createLocation } from '../engine/storage/open.ts';
 import { makeNightsOfTrees } from './data/nights.ts';
-import { measure, median } from './measure.ts';
-import { type JobOptions, MB, PEAK_MB_MAX, scaled } from './options.ts';
+import { type JobOptions, scaled } from './options.ts';
 import type { Result } from './report.ts';
+import { runVerb } from './verb-runs.ts';
 
 const FILES = 1_000_000;
 const NIGHTS = 364;
 const CHANGES_A_NIGHT = 100;
-const RUN = fileURLToPath(new URL('./history-run.js', import.meta.url));
-
-interface Figures {
-  readonly seconds: number[];
-  readonly cpuSeconds: number[];
-  readonly peaksMb: number[];
-  found: number;
-}
 
 export async function historyJob(job: string, options: JobOptions): Promise<Result[]> {
   const folder = join(options.scratch, job);
@@ -38,23 +29,8 @@ export async function historyJob(job: string, options: JobOptions): Promise<Resu
     { verb: 'find', target: undefined, count: 1 },
   ]) {
     options.say(`${job}: ${verb}`);
-    const figures: Figures = { seconds: [], cpuSeconds: [], peaksMb: [], found: 0 };
-    for (let run = 0; run < count; run++) {
-      const words = [process.execPath, RUN, verb, location, cacheDirectory, before, after];
-      const { stdout, peakBytes } = await measure({ words });
-      const { ms, cpuMs, found } = JSON.parse(stdout) as { ms: number; cpuMs: number; found: number };
-      figures.seconds.push(ms / 1000);
-      figures.cpuSeconds.push(cpuMs / 1000);
-      figures.peaksMb.push(peakBytes / MB);
-      figures.found = found;
-    }
-    const { seconds, cpuSeconds, peaksMb, found } = figures;
-    const what = `${verb} (${found} found)`;
-    results.push(
-      { job, what, value: median(seconds), unit: 's', target: scaled(target, options), all: seconds },
-      { job, what: `${verb}, core-seconds`, value: median(cpuSeconds), unit: 's', all: cpuSeconds },
-      { job, what: `${verb}, peak memory`, value: Math.max(...peaksMb), unit: 'MB', target: PEAK_MB_MAX },
-    );
+    const parameters = [location, cacheDirectory, before, after];
+    results.push(...(await runVerb({ job, verb, parameters, count, target: scaled(target, options) })));
   }
   rmSync(folder, { recursive: true });
   return results;

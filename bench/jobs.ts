@@ -2,9 +2,11 @@
 
 import { makeMedia, makeSmall } from './data/files.ts';
 import { BOOK_NIGHTS, DATABASE_NIGHTS, makeBooks, makeNights, makeVersions, VERSION_NIGHTS } from './data/library.ts';
+import { forgetJob } from './forget-job.ts';
 import { growthJob } from './growth-job.ts';
 import { historyJob } from './history-job.ts';
 import type { JobOptions } from './options.ts';
+import { pruneJob } from './prune-job.ts';
 import type { Result } from './report.ts';
 import { treeJob } from './tree-job.ts';
 
@@ -36,4 +38,6 @@ export const JOBS: { readonly [name: string]: (options: JobOptions) => Promise<R
       targetMb: 2,
     }),
   history: (options) => historyJob('history', options),
+  prune: (options) => pruneJob('prune', options),
+  forget: (options) => forgetJob('forget', options),
 };

@@ -12,7 +12,7 @@ const USAGE = `npm run bench -- [options]
   --only JOBS      some of ${Object.keys(JOBS).join(', ')} (comma-separated)
   --runs N         pairs of each job (default 3)
   --scale X        size of the data, 1 is that of the targets
-  --full           five times as many small files (1,000,000)
+  --full           five times as many small files (1,000,000), and a prune of 20 GB (60 GB of scratch)
   --rivals NAMES   some of bupstash, restic, rustic, borg; "none" for none (default: all on PATH)
   --scratch DIR    where data and repositories lie (default: /dev/shm where it is large enough)
   --json FILE      results as JSON, too`;
@@ -61,7 +61,7 @@ async function main(): Promise<void> {
       const job = JOBS[name];
       if (job === undefined) throw new Error(`There is no job "${name}".\n${USAGE}`);
       const scale = Number(values.scale) * (values.full && name === 'small' ? 5 : 1);
-      const found = await job({ scratch, scale, runs: Number(values.runs), rivals, say });
+      const found = await job({ scratch, scale, full: values.full, runs: Number(values.runs), rivals, say });
       process.stdout.write(`${formatResults(found)}\n\n`);
       results.push(...found);
     }

@@ -2,7 +2,17 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 export interface Measurement {
@@ -105,12 +115,29 @@ export function warmMemory(scratch: string, source: string): void {
 
 /** Bytes of all files below a folder. */
 export function bytesIn(folder: string): number {
-  let bytes = 0;
-  for (const path of readdirSync(folder, { recursive: true })) {
-    const stat = lstatSync(join(folder, String(path)));
-    if (stat.isFile()) bytes += stat.size;
-  }
-  return bytes;
+  return filesIn(folder).reduce((bytes, path) => bytes + lstatSync(path).size, 0);
+}
+
+/** Paths of all files below a folder. */
+export function filesIn(folder: string): string[] {
+  const all = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return all.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+}
+
+/** Lets files be read from the disk next time. Where they lie in memory alone, this does nothing. */
+export async function dropCache(paths: readonly string[]): Promise<void> {
+  const script = 'for path; do dd if="$path" iflag=nocache count=0 status=none; done';
+  if (paths.length > 0) await measure({ words: ['sh', '-c', `sync "$@"; ${script}`, 'sh', ...paths] });
+}
+
+/**
+ * Copies files into a new folder and makes each of them durable, and the folder's names, as a prune does with what it
+ * writes; all files are written before the first one is waited for, which a prune cannot afford.
+ */
+export async function copyDurably(paths: readonly string[], target: string): Promise<Measurement> {
+  mkdirSync(target);
+  const script = 'target=$1; shift; cp -- "$@" "$target" && sync "$target"/* "$target"';
+  return measure({ words: ['sh', '-c', script, 'sh', target, ...paths] });
 }
 
 /** Median of the pairs' ratios: each pair was measured side by side, so that what else the machine did weighs on both. */

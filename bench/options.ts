@@ -7,6 +7,8 @@ export interface JobOptions {
   readonly scratch: string;
   /** 1: the sizes of the targets. */
   readonly scale: number;
+  /** The sizes that take long, too. */
+  readonly full: boolean;
   readonly runs: number;
   readonly rivals: readonly Tool[];
   readonly say: (text: string) => void;

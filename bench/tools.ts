@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, type Measurement, measure } from './measure.ts';
 
-const PASSWORD = 'bench';
+export const PASSWORD = 'bench';
 
 export interface Tool {
   readonly name: string;
@@ -18,6 +18,10 @@ export interface Tool {
   restore(work: string, source: string, target: string, printed: string): Promise<Measurement>;
   /** Restores the last backup over what it was taken of; undefined where the tool is not compared in this. */
   readonly restoreInPlace: ((work: string, source: string) => Promise<Measurement>) | undefined;
+  /** Forgets all but the newest `keep` snapshots, and frees nothing; undefined for tools whose prune is not compared. */
+  readonly forget?: ((work: string, keep: number) => Promise<Measurement>) | undefined;
+  /** What a prune would do, found out without doing it. */
+  readonly planPrune?: ((work: string) => Promise<Measurement>) | undefined;
   /** The folder whose growth is counted. */
   repository(work: string): string;
 }
@@ -29,10 +33,12 @@ interface Recipe {
   readonly backup: (work: string, source: string) => Command;
   readonly restore: (work: string, source: string, target: string, printed: string) => Command;
   readonly restoreInPlace?: (work: string, source: string) => Command;
+  readonly forget?: (work: string, keep: number) => Command;
+  readonly planPrune?: (work: string) => Command;
 }
 
 function toolFrom(recipe: Recipe): Tool {
-  const { restoreInPlace } = recipe;
+  const { restoreInPlace, forget, planPrune } = recipe;
   return {
     name: recipe.name,
     version: () => {
@@ -56,6 +62,8 @@ function toolFrom(recipe: Recipe): Tool {
       return measure(recipe.restore(work, source, target, printed));
     },
     restoreInPlace: restoreInPlace === undefined ? undefined : (work, source) => measure(restoreInPlace(work, source)),
+    forget: forget && ((work, keep) => measure(forget(work, keep))),
+    planPrune: planPrune && ((work) => measure(planPrune(work))),
     repository: (work) => join(work, 'repository'),
   };
 }
@@ -79,10 +87,17 @@ export function snapUnder(nodeOptions: readonly string[]): Tool {
       env: snapEnv(work),
     }),
     restoreInPlace: (work) => ({ words: [...words, 'restore', 'latest', '--in-place', '--quiet'], env: snapEnv(work) }),
+    forget: (work, keep) => ({ words: [...words, 'forget', '--keep-last', `${keep}`, '--quiet'], env: snapEnv(work) }),
+    planPrune: (work) => ({ words: [...words, 'prune', '--dry-run', '--json', '--quiet'], env: snapEnv(work) }),
   });
 }
 
 export const snap = snapUnder([]);
+
+/** Any verb of the command line, on the repository in a work folder. */
+export function runSnap(work: string, parameters: readonly string[]): Promise<Measurement> {
+  return measure({ words: [process.execPath, SNAP, ...parameters], env: snapEnv(work) });
+}
 
 function bupstashEnv(work: string): { [name: string]: string } {
   return {
@@ -116,6 +131,11 @@ const RIVALS: readonly Tool[] = [
       words: ['restic', '-q', 'restore', 'latest', '--target', target],
       env: resticEnv(work),
     }),
+    forget: (work, keep) => ({
+      words: ['restic', '-q', 'forget', '--keep-last', `${keep}`],
+      env: resticEnv(work),
+    }),
+    planPrune: (work) => ({ words: ['restic', '-q', 'prune', '--dry-run'], env: resticEnv(work) }),
   }),
   toolFrom({
     name: 'rustic',
@@ -126,6 +146,8 @@ const RIVALS: readonly Tool[] = [
       words: ['rustic', 'restore', `latest:${source}`, target],
       env: rusticEnv(work),
     }),
+    forget: (work, keep) => ({ words: ['rustic', 'forget', '--keep-last', `${keep}`], env: rusticEnv(work) }),
+    planPrune: (work) => ({ words: ['rustic', 'prune', '--dry-run'], env: rusticEnv(work) }),
   }),
   toolFrom({
     name: 'borg',

@@ -64,6 +64,7 @@ export {
   type ArchiveFormat,
   type ExportOptions,
   type ExportResult,
+  type ServerExportOptions,
 } from './operations/export/options.ts';
 export { type FindOptions, type FoundEntry, findEntries } from './operations/find.ts';
 export { type ForgetOptions, type ForgetResult, forget } from './operations/forget/forget.ts';
@@ -77,7 +78,12 @@ export type {
 } from './operations/forget/plan-retention.ts';
 export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
 export { importArchive } from './operations/import/import.ts';
-export type { ImportFormat, ImportOptions, ImportResult } from './operations/import/options.ts';
+export {
+  IMPORT_FORMATS,
+  type ImportFormat,
+  type ImportOptions,
+  type ImportResult,
+} from './operations/import/options.ts';
 export {
   addKey,
   changePassword,
@@ -107,6 +113,7 @@ export { MAX_UNUSED_DEFAULT, type PruneOptions, type PruneResult } from './opera
 export type { PrunePlan, UnusedLimit } from './operations/prune/plan.ts';
 export { prune } from './operations/prune/prune.ts';
 export {
+  type DeletedShare,
   OVERWRITE_POLICIES,
   type OverwritePolicy,
   type PlannedAction,
@@ -164,20 +171,23 @@ export async function backup(...parameters: Parameters<typeof Backup>): ReturnTy
  */
 export async function restore(repository: Repository, options: RestoreOptions): Promise<RestoreResult> {
   const { restore: run } = await LOADERS.restore();
-  return run(repository, options, async ({ paths, like }) => {
+  return run(repository, options, async ({ paths, like, isOrigin }) => {
     const { backup: save } = await LOADERS.backup();
     const { rulesOf } = await import('./repository/live-rules.ts');
-    const { signal } = options;
-    const { snapshot, problemCount } = await save(repository, {
-      ...rulesOf(like.rules),
+    const { monitor, signal } = options;
+    const { excludes, caseInsensitiveExcludes, oneFileSystem } = rulesOf(like.rules);
+    const { snapshot } = await save(repository, {
+      // What only its state keeps out of a snapshot (its size, a marker) may be overwritten, and is saved.
+      ...(isOrigin ? { excludes, caseInsensitiveExcludes, oneFileSystem } : {}),
       paths,
       label: SAFETY_LABEL,
       parent: like.id,
       // What is there may have lost nearly all: that is why somebody restores.
       maxShrink: 100,
+      monitor: monitor?.progress === undefined ? undefined : { progress: (progress) => monitor.progress?.(progress) },
       signal,
     });
-    return snapshot === undefined ? undefined : { snapshotId: snapshot.id, problemCount };
+    return snapshot;
   });
 }
 

@@ -12,6 +12,7 @@ import { BlobWriter, type StoredPack } from '../../engine/repository/blob-writer
 import type { Repository } from '../../engine/repository/repository.ts';
 import { TreeWriter } from '../../engine/repository/tree-writer.ts';
 import { SeededRandom } from '../random.ts';
+import { recordOf } from './records.ts';
 
 const FILES_A_FOLDER = 200;
 const FOLDERS_AN_AUTHOR = 10;
@@ -137,31 +138,4 @@ export async function makeNightsOfTrees(repository: Repository, options: NightsO
     await repository.index.save(packs.splice(0));
     await repository.snapshots.save(recordOf(tree, startedNs + BigInt(night) * DAY_NS));
   }
-}
-
-function recordOf(tree: BlobId, startedNs: bigint): Parameters<Repository['snapshots']['save']>[0] {
-  const time = new Date(Number(startedNs / 1_000_000n)).toISOString();
-  const counts = { filesNew: 0, filesChanged: 0, filesUnmodified: 0, filesDeleted: 0, filesMoved: 0, dirsNew: 0 };
-  const more = { dirsChanged: 0, dirsUnmodified: 0, totalFilesProcessed: 0, totalBytesProcessed: 0, dataAdded: 0 };
-  return {
-    time,
-    startedNs,
-    host: 'bench',
-    user: 'bench',
-    label: '',
-    tags: [],
-    paths: [Buffer.from('/library')],
-    parent: undefined,
-    tree,
-    mounts: [{ path: Buffer.from('/'), device: '1' }],
-    users: {},
-    groups: {},
-    rules: {},
-    leftOut: { count: 0, content: [] },
-    problems: [],
-    problemCount: 0,
-    databases: [],
-    summary: { ...counts, ...more, dataAddedPacked: 0, backupStart: time, backupEnd: time, totalDuration: 0 },
-    program: 'bench',
-  };
 }

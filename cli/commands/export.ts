@@ -9,10 +9,10 @@ import {
   exportSnapshot,
   splitSnapshotPath,
 } from '../../engine/index.ts';
-import { argumentBytes } from '../bytes.ts';
-import { EXIT_OK } from '../exit-codes.ts';
+import { absolutePath, argumentBytes } from '../bytes.ts';
+import { EXIT_OK, EXIT_PROBLEMS } from '../exit-codes.ts';
 import { OutputFile } from '../output-file.ts';
-import { formatBytes, formatCount, formatDuration, ProgressView } from '../render.ts';
+import { formatBytes, formatCount, formatDuration, jsonProblem, ProgressView } from '../render.ts';
 import {
   addFilterOptions,
   type FilterOptions,
@@ -34,6 +34,9 @@ interface Options extends GlobalOptions, FilterOptions {
   readonly format?: ArchiveFormat;
   readonly compression?: number | 'off';
   readonly force?: boolean;
+  readonly metadata?: string;
+  readonly serverVersion?: string;
+  readonly allowUnverified?: boolean;
 }
 
 const STANDARD_OUTPUT = '-';
@@ -45,18 +48,22 @@ export function exportCommand(): Command {
   const command = newVerb(
     'export',
     'Write a snapshot, a folder or one file as one portable file. A tar carries everything but sockets; a zip carries ' +
-      'files, folders, symbolic links, modes and times, but no attributes, hard links or devices.',
-    ['snap export latest:/srv/audiobooks -o audiobooks.zip', 'snap export @yesterday -o - | ssh other tar -xf -'],
+      'files, folders, symbolic links, modes and times, but no attributes, hard links or devices. audiobookshelf is the ' +
+      "backup file of that server: its database, checked, and its metadata, for the server's own way of applying one.",
+    ['snap export latest:/srv/audiobooks -o audiobooks.zip', 'snap export latest -o 2026-03-01T0200.audiobookshelf'],
   )
     .argument('<snapshot>', 'SNAP or SNAP:PATH')
-    .option('-o, --output <file>', 'file.zip, file.tar, file.tar.zst, or - for standard output')
+    .option('-o, --output <file>', 'file.zip, file.tar, file.tar.zst, file.audiobookshelf, or - for standard output')
     .addOption(formats)
     .option(
       '--compression <level>',
       'zstd level from 1 to 19 of a tar.zst; off: store the files of a zip',
       parseCompression,
     )
-    .option('--force', 'replace the file where it exists');
+    .option('--force', 'replace the file where it exists')
+    .option('--metadata <path>', "audiobookshelf: the folder in the snapshot that holds the server's items and authors")
+    .option('--server-version <version>', 'audiobookshelf: where the database does not tell it')
+    .option('--allow-unverified', 'audiobookshelf: take a database that is not known to be sound');
   return addFilterOptions(command).action(run<Options>(execute));
 }
 
@@ -66,10 +73,11 @@ function formatOf(options: Options, output: string): ArchiveFormat {
   const name = output.toLowerCase();
   if (name.endsWith('.zip')) return 'zip';
   if (name.endsWith('.tar')) return 'tar';
+  if (name.endsWith('.audiobookshelf')) return 'audiobookshelf';
   if (name.endsWith('.tar.zst') || name.endsWith('.tzst')) return 'tar.zst';
   throw new EngineError(
     'INVALID_ARGUMENT',
-    `What ${output} is to be does not follow from its name: end it in .zip, .tar or .tar.zst, or give --format`,
+    `What ${output} is to be does not follow from its name: end it in .zip, .tar, .tar.zst or .audiobookshelf, or give --format`,
   );
 }
 
@@ -96,6 +104,11 @@ async function execute(
       filter: filterOf(options),
       format,
       compression: options.compression,
+      server: {
+        metadata: options.metadata === undefined ? undefined : absolutePath(options.metadata),
+        version: options.serverVersion,
+        allowUnverified: options.allowUnverified,
+      },
       monitor: view,
       signal: interruption.signal,
     });
@@ -104,10 +117,11 @@ async function execute(
       : writeFile(pieces, OutputFile.open(name, options.force === true));
   });
   view.done();
-  if (isStandardOutput) return EXIT_OK;
+  const exitCode = result.problems.length > 0 ? EXIT_PROBLEMS : EXIT_OK;
+  if (isStandardOutput) return exitCode;
   if (output.json) printSummaryLine(result, name);
   else if (!output.quiet) printAccount(result, name);
-  return EXIT_OK;
+  return exitCode;
 }
 
 async function drain(
@@ -141,6 +155,7 @@ function printSummaryLine(result: ExportResult, file: string): void {
     bytes: result.bytes,
     archive_bytes: result.archiveBytes,
     left_out: result.leftOut,
+    problems: result.problems.map(jsonProblem),
     total_duration: result.totalDuration,
   });
 }
@@ -150,4 +165,5 @@ function printAccount(result: ExportResult, file: string): void {
   print(`  files      ${formatCount(result.files)}, ${formatBytes(result.bytes)}`);
   print(`  archive    ${formatBytes(result.archiveBytes)}`);
   print(`  time       ${formatDuration(result.totalDuration)}`);
+  if (result.problems.length > 0) print(`  missing    ${formatCount(result.problems.length)}: each was named above`);
 }

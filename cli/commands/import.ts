@@ -1,11 +1,26 @@
 /** `snap import FILE` */
 
-import type { Command } from 'commander';
-import { EngineError, type ImportResult, importArchive } from '../../engine/index.ts';
+import { type Command, Option } from 'commander';
+import {
+  EngineError,
+  IMPORT_FORMATS,
+  type ImportFormat,
+  type ImportResult,
+  importArchive,
+} from '../../engine/index.ts';
 import { absolutePath } from '../bytes.ts';
 import { environment } from '../environment.ts';
 import { EXIT_OK, EXIT_PROBLEMS } from '../exit-codes.ts';
-import { formatBytes, formatCount, formatDuration, jsonProblem, ProgressView, snakeCase } from '../render.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  jsonDatabase,
+  jsonProblem,
+  ProgressView,
+  printable,
+  snakeCase,
+} from '../render.ts';
 import {
   type GlobalOptions,
   type Interruption,
@@ -20,6 +35,7 @@ import { collect, parseCompression, parseDate, parsePositive } from '../values.t
 
 interface Options extends GlobalOptions {
   readonly prefix?: string;
+  readonly format?: ImportFormat;
   readonly tag?: readonly string[];
   readonly label?: string;
   readonly host?: string;
@@ -35,15 +51,20 @@ export function importCommand(): Command {
   return newVerb(
     'import',
     'Make a snapshot of what an archive holds: zip, tar, tar.zst or tar.gz, told apart by their content. Nothing is ' +
-      'unpacked to disk; names that lead out of the archive are refused, links are stored and never followed.',
+      'unpacked to disk; names that lead out of the archive are refused, links are stored and never followed. A ' +
+      'backup file of Audiobookshelf becomes what the server has, below /config and /metadata, at the time that it ' +
+      'names; its database is checked first, and whatever is wrong with it makes no snapshot.',
     ['snap import audiobooks.zip --prefix /srv/audiobooks', 'snap import - --tag moved < books.tar.zst'],
   )
     .argument('<file>', 'the archive, or - for standard input (not for a zip)')
     .option('--prefix <path>', 'put everything below this path (default: /)')
+    .addOption(
+      new Option('--format <format>', 'what it has to be (default: what it looks like)').choices([...IMPORT_FORMATS]),
+    )
     .option('--tag <tag>', 'tag the snapshot (repeatable)', collect)
     .option('--label <label>', 'label the snapshot')
     .option('--host <name>', "host that the snapshot names (default: this machine's)")
-    .option('--time <time>', "the snapshot's time (default: now)", parseDate)
+    .option('--time <time>', "the snapshot's time (default: now, or what a server's backup names)", parseDate)
     .option('--compression <level>', 'zstd level from 1 to 19, or off', parseCompression)
     .option(
       '--max-expansion <n>',
@@ -64,6 +85,7 @@ async function execute(options: Options, interruption: Interruption, [name = '']
     importArchive(repository, {
       source: name === STANDARD_INPUT ? { stream: process.stdin } : { file: absolutePath(name) },
       prefix: options.prefix === undefined ? undefined : absolutePath(options.prefix),
+      format: options.format,
       tags: options.tag,
       label: options.label,
       host: options.host ?? environment('SNAP_HOST'),
@@ -87,6 +109,7 @@ function printSummaryLine(result: ImportResult): void {
     snapshot_id: result.snapshot.id,
     format: result.format,
     ...snakeCase(result.counts),
+    databases: result.snapshot.databases.map(jsonDatabase),
     duplicates: result.duplicates,
     problems: result.problems.map(jsonProblem),
     problem_count: result.problemCount,
@@ -97,6 +120,9 @@ function printAccount(result: ImportResult, name: string): void {
   const { counts, duplicates, problemCount } = result;
   print(`Snapshot ${result.snapshot.id.slice(0, 8)} saved of ${name === STANDARD_INPUT ? 'standard input' : name}.`);
   print(`  files      ${formatCount(counts.totalFilesProcessed)}, ${formatBytes(counts.totalBytesProcessed)}`);
+  for (const { path, check, bytes } of result.snapshot.databases) {
+    print(`  database   ${printable(path.toString('utf8'))}: ${check}, ${formatBytes(bytes)}`);
+  }
   print(`  stored     ${formatBytes(counts.dataAddedPacked)}`);
   print(`  time       ${formatDuration(counts.totalDuration)}`);
   if (duplicates > 0) print(`  duplicates ${formatCount(duplicates)}: of each name the last one counts`);

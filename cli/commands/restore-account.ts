@@ -1,6 +1,13 @@
 /** What a restore did, or would do, in words and in JSON. */
 
-import type { ErrorCode, PlannedAction, PlannedKind, RestorePlan, RestoreResult } from '../../engine/index.ts';
+import type {
+  DeletedShare,
+  ErrorCode,
+  PlannedAction,
+  PlannedKind,
+  RestorePlan,
+  RestoreResult,
+} from '../../engine/index.ts';
 import { EXIT_DAMAGE, EXIT_OK, EXIT_PROBLEMS } from '../exit-codes.ts';
 import {
   formatBytes,
@@ -53,6 +60,7 @@ export function printSummaryLine(result: RestoreResult): void {
             files_to_delete: plan.filesToDelete,
             bytes_to_delete: plan.bytesToDelete,
             directories_to_delete: plan.directoriesToDelete,
+            needs_force: plan.mostlyDeleted !== undefined,
             databases_to_swap: plan.databasesToSwap.map((path) => path.toString('utf8')),
           },
         }),
@@ -96,6 +104,14 @@ function printPlan(name: string, plan: RestorePlan): void {
     const folders = `${formatCount(plan.directoriesToDelete)} folders`;
     print(`  would remove   ${formatCount(plan.filesToDelete)} files (${formatBytes(plan.bytesToDelete)}), ${folders}`);
   }
+  if (plan.mostlyDeleted !== undefined) {
+    print(`  needs          --force, or a yes when it asks: it removes ${shareText(plan.mostlyDeleted)}`);
+  }
+}
+
+function shareText({ source, present, deleted }: DeletedShare): string {
+  const share = `${formatCount(deleted)} of ${formatCount(present)} files`;
+  return `${share} of ${printable(source.toString('utf8'))}, more than half`;
 }
 
 /** What is told of a plan without -v: what takes something away. */

@@ -133,6 +133,7 @@ function parseMapping(text: string): PathMapping {
 }
 
 function confirmDeletion(plan: RestorePlan): Promise<boolean> {
-  const share = `${formatCount(plan.filesToDelete)} of ${formatCount(plan.filesPresent)} files`;
+  const present = plan.shares.reduce((sum, share) => sum + share.present, 0);
+  const share = `${formatCount(plan.filesToDelete)} of ${formatCount(present)} files`;
   return askYesNo(`This removes ${share} that are there (${formatBytes(plan.bytesToDelete)}). Go on?`);
 }

@@ -72,8 +72,8 @@ export const COLD_RUNS_MAX = 8;
 export const RUN_CLAIMS_MAX = 700_000;
 
 // ---- prune
-/** Ids that wait to be looked up together in LevelDB (16 bytes each, and as much again while they are sorted). */
-export const MARK_IDS_WAITING_MAX = 1_000_000;
+/** Ids that wait to be looked up together in LevelDB, 16 bytes each: every page of it is read once for all of them. */
+export const MARK_IDS_WAITING_MAX = 2_000_000;
 /** A mark names at most this many packs. */
 export const MARK_PACKS_MAX = 4096;
 /** Packs below this are merged once together they make one that is not. */
@@ -82,6 +82,8 @@ export const PACK_SMALL_BYTES = 6 * MIB;
 export const INDEX_SEGMENTS_SMALL_MAX = 16;
 /** Frames that a repack reads in one go: sealed or plain, whichever is longer. */
 export const REPACK_READ_BYTES_MAX = 8 * MIB;
+/** Packs that are removed at a time: each removal waits for the disk or for the store. */
+export const PACKS_REMOVED_AT_ONCE_MAX = 8;
 /** Clocks that are further apart are refused by prune. */
 export const CLOCK_SKEW_MS_MAX = 10 * 60_000;
 /** What prune --now may take from a full disk, to write index segments before it removes packs. */
@@ -160,6 +162,12 @@ export const TAR_GLOBAL_RECORDS_MAX = 1000;
 export const TAR_REGIONS_MAX = 1_000_000;
 /** Longer files than any file system holds are refused: a sparse entry can claim anything. */
 export const IMPORT_FILE_BYTES_MAX = 16 * 1024 * GIB;
+/** The lines that say what a server's backup is: four short ones. */
+export const SERVER_DETAILS_BYTES_MAX = 4 * KIB;
+/** What a server's database says of its settings, of which the version is looked for. */
+export const SERVER_SETTINGS_BYTES_MAX = 1 * MIB;
+/** Databases that are named where one of several has to be chosen. */
+export const SERVER_DATABASES_NAMED_MAX = 5;
 /** Rows of an import that are in memory before they go to a database in the cache directory. */
 export const SCRATCH_ROWS_PENDING_MAX = 2048;
 
@@ -194,8 +202,12 @@ export const COLD_CLONE_ATTEMPTS_MAX = 10;
 export const FILTER_BUCKET_BITS_MAX = 28;
 /** repository/run-claims.ts */
 export const CLAIM_SLOTS_MAX = 1 << 19;
-/** repository/blob-reader.ts */
+/** repository/frame-cache.ts */
 export const FRAME_CACHE_BYTES_MAX = 16 * MIB;
+/** Frames of many small blobs fit into this; larger ones get memory of their own (repository/frame-memory.ts). */
+export const FRAME_MEMORY_PIECE_BYTES_MAX = FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN;
+/** What waits to be used again. */
+export const FRAME_MEMORY_FREE_BYTES_MAX = 8 * MIB;
 /** Tables grow to this, and further only where blobs cannot be moved to LevelDB. */
 export const INDEX_TABLE_SLOTS_USUAL_MAX = 1 << 18;
 /** repository/young-index.ts */
@@ -208,6 +220,8 @@ export const PACKS_MAX = 1 << 23;
 export const MERGE_BATCH_NAMES_MAX = 256;
 /** repository/cold-database.ts */
 export const COLD_BATCH_BYTES_MAX = 1 * MIB;
+/** What a scan of LevelDB leaves mapped into memory of its tables. */
+export const COLD_MAPPED_BYTES_MAX = 16 * MIB;
 /** repository/frame-reader.ts */
 export const SEALERS_MAX = 64;
 /** repository/cold-index.ts */
@@ -303,6 +317,8 @@ export const DATABASE_HOLD_MS_MAX = 1000;
 export const DATABASE_COUNT_MS_MAX = 2000;
 /** databases/sqlite-inspect.ts */
 export const DATABASE_TABLES_COUNTED_MAX = 1000;
+/** Tables that a record names because they could not be checked. */
+export const DATABASE_MESSAGES_MAX = 100;
 /** databases/sqlite-copy.ts */
 export const DATABASE_LOCKED_ATTEMPTS_MAX = 2;
 /** databases/sqlite-copy.ts */

@@ -32,8 +32,8 @@ export interface SqliteCapture {
   /** SHA-256 of the sorted statements of the schema; empty where it cannot be parsed. */
   readonly schemaHash: string;
   readonly sqliteVersion: string;
-  /** A schema that this SQLite cannot parse is not damage. */
-  readonly check: 'ok' | 'schema-unparsable';
+  /** A schema that this SQLite cannot parse is not damage, nor is a table that needs what the database's own program brings. */
+  readonly check: 'ok' | 'partly-checked' | 'schema-unparsable';
   readonly checkMessages: readonly string[];
   readonly method: CaptureMethod;
   readonly durationSeconds: number;

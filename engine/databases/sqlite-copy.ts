@@ -279,6 +279,9 @@ function recoverImage(image: string, live: LiveFiles): boolean {
   }
   const connection = new Database(image, { fileMustExist: true });
   try {
+    // These statements read the schema, which this SQLite may be too old for.
+    connection.unsafeMode(true);
+    connection.pragma('writable_schema = ON');
     connection.pragma('synchronous = OFF');
     begin(connection);
     connection.exec('COMMIT');

@@ -5,6 +5,9 @@ const WAL = Buffer.from('-wal');
 const SHM = Buffer.from('-shm');
 const JOURNAL = Buffer.from('-journal');
 
+/** A file that begins with so many bytes of the right kind calls itself a database. */
+export const SQLITE_MAGIC_BYTES = MAGIC.length;
+
 export function isSqliteHeader(bytes: Uint8Array): boolean {
   return bytes.length >= MAGIC.length && MAGIC.equals(bytes.subarray(0, MAGIC.length));
 }

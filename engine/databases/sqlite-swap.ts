@@ -68,7 +68,7 @@ export interface SwapRequest {
   readonly force: boolean;
 }
 
-export type ImageCheck = 'ok' | 'schema-unparsable';
+export type ImageCheck = 'ok' | 'partly-checked' | 'schema-unparsable';
 
 export interface SqliteSwapper {
   /**

@@ -30,12 +30,12 @@ export const AT_EMPTY_PATH = 0x1000;
 export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 export const POSIX_FADV_DONTNEED = 4;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
 export const STATX_BASIC_STATS = 0x7ff;
 export const FICLONE = 0x40049409;
 export const FALLOC_FL_KEEP_SIZE = 1;
 export const FALLOC_FL_PUNCH_HOLE = 2;
-export const LOCK_EX = 2;
-export const LOCK_NB = 4;
 /** Without a wrapper in the C library. */
 export const SYS_IOPRIO_SET = isArm ? 30 : 251;
 

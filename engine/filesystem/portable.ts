@@ -252,6 +252,10 @@ export class PortableFileSystem implements FileSystem {
     }
   }
 
+  lockFile(): boolean {
+    return true;
+  }
+
   truncate(file: FileHandle, size: number): void {
     call('truncate', () => ftruncateSync(file.fd, size));
   }

@@ -12,6 +12,8 @@ import {
   FALLOC_FL_PUNCH_HOLE,
   FICLONE,
   LibC,
+  LOCK_EX,
+  LOCK_NB,
   O_CLOEXEC,
   O_CREAT,
   O_DIRECTORY,
@@ -312,6 +314,12 @@ export class PosixFileSystem implements FileSystem {
       else if (count === 0) throw new FileSystemError('EIO', 'write');
       else if (this.#libc.errno() !== 'EINTR') this.#libc.fail('write');
     }
+  }
+
+  lockFile(file: FileHandle): boolean {
+    if (this.#calls.flock(file.fd, LOCK_EX | LOCK_NB) === 0) return true;
+    // Some network file systems know no locks.
+    return !['EAGAIN', 'EWOULDBLOCK'].includes(this.#libc.errno());
   }
 
   truncate(file: FileHandle, size: number): void {

@@ -105,6 +105,8 @@ export interface FileSystem {
   /** Writes all of the range, at `position`. */
   write(file: FileHandle, from: Uint8Array, range: { offset: number; length: number; position: number }): void;
   truncate(file: FileHandle, size: number): void;
+  /** Locks a file for as long as it is open; false where another process, or another opening of it, has it locked. Without support: true. */
+  lockFile(file: FileHandle): boolean;
   /**
    * Gives `to` all of `from`'s bytes without copying them: both share them until one of them is written to. False where
    * that cannot be done, and then what `to` holds is not to be relied on. Never throws.

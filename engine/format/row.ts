@@ -396,7 +396,13 @@ export function compareRowNames(a: Buffer, aAt: number, b: Buffer, bAt: number):
   const bLength = b.readUInt16LE(bAt + ROW_NAME_LENGTH_OFFSET);
   const aStart = aAt + ROW_NAME_OFFSET;
   const bStart = bAt + ROW_NAME_OFFSET;
-  return a.compare(b, bStart, bStart + bLength, aStart, aStart + aLength);
+  const shared = Math.min(aLength, bLength);
+  // A call of Buffer.compare costs more than a name has bytes.
+  for (let index = 0; index < shared; index++) {
+    const difference = (a[aStart + index] ?? 0) - (b[bStart + index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return aLength - bLength;
 }
 
 /** Order of a row's name against a name. */
@@ -404,7 +410,6 @@ export function compareRowToName(row: Buffer, at: number, name: Buffer): number 
   const length = row.readUInt16LE(at + ROW_NAME_LENGTH_OFFSET);
   const start = at + ROW_NAME_OFFSET;
   const shared = Math.min(length, name.length);
-  // A call of Buffer.compare costs more than a name has bytes.
   for (let index = 0; index < shared; index++) {
     const difference = (row[start + index] ?? 0) - (name[index] ?? 0);
     if (difference !== 0) return difference;

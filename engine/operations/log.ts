@@ -64,7 +64,7 @@ export async function logPath(repository: Repository, options: LogOptions): Prom
   const all = await repository.snapshots.list(options.filter, (_id, error) => options.onDamage?.(error.message));
   const snapshots = all.filter((snapshot) => covers(snapshot, path));
   await repository.loadIndex();
-  const history = new PathHistory(repository.blobs, path);
+  const history = new PathHistory((treeId) => repository.blobs.loadTreePart(treeId), path);
   const versions: PathVersion[] = [];
   for (let start = 0; start < snapshots.length; start += SNAPSHOTS_AT_ONCE) {
     const group = snapshots.slice(start, start + SNAPSHOTS_AT_ONCE);

@@ -10,6 +10,7 @@ import {
   encodeAnnotation,
 } from '../format/annotation.ts';
 import type { Json } from '../format/canonical-json.ts';
+import { listNames } from '../storage/backend.ts';
 import { isDamagedThere } from './batch-reader.ts';
 import { decodeRecords, type Store, saveRecord } from './sealed-files.ts';
 
@@ -55,7 +56,7 @@ export class Annotations {
 
   static async load(store: Store): Promise<Annotations> {
     const names: string[] = [];
-    for await (const { name } of store.backend.list('annotation')) if (isHex(name, 32)) names.push(name);
+    for await (const name of listNames(store.backend, 'annotation')) if (isHex(name, 32)) names.push(name);
     const damage: AnnotationDamage[] = [];
     const all = await decodeRecords(store, 'annotation', names, (name, open): StoredAnnotation | undefined => {
       try {

@@ -2,32 +2,29 @@
 
 import { EngineError, isEngineError } from '../base/errors.ts';
 import type { BlobId } from '../base/ids.ts';
-import { FRAME_CACHE_BYTES_MAX } from '../base/limits.ts';
 import type { BlobKind } from '../format/pack-header.ts';
 import type { Content, ContentEntry, ListEntry } from '../format/row.ts';
 import { type ContentList, decodeContentList, decodeTreePart, type TreePart } from '../format/tree-part.ts';
 import { isDamage } from './batch-reader.ts';
 import type { ChunkIndex } from './chunk-index.ts';
 import type { BlobLocation } from './chunk-table.ts';
-import { type FrameAddress, FrameReader } from './frame-reader.ts';
+import { FrameCache, type UseFrame } from './frame-cache.ts';
+import { FrameReader } from './frame-reader.ts';
 import type { Store } from './sealed-files.ts';
 
 export class BlobReader {
   readonly #index: ChunkIndex;
   readonly frames: FrameReader;
-  /** Opened frames by pack and number, least recently used first. */
-  readonly #cache = new Map<string, Buffer>();
-  #cacheBytes = 0;
-  /** Frames that are being read: whoever wants one of them meanwhile waits for the same reading. */
-  readonly #reading = new Map<string, Promise<Buffer>>();
+  readonly #cache: FrameCache;
   #salvaged: Promise<void> | undefined;
 
   constructor(store: Store, index: ChunkIndex) {
     this.#index = index;
     this.frames = new FrameReader(store);
+    this.#cache = new FrameCache(this.frames);
   }
 
-  /** Plaintext of a blob, verified. A view into a cached frame: do not change it. */
+  /** Plaintext of a blob, verified. It may be a view into a cached frame: do not change it. */
   async read(kind: BlobKind, blobId: BlobId): Promise<Buffer> {
     const first = this.#index.find(blobId);
     if (first === undefined) return this.#readElsewhere(kind, blobId, undefined);
@@ -43,48 +40,21 @@ export class BlobReader {
   readCached(kind: BlobKind, blobId: BlobId): Buffer | undefined {
     const location = this.#index.find(blobId);
     if (location === undefined) return undefined;
-    const plain = this.#cache.get(cacheKey(this.#index.frame(location)));
-    return plain === undefined ? undefined : this.#cut(kind, blobId, { plain, location });
+    return this.#cache.useCached(this.#index.frame(location), this.#cutter(kind, blobId, location));
   }
 
   /** One copy of a blob, verified; what other places it lies in is not looked at. */
   async readAt(kind: BlobKind, blobId: BlobId, location: BlobLocation): Promise<Buffer> {
-    const plain = await this.#frame(this.#index.frame(location));
-    return this.#cut(kind, blobId, { plain, location });
+    return this.#cache.use(this.#index.frame(location), this.#cutter(kind, blobId, location));
   }
 
-  #cut(kind: BlobKind, blobId: BlobId, from: { readonly plain: Buffer; readonly location: BlobLocation }): Buffer {
-    const { offset, length } = from.location;
-    const bytes = from.plain.subarray(offset, offset + length);
-    this.frames.verify(kind, blobId, bytes);
-    return bytes;
-  }
-
-  async #frame(address: FrameAddress): Promise<Buffer> {
-    const key = cacheKey(address);
-    const cached = this.#cache.get(key);
-    if (cached !== undefined) {
-      this.#cache.delete(key);
-      this.#cache.set(key, cached);
-      return cached;
-    }
-    const running = this.#reading.get(key);
-    if (running !== undefined) return running;
-    const reading = this.#readFrame(key, address).finally(() => this.#reading.delete(key));
-    this.#reading.set(key, reading);
-    return reading;
-  }
-
-  async #readFrame(key: string, address: FrameAddress): Promise<Buffer> {
-    const plain = await this.frames.read(address);
-    this.#cache.set(key, plain);
-    this.#cacheBytes += plain.length;
-    for (const [oldest, bytes] of this.#cache) {
-      if (this.#cacheBytes <= FRAME_CACHE_BYTES_MAX || oldest === key) break;
-      this.#cache.delete(oldest);
-      this.#cacheBytes -= bytes.length;
-    }
-    return plain;
+  #cutter(kind: BlobKind, blobId: BlobId, { offset, length }: BlobLocation): UseFrame<Buffer> {
+    return (plain, isReused) => {
+      const view = plain.subarray(offset, offset + length);
+      const bytes = isReused ? Buffer.from(view) : view;
+      this.frames.verify(kind, blobId, bytes);
+      return bytes;
+    };
   }
 
   /**
@@ -186,8 +156,4 @@ export class BlobReader {
 
 function isSamePlace(a: BlobLocation, b: BlobLocation): boolean {
   return a.pack === b.pack && a.frame === b.frame && a.offset === b.offset;
-}
-
-function cacheKey(address: FrameAddress): string {
-  return `${address.packId}/${address.frame}`;
 }

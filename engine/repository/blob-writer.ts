@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { EngineError } from '../base/errors.ts';
-import { BLOB_ID_BYTES, type BlobId, type PackId } from '../base/ids.ts';
+import type { BlobId, PackId } from '../base/ids.ts';
 import {
   FRAME_ALONE_BYTES_MIN,
   FRAME_BYTES_MAX,
@@ -40,7 +40,6 @@ import {
   TRAILER_BYTES,
 } from '../format/envelope.ts';
 import {
-  type BlobEntry,
   type BlobKind,
   type BlobList,
   encodePackHeader,
@@ -48,6 +47,7 @@ import {
   readPackHeader,
 } from '../format/pack-header.ts';
 import type { FileWriter } from '../storage/backend.ts';
+import { PackedBlobs } from './packed-blobs.ts';
 import type { Store } from './sealed-files.ts';
 
 /** A pack that is durable: what an index segment needs of it. */
@@ -66,6 +66,16 @@ export interface BlobWriterOptions {
   readonly onStored: (pack: StoredPack) => void;
 }
 
+/** A frame that was read from another pack, opened and hashed. */
+export interface OpenedFrame {
+  readonly plain: Buffer;
+  /** What it was compressed to, where it was. */
+  readonly compressed: Buffer | undefined;
+  /** Of its blobs, back to back. */
+  readonly ids: Buffer;
+  readonly lengths: ArrayLike<number>;
+}
+
 const PACK_PAD_UNIT = 4096;
 
 /** Packs are put together in pieces of memory that are used again, and written as soon as they are full. */
@@ -73,28 +83,6 @@ const PIECE_BYTES = 4 * MIB + 64 * KIB;
 
 /** The same for a store that takes whole packs only: a pack that is being written, and half of the next. */
 const PIECES_WHOLE_MAX = Math.ceil((1.5 * PACK_BYTES_TARGET) / PIECE_BYTES);
-
-/** Blobs of a sealed frame. A pack of small files has tens of thousands: as objects they took more than their pack. */
-class PackedBlobs implements BlobList {
-  readonly #ids: Buffer;
-  readonly #lengths: Uint32Array;
-
-  constructor(ids: Buffer, lengths: readonly number[]) {
-    this.#ids = ids;
-    this.#lengths = Uint32Array.from(lengths);
-  }
-
-  get length(): number {
-    return this.#lengths.length;
-  }
-
-  *[Symbol.iterator](): Generator<BlobEntry> {
-    for (let blob = 0; blob < this.#lengths.length; blob++) {
-      const blobId = this.#ids.subarray(blob * BLOB_ID_BYTES, (blob + 1) * BLOB_ID_BYTES) as BlobId;
-      yield { blobId, length: this.#lengths[blob] ?? 0 };
-    }
-  }
-}
 
 interface Piece {
   readonly memory: Buffer;
@@ -156,6 +144,11 @@ export class BlobWriter {
     this.#sealing(() => this.#add(blobId, bytes));
   }
 
+  /** Adds a frame as it is; nothing of it is compressed anew. It is sealed before this returns. */
+  addFrame({ plain, compressed, ids, lengths }: OpenedFrame): void {
+    this.#sealing(() => this.#sealFrame(plain, new PackedBlobs(Buffer.from(ids), lengths), compressed));
+  }
+
   /** What could not be sealed must not come to lie in a pack, nor anything behind it. */
   #sealing(act: () => void): void {
     try {
@@ -168,7 +161,8 @@ export class BlobWriter {
 
   #add(blobId: BlobId, bytes: Buffer): void {
     if (bytes.length >= FRAME_ALONE_BYTES_MIN) {
-      this.#sealFrame(bytes, new PackedBlobs(Buffer.from(blobId), [bytes.length]));
+      const compressed = this.#options.compressor.compress(bytes);
+      this.#sealFrame(bytes, new PackedBlobs(Buffer.from(blobId), [bytes.length]), compressed);
       return;
     }
     this.#frame.set(bytes, this.#frameLength);
@@ -185,7 +179,7 @@ export class BlobWriter {
     this.#frameIds.reset();
     this.#frameLengths = [];
     this.#frameLength = 0;
-    this.#sealFrame(bytes, blobs);
+    this.#sealFrame(bytes, blobs, this.#options.compressor.compress(bytes));
   }
 
   #openPack(): OpenPack {
@@ -255,9 +249,8 @@ export class BlobWriter {
     this.#inFlight.add(tracked);
   }
 
-  #sealFrame(plain: Buffer, blobs: BlobList): void {
+  #sealFrame(plain: Buffer, blobs: BlobList, compressed: Buffer | undefined): void {
     const pack = this.#openPack();
-    const compressed = this.#options.compressor.compress(plain);
     const coded = compressed ?? plain;
     const alone = blobs.length === 1 && plain.length >= FRAME_ALONE_BYTES_MIN;
     const padding = alone ? paddedLength(coded.length) - coded.length : 0;

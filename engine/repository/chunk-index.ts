@@ -10,6 +10,7 @@ import { EngineError, errnoCode, isEngineError } from '../base/errors.ts';
 import { type BlobId, type IndexSegmentId, type PackId, parsePackId } from '../base/ids.ts';
 import { INDEX_RELISTINGS_MAX, YOUNG_PACKS_MAX } from '../base/limits.ts';
 import type { IndexedPackHeader, IndexedPackTable } from '../format/pack-header.ts';
+import { listNames } from '../storage/backend.ts';
 import { isDamagedThere } from './batch-reader.ts';
 import { type BlobLocation, type ChunkTable, ENTRY_WORDS } from './chunk-table.ts';
 import { ColdHome } from './cold-home.ts';
@@ -157,7 +158,7 @@ export class ChunkIndex {
   /** True where the very segments of the last listing lie there. */
   async #isListedStill(): Promise<boolean> {
     let count = 0;
-    for await (const { name } of this.#store.backend.list('index')) {
+    for await (const name of listNames(this.#store.backend, 'index')) {
       if (!this.#listed.has(name as IndexSegmentId)) return false;
       count++;
     }
@@ -174,8 +175,8 @@ export class ChunkIndex {
   ): Promise<{ readonly listed: Set<IndexSegmentId>; readonly lost: boolean } | undefined> {
     const listed = new Set<IndexSegmentId>();
     let lost = false;
-    for await (const file of this.#store.backend.list('index')) {
-      const id = file.name as IndexSegmentId;
+    for await (const name of listNames(this.#store.backend, 'index')) {
+      const id = name as IndexSegmentId;
       listed.add(id);
       const isKnown = this.#coldSegments.has(id) || this.#youngSegments.has(id);
       if ((isKnown && options.readsAll !== true) || this.#damagedSegments.has(id)) continue;
@@ -282,8 +283,8 @@ export class ChunkIndex {
 
   /** Reads the headers of all packs that no segment named. */
   async salvage(): Promise<void> {
-    for await (const file of this.#store.backend.list('pack')) {
-      const packId = parsePackId(file.name);
+    for await (const name of listNames(this.#store.backend, 'pack')) {
+      const packId = parsePackId(name);
       if (packId === undefined || this.hasPack(packId)) continue;
       const number = this.#packs.list.numberOf(packId);
       if (number !== undefined) {

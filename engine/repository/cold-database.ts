@@ -8,7 +8,8 @@
 
 import { crc32 } from 'node:zlib';
 import type { Level } from 'level';
-import { COLD_BATCH_BYTES_MAX, MIB } from '../base/limits.ts';
+import { COLD_BATCH_BYTES_MAX, COLD_MAPPED_BYTES_MAX, KIB, MIB } from '../base/limits.ts';
+import { MappedTables } from '../filesystem/mapped-tables.ts';
 
 /** In the order in which the parts of a run are written. */
 export const COLD_KINDS = { page: 1, filter: 2, frames: 3, packs: 4, segments: 5, summary: 9 } as const;
@@ -18,6 +19,9 @@ const KEY_BYTES = 7;
 const CHECK_BYTES = 4;
 /** Long values are cut into pieces of this length. */
 const PIECE_BYTES = 256 * 1024;
+
+/** What the kernel maps around a page that is read for the first time. */
+const MAPPED_AROUND_BYTES = 64 * KIB;
 
 const OPTIONS = {
   keyEncoding: 'buffer',
@@ -43,6 +47,10 @@ export class ColdDatabase {
   #batch: { type: 'put'; key: Buffer; value: Buffer }[] = [];
   #memory: Buffer | undefined;
   #filled = 0;
+  readonly #tables = MappedTables.load();
+  /** What scans mapped since all was given back, and the number of the value that was read last. */
+  #mappedBytes = 0;
+  #lastNumber = -1;
 
   private constructor(location: string, level: Level<Buffer, Buffer>) {
     this.location = location;
@@ -70,6 +78,22 @@ export class ColdDatabase {
     if (stored === undefined || stored.length < CHECK_BYTES) return undefined;
     const value = stored.subarray(0, stored.length - CHECK_BYTES);
     return stored.readUInt32LE(value.length) === crc32(value, crc32(key)) ? value : undefined;
+  }
+
+  /**
+   * The same, for whoever goes through very many values: what they came from leaves memory again. Not for single ones, which
+   * would take twice the time and more if nothing were left there for the next.
+   */
+  scan(run: number, kind: ColdKind, number: number): Buffer | undefined {
+    const value = this.read(run, kind, number);
+    const bytes = value?.length ?? 0;
+    this.#mappedBytes += number === this.#lastNumber + 1 ? bytes : Math.max(bytes, MAPPED_AROUND_BYTES);
+    this.#lastNumber = number;
+    if (this.#mappedBytes >= COLD_MAPPED_BYTES_MAX) {
+      this.#mappedBytes = 0;
+      this.#tables?.release();
+    }
+    return value;
   }
 
   /** Adds a value to the batch; a copy is kept. True once drain() should be awaited, before the next put(). */
@@ -110,10 +134,26 @@ export class ColdDatabase {
   /** Fills `target` from pieces; false where they are not what was written. */
   readPieces(run: number, kind: ColdKind, target: Uint8Array): boolean {
     for (let number = 0; number * PIECE_BYTES < target.length; number++) {
-      const piece = this.read(run, kind, number);
+      const piece = this.scan(run, kind, number);
       const start = number * PIECE_BYTES;
       if (piece === undefined || piece.length !== Math.min(PIECE_BYTES, target.length - start)) return false;
       target.set(piece, start);
+    }
+    return true;
+  }
+
+  /** True where a long value of this length lies there as it was written, and is `expected`. Nothing of it is kept. */
+  holdsPieces(
+    run: number,
+    kind: ColdKind,
+    value: { readonly length: number; readonly expected?: Uint8Array },
+  ): boolean {
+    const { length, expected } = value;
+    for (let number = 0; number * PIECE_BYTES < length; number++) {
+      const piece = this.scan(run, kind, number);
+      const start = number * PIECE_BYTES;
+      if (piece === undefined || piece.length !== Math.min(PIECE_BYTES, length - start)) return false;
+      if (expected !== undefined && !piece.equals(expected.subarray(start, start + piece.length))) return false;
     }
     return true;
   }

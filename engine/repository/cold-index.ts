@@ -92,19 +92,23 @@ export class ColdIndex {
       this.#frames.set(pack, cached);
       return cached;
     }
+    const frames = this.#readFrames(pack, 'read');
+    if (frames === undefined) return undefined;
+    if (this.#frames.size >= COLD_FRAMES_CACHED_MAX) {
+      for (const oldest of this.#frames.keys()) {
+        this.#frames.delete(oldest);
+        break;
+      }
+    }
+    this.#frames.set(pack, frames);
+    return frames;
+  }
+
+  #readFrames(pack: number, how: 'read' | 'scan'): Int32Array | undefined {
     // Frames lie beside the run that brought their pack; a merge brings all into the first.
     for (const run of this.#runs) {
-      const bytes = this.#database?.read(run.run, 'frames', pack);
-      if (bytes === undefined) continue;
-      const frames = new Int32Array(new Uint8Array(bytes).buffer);
-      if (this.#frames.size >= COLD_FRAMES_CACHED_MAX) {
-        for (const oldest of this.#frames.keys()) {
-          this.#frames.delete(oldest);
-          break;
-        }
-      }
-      this.#frames.set(pack, frames);
-      return frames;
+      const bytes = this.#database?.[how](run.run, 'frames', pack);
+      if (bytes !== undefined) return new Int32Array(new Uint8Array(bytes).buffer);
     }
     return undefined;
   }
@@ -153,7 +157,7 @@ export class ColdIndex {
     const dead: number[] = [];
     for (let pack = 0; pack < this.#packCount; pack++) if (!packs.isErased(pack) && isDead(pack)) dead.push(pack);
     packs.erase(dead);
-    const framesOf = (pack: number): Int32Array | undefined => this.frames(pack);
+    const framesOf = (pack: number): Int32Array | undefined => this.#readFrames(pack, 'scan');
     const { segments } = options;
     const facts = await writePacks(database, 0, { packs, framesOf, segments, packFirst: 0, packEnd: this.#packCount });
     const run = await writer.finish(filter, facts);
@@ -175,9 +179,9 @@ export class ColdIndex {
     for (let attempt = 0; attempt < COLD_PUBLISH_ATTEMPTS_MAX; attempt++) {
       const clone = await this.#home.clone(database.location).catch(() => undefined);
       const opened = clone === undefined ? undefined : await ColdDatabase.open(clone).catch(() => undefined);
-      const runs = opened === undefined ? undefined : readRuns(opened);
+      const whole = opened !== undefined && this.#runs.every((run) => run.isWholeIn(opened, TOUCH_PAGES));
       await opened?.close();
-      if (clone === undefined || runs?.runs.length !== this.#runs.length) continue;
+      if (clone === undefined || !whole) continue;
       if (await this.#home.publish(clone, this.#generation + 1)) this.#generation++;
       return;
     }

@@ -5,6 +5,7 @@
 
 import type { BlobId } from '../base/ids.ts';
 import type { ColdDatabase } from './cold-database.ts';
+import { PACK_WORDS } from './pack-list.ts';
 import { compareIdWords, RunFilter, RunFilterBuilder } from './run-filter.ts';
 
 /** 2 KiB for entries with a location: reading larger pages costs more than it saves. */
@@ -54,8 +55,15 @@ export class ColdRun {
     return { run: this.run, entryWords: this.entryWords, filter: this.#filter.shared };
   }
 
-  /** Shows every entry of an id to `accept` (its page, where it begins there, and its rank) until one is accepted. */
-  search(id: BlobId, accept: (page: Buffer, at: number, rank: number) => boolean): SearchResult {
+  /**
+   * Shows every entry of an id to `accept` (its page, where it begins there, and its rank) until one is accepted. `scan` where
+   * it is one of very many that are looked up.
+   */
+  search(
+    id: BlobId,
+    accept: (page: Buffer, at: number, rank: number) => boolean,
+    how: 'read' | 'scan' = 'read',
+  ): SearchResult {
     const first = id.readUInt32LE(0);
     const second = id.readUInt32LE(4);
     let rank = this.#filter.candidate(first, second, 0);
@@ -63,7 +71,7 @@ export class ColdRun {
     let number = -1;
     while (rank >= 0) {
       const wanted = Math.floor(rank / PAGE_ENTRIES);
-      if (wanted !== number) page = this.#database.read(this.run, 'page', wanted);
+      if (wanted !== number) page = this.#database[how](this.run, 'page', wanted);
       number = wanted;
       const at = (rank % PAGE_ENTRIES) * this.entryWords * 4;
       if (page === undefined || at + this.entryWords * 4 > page.length) return 'damaged';
@@ -99,18 +107,41 @@ export class ColdRun {
 
   /** The entries of a page as words, for merging; undefined where it is damaged. */
   page(number: number): Uint32Array | undefined {
-    const page = this.#database.read(this.run, 'page', number);
+    const page = this.#database.scan(this.run, 'page', number);
     const entries = Math.min(PAGE_ENTRIES, this.count - number * PAGE_ENTRIES);
     if (page?.length !== entries * this.entryWords * 4) return undefined;
     const aligned = page.byteOffset % 4 === 0 ? page : new Uint8Array(page);
     return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
   }
 
-  /** Reads a page here and there, so that LevelDB has all its files open: they may be removed afterwards. False where one is damaged. */
-  touch(step: number): boolean {
+  /**
+   * Reads a page here and there, of this database or of a clone of it, so that LevelDB has all its files open: they may be
+   * removed afterwards. False where one is damaged.
+   */
+  touch(step: number, database: ColdDatabase = this.#database): boolean {
     const pages = Math.ceil(this.count / PAGE_ENTRIES);
-    for (let number = 0; number < pages; number += step) if (this.page(number) === undefined) return false;
-    return pages === 0 || this.page(pages - 1) !== undefined;
+    for (let number = 0; number < pages; number += step) if (!this.#hasPage(number, database)) return false;
+    return pages === 0 || this.#hasPage(pages - 1, database);
+  }
+
+  #hasPage(number: number, database: ColdDatabase): boolean {
+    const entries = Math.min(PAGE_ENTRIES, this.count - number * PAGE_ENTRIES);
+    return database.scan(this.run, 'page', number)?.length === entries * this.entryWords * 4;
+  }
+
+  /** True where a clone of the database has this run, too: all but its pages is read, and a page in every `step`. */
+  isWholeIn(clone: ColdDatabase, step: number): boolean {
+    const summary = this.#database.read(this.run, 'summary', 0);
+    const copy = clone.read(this.run, 'summary', 0);
+    if (summary === undefined || copy?.equals(summary) !== true) return false;
+    const expected = new Uint8Array(this.#filter.shared);
+    const packBytes = summary.readUInt32LE(4 * 4) * PACK_WORDS * 4;
+    return (
+      clone.holdsPieces(this.run, 'filter', { length: expected.length, expected }) &&
+      clone.holdsPieces(this.run, 'packs', { length: packBytes }) &&
+      clone.holdsPieces(this.run, 'segments', { length: summary.readUInt32LE(5 * 4) }) &&
+      this.touch(step, clone)
+    );
   }
 
   /** Opens a run with what its owner kept about it. Undefined where there is none with this number, or it is damaged. */

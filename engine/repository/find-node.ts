@@ -3,25 +3,39 @@
 import { EngineError } from '../base/errors.ts';
 import type { BlobId } from '../base/ids.ts';
 import { compareRowToName, decodeRow, type Node, rowLengthAt } from '../format/row.ts';
+import type { TreePart } from '../format/tree-part.ts';
 import type { BlobReader } from './blob-reader.ts';
 
-/** The row called `name` in a directory, or undefined. */
-export async function findRow(blobs: BlobReader, treeId: BlobId, name: Buffer): Promise<Node | undefined> {
-  const part = await blobs.loadTreePart(treeId);
+/** Where a name is looked for: a row of a leaf, or the part below a branch that has it if any has. */
+export type Step =
+  | { readonly kind: 'row'; readonly node: Node }
+  | { readonly kind: 'part'; readonly treeId: BlobId }
+  | { readonly kind: 'none' };
+
+export function stepTowards(part: TreePart, name: Buffer): Step {
   if (part.kind === 'branch') {
     // The last entry whose first name is not behind the wanted one.
     const entry = part.entries.findLast((candidate) => candidate.name.compare(name) <= 0);
-    return entry === undefined ? undefined : findRow(blobs, entry.treeId, name);
+    return entry === undefined ? { kind: 'none' } : { kind: 'part', treeId: entry.treeId };
   }
   let at = part.firstRow;
   for (let row = 0; row < part.rowCount; row++) {
     const order = compareRowToName(part.bytes, at, name);
-    const length = rowLengthAt(part.bytes, at);
-    if (order === 0) return decodeRow(part.bytes.subarray(at, at + length), `the row of ${name.toString('utf8')}`);
-    if (order > 0) return undefined;
-    at += length;
+    const end = at + rowLengthAt(part.bytes, at);
+    if (order === 0) {
+      return { kind: 'row', node: decodeRow(part.bytes.subarray(at, end), `the row of ${name.toString('utf8')}`) };
+    }
+    if (order > 0) break;
+    at = end;
   }
-  return undefined;
+  return { kind: 'none' };
+}
+
+/** The row called `name` in a directory, or undefined. */
+export async function findRow(blobs: BlobReader, treeId: BlobId, name: Buffer): Promise<Node | undefined> {
+  const step = stepTowards(await blobs.loadTreePart(treeId), name);
+  if (step.kind === 'part') return findRow(blobs, step.treeId, name);
+  return step.kind === 'row' ? step.node : undefined;
 }
 
 /** A path of a snapshot: its node, or the root, which has none. */

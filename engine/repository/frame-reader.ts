@@ -8,6 +8,7 @@ import { decompress } from '../codec/compression.ts';
 import type { Sealer } from '../codec/seal.ts';
 import { CODEC_ZSTD, PART_BODY } from '../format/envelope.ts';
 import type { BlobKind } from '../format/pack-header.ts';
+import { FrameMemory } from './frame-memory.ts';
 import type { Store } from './sealed-files.ts';
 
 /** One frame of a pack; structured-cloneable, so that restores send it to workers. Lengths and offsets in bytes. */
@@ -20,6 +21,12 @@ export interface FrameAddress {
   readonly codedLength: number;
   readonly plainLength: number;
   readonly codec: number;
+}
+
+/** A frame's plaintext, and the memory that it lies in where that is to be given back. */
+export interface OpenedFrame {
+  readonly plain: Buffer;
+  readonly memory: Buffer | undefined;
 }
 
 export class FrameReader {
@@ -60,6 +67,21 @@ export class FrameReader {
         error,
       );
     }
+  }
+
+  /** Where frames come and go: by way of memory that is used again. */
+  async readInto(address: FrameAddress, memory: FrameMemory): Promise<OpenedFrame> {
+    // One that is not compressed is opened where it was read, and that memory is the store's choice.
+    if (address.codec !== CODEC_ZSTD || !FrameMemory.isReused(address.plainLength)) {
+      return { plain: await this.read(address), memory: undefined };
+    }
+    const into = memory.take(address.sealedLength);
+    const range = { offset: address.offset, length: address.sealedLength, into };
+    const sealed = await this.#store.backend.read('pack', address.packId, range);
+    const room = memory.take(address.plainLength);
+    const plain = this.open(address, sealed, room);
+    memory.give(into);
+    return { plain, memory: room };
   }
 
   async read(address: FrameAddress): Promise<Buffer> {

@@ -93,7 +93,7 @@ export class LiveBlobs {
       }
     }
     for (const [number, run] of runs.entries()) {
-      const result = run.search(id, (page, at, rank) => {
+      const showEntry = (page: Buffer, at: number, rank: number): boolean => {
         const word = (offset: number): number => page.readUInt32LE(at + offset * 4);
         show(
           { part: RUNS_FROM + number, entry: rank },
@@ -105,8 +105,8 @@ export class LiveBlobs {
           },
         );
         return false;
-      });
-      if (result === 'damaged') this.#options.onDamage();
+      };
+      if (run.search(id, showEntry, 'scan') === 'damaged') this.#options.onDamage();
     }
   }
 

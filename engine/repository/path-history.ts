@@ -1,19 +1,19 @@
-/** Finds one path in many snapshots: a tree that several of them share is looked into once. */
+/** Finds one path in many snapshots: a tree, or a part of one, that several of them share is looked into once. */
 
 import type { BlobId } from '../base/ids.ts';
 import { decodeRow, type Node } from '../format/row.ts';
-import type { BlobReader } from './blob-reader.ts';
-import { findRow } from './find-node.ts';
+import { stepTowards } from './find-node.ts';
+import type { LoadTreePart } from './tree-merge.ts';
 
 export class PathHistory {
-  readonly #blobs: BlobReader;
+  readonly #load: LoadTreePart;
   readonly #names: readonly Buffer[];
-  /** What was found at each step of the path, by tree. */
+  /** What was found at each step of the path, by tree part. */
   readonly #known: readonly Map<string, Promise<Node | undefined>>[];
 
   /** `path` is absolute and not the root. */
-  constructor(blobs: BlobReader, path: Buffer) {
-    this.#blobs = blobs;
+  constructor(load: LoadTreePart, path: Buffer) {
+    this.#load = load;
     const parts = path.toString('latin1').split('/');
     this.#names = parts.filter((part) => part !== '' && part !== '.').map((part) => Buffer.from(part, 'latin1'));
     this.#known = this.#names.map(() => new Map());
@@ -35,8 +35,12 @@ export class PathHistory {
 
   async #findBelow(treeId: BlobId, step: number): Promise<Node | undefined> {
     const name = this.#names[step];
-    const node = name === undefined ? undefined : await findRow(this.#blobs, treeId, name);
-    if (node === undefined) return undefined;
+    if (name === undefined) return undefined;
+    const found = stepTowards(await this.#load(treeId), name);
+    // A large directory that changed elsewhere has the same part here.
+    if (found.kind === 'part') return this.#find(found.treeId, step);
+    if (found.kind === 'none') return undefined;
+    const { node } = found;
     if (step < this.#names.length - 1) {
       return node.content.kind === 'tree' ? this.#find(node.content.treeId, step + 1) : undefined;
     }

@@ -53,9 +53,10 @@ export class RunFilter {
   }
 }
 
-/** Makes a filter from ids that come in order. */
+/** Makes a filter from ids that come in order, in the very memory that it will lie in. */
 export class RunFilterBuilder {
   readonly #bits: number;
+  readonly #shared: SharedArrayBuffer;
   readonly #offsets: Uint32Array;
   readonly #fingerprints: Uint16Array;
   #bucket = 0;
@@ -64,8 +65,11 @@ export class RunFilterBuilder {
   /** For at most `countMax` ids. */
   constructor(countMax: number) {
     this.#bits = bucketBits(countMax);
-    this.#offsets = new Uint32Array(2 ** this.#bits + 1);
-    this.#fingerprints = new Uint16Array(countMax);
+    const offsets = 2 ** this.#bits + 1;
+    const offsetsEnd = (HEADER_WORDS + offsets) * 4;
+    this.#shared = new SharedArrayBuffer(offsetsEnd + countMax * 2);
+    this.#offsets = new Uint32Array(this.#shared, HEADER_WORDS * 4, offsets);
+    this.#fingerprints = new Uint16Array(this.#shared, offsetsEnd, countMax);
   }
 
   add(first: number, second: number): void {
@@ -76,44 +80,65 @@ export class RunFilterBuilder {
 
   finish(): RunFilter {
     while (this.#bucket < 2 ** this.#bits) this.#offsets[++this.#bucket] = this.#count;
-    const offsetsEnd = (HEADER_WORDS + this.#offsets.length) * 4;
-    const shared = new SharedArrayBuffer(offsetsEnd + this.#count * 2);
-    const header = new Uint32Array(shared, 0, HEADER_WORDS);
+    const header = new Uint32Array(this.#shared, 0, HEADER_WORDS);
     header[COUNT] = this.#count;
     header[BITS] = this.#bits;
-    new Uint32Array(shared, HEADER_WORDS * 4, this.#offsets.length).set(this.#offsets);
-    new Uint16Array(shared, offsetsEnd, this.#count).set(this.#fingerprints.subarray(0, this.#count));
+    if (this.#count === this.#fingerprints.length) return new RunFilter(this.#shared);
+    // Fewer than there was room for: a run is stored with its filter, and that has no room.
+    const shared = new SharedArrayBuffer(this.#fingerprints.byteOffset + this.#count * 2);
+    new Uint8Array(shared).set(new Uint8Array(this.#shared, 0, shared.byteLength));
     return new RunFilter(shared);
   }
 }
 
-/** Entries of `entryWords` words each, sorted by their ids: a copy. Ids are uniform, so a bucket holds a few of them. */
+/**
+ * Sorts entries of `entryWords` words each by their ids, in their place, since they may be many; returns them. Ids are
+ * uniform: by their first bits each goes to its bucket of a few, and then those of a bucket are put in order.
+ */
 export function sortEntries(entries: Uint32Array, entryWords: number): Uint32Array {
-  const count = entries.length / entryWords;
-  const bits = bucketBits(count);
+  const bits = bucketBits(entries.length / entryWords);
   const shift = 32 - bits;
-  const next = new Uint32Array(2 ** bits + 1);
-  for (let at = 0; at < entries.length; at += entryWords) {
-    const bucket = ((entries[at] ?? 0) >>> shift) + 1;
-    next[bucket] = (next[bucket] ?? 0) + 1;
-  }
-  for (let bucket = 1; bucket < next.length; bucket++) next[bucket] = (next[bucket] ?? 0) + (next[bucket - 1] ?? 0);
-  const starts = next.slice();
-  const sorted = new Uint32Array(entries.length);
-  const held = new Uint32Array(entryWords);
+  const ends = new Uint32Array(2 ** bits);
   for (let at = 0; at < entries.length; at += entryWords) {
     const bucket = (entries[at] ?? 0) >>> shift;
-    const rank = next[bucket] ?? 0;
-    next[bucket] = rank + 1;
-    // Insertion into what the bucket holds already.
-    for (let word = 0; word < entryWords; word++) held[word] = entries[at + word] ?? 0;
-    const first = (starts[bucket] ?? 0) * entryWords;
-    let to = rank * entryWords;
-    while (to > first && compareIdWords(sorted, to - entryWords, held, 0) > 0) {
-      sorted.copyWithin(to, to - entryWords, to);
-      to -= entryWords;
-    }
-    sorted.set(held, to);
+    ends[bucket] = (ends[bucket] ?? 0) + entryWords;
   }
-  return sorted;
+  for (let bucket = 1; bucket < ends.length; bucket++) ends[bucket] = (ends[bucket] ?? 0) + (ends[bucket - 1] ?? 0);
+  // Where the next entry of each bucket goes, from its end down.
+  const next = ends.slice();
+  for (let bucket = 0; bucket < ends.length; bucket++) {
+    const first = bucket === 0 ? 0 : (ends[bucket - 1] ?? 0);
+    while ((next[bucket] ?? 0) > first) {
+      const at = (next[bucket] ?? 0) - entryWords;
+      const wanted = (entries[at] ?? 0) >>> shift;
+      const to = (next[wanted] ?? 0) - entryWords;
+      next[wanted] = to;
+      if (to !== at) swapEntries(entries, at, to, entryWords);
+    }
+  }
+  orderNeighbours(entries, entryWords);
+  return entries;
+}
+
+function swapEntries(entries: Uint32Array, a: number, b: number, entryWords: number): void {
+  for (let word = 0; word < entryWords; word++) {
+    const held = entries[a + word] ?? 0;
+    entries[a + word] = entries[b + word] ?? 0;
+    entries[b + word] = held;
+  }
+}
+
+/** Insertion: no entry has far to go. Word by word, because entries are too short for a call to pay. */
+function orderNeighbours(entries: Uint32Array, entryWords: number): void {
+  const held = new Uint32Array(entryWords);
+  for (let at = entryWords; at < entries.length; at += entryWords) {
+    if (compareIdWords(entries, at - entryWords, entries, at) <= 0) continue;
+    for (let word = 0; word < entryWords; word++) held[word] = entries[at + word] ?? 0;
+    let to = at;
+    do {
+      for (let word = 0; word < entryWords; word++) entries[to + word] = entries[to - entryWords + word] ?? 0;
+      to -= entryWords;
+    } while (to > 0 && compareIdWords(entries, to - entryWords, held, 0) > 0);
+    for (let word = 0; word < entryWords; word++) entries[to + word] = held[word] ?? 0;
+  }
 }

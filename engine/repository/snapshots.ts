@@ -4,6 +4,7 @@ import { EngineError } from '../base/errors.ts';
 import { parseSnapshotId, type SnapshotId } from '../base/ids.ts';
 import { parseMoment } from '../base/moment.ts';
 import { decodeSnapshot, encodeSnapshot, type SnapshotRecord } from '../format/snapshot.ts';
+import { listNames } from '../storage/backend.ts';
 import { Annotations } from './annotations.ts';
 import { decodeRecords, loadRecord, type Store, saveRecord } from './sealed-files.ts';
 
@@ -92,8 +93,8 @@ export class SnapshotStore {
   /** All ids, in no order. */
   async ids(): Promise<SnapshotId[]> {
     const ids: SnapshotId[] = [];
-    for await (const file of this.#store.backend.list('snapshot')) {
-      const id = parseSnapshotId(file.name);
+    for await (const name of listNames(this.#store.backend, 'snapshot')) {
+      const id = parseSnapshotId(name);
       if (id !== undefined) ids.push(id);
     }
     return ids;

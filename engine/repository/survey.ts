@@ -178,10 +178,12 @@ export class Survey {
   async move(packs: readonly SurveyedPack[], onPack: (pack: SurveyedPack, done: number) => void): Promise<number> {
     const mover = new PackMover(this.#repository, this.live, this.#options.signal);
     try {
-      for (const [done, pack] of packs.entries()) {
-        if (pack.number !== undefined) await mover.move({ packId: pack.packId, number: pack.number });
-        onPack(pack, done);
-      }
+      const named: (SurveyedPack & { readonly number: number })[] = [];
+      for (const { number, ...pack } of packs) if (number !== undefined) named.push({ ...pack, number });
+      await mover.move(named, (at) => {
+        const pack = named[at];
+        if (pack !== undefined) onPack(pack, at);
+      });
       await mover.finish();
     } finally {
       await mover.idle();

@@ -61,6 +61,8 @@ export interface Backend {
   size(kind: FileKind, name: string): Promise<number | undefined>;
   /** Every file of a kind, in no promised order. A listing that fails throws: an error is never an empty list. */
   list(kind: FileKind): AsyncIterable<StoredFile>;
+  /** As list(), the names alone: for stores where each length takes a call of its own. Undefined elsewhere. */
+  readonly names?: ((kind: FileKind) => AsyncIterable<string>) | undefined;
   /** Removing what is not there is no error. */
   remove(kind: FileKind, name: string): Promise<void>;
   /** Removes what killed writers left half written, once it is old enough that none can be at it. Never throws. */
@@ -73,6 +75,12 @@ export interface Backend {
   /** Free bytes of the store, or undefined where that has no meaning. */
   freeBytes(): Promise<number | undefined>;
   close(): Promise<void>;
+}
+
+/** The name of every file of a kind, however the store tells it. */
+export async function* listNames(backend: Backend, kind: FileKind): AsyncGenerator<string> {
+  if (backend.names !== undefined) yield* backend.names(kind);
+  else for await (const { name } of backend.list(kind)) yield name;
 }
 
 /** Structured-cloneable address of a store. */

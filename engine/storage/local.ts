@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { close, type Dirent, fstat, open as openFile, read as readFile } from 'node:fs';
+import type { Dirent } from 'node:fs';
 import { lstat, open, opendir, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { EngineError, errnoCode, errorMessage } from '../base/errors.ts';
@@ -12,6 +12,7 @@ import { makeDirectories } from '../base/make-directories.ts';
 import type { Backend, BackendAddress, FileKind, FileWriter, ReadRange, StoredFile } from './backend.ts';
 import { type FileOperations, systemFileOperations } from './file-operations.ts';
 import { CONFIG_NAMES, isFileName, KIND_FOLDERS, RESERVE_NAME, relativePath, TEMPORARY_FOLDER } from './layout.ts';
+import { readLocalFile } from './local-file-reader.ts';
 import { LocalFileWriter } from './local-file-writer.ts';
 
 export { type FileOperations, systemFileOperations } from './file-operations.ts';
@@ -26,34 +27,6 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 
 
 /** A read that ends so may concern this one file only. */
 const OF_ONE_FILE = new Set(['EIO', 'EACCES', 'EPERM', 'EISDIR']);
-
-// Reading goes by plain descriptors: FileHandle's promises take twice the time of a small file's whole reading.
-
-function openForReading(path: string): Promise<number> {
-  return new Promise((done, fail) => {
-    openFile(path, 'r', (error, descriptor) => (error === null ? done(descriptor) : fail(error)));
-  });
-}
-
-function lengthOf(descriptor: number): Promise<number> {
-  return new Promise((done, fail) => {
-    fstat(descriptor, (error, stats) => (error === null ? done(stats.size) : fail(error)));
-  });
-}
-
-function readInto(descriptor: number, bytes: Buffer, position: number): Promise<number> {
-  return new Promise((done, fail) => {
-    readFile(descriptor, bytes, 0, bytes.length, position, (error, count) =>
-      error === null ? done(count) : fail(error),
-    );
-  });
-}
-
-function closeDescriptor(descriptor: number): Promise<void> {
-  return new Promise((done, fail) => {
-    close(descriptor, (error) => (error === null || error === undefined ? done() : fail(error)));
-  });
-}
 
 function failure(action: string, path: string, error: unknown): EngineError {
   if (error instanceof EngineError) return error;
@@ -165,36 +138,12 @@ export class LocalBackend implements Backend {
 
   async read(kind: FileKind, name: string, range?: ReadRange): Promise<Buffer> {
     const relative = relativePath(kind, name);
-    let descriptor: number;
     try {
-      descriptor = await openForReading(join(this.#root, relative));
+      return await readLocalFile(join(this.#root, relative), relative, range);
     } catch (error) {
       if (errnoCode(error) === 'ENOENT')
         throw new EngineError('OBJECT_MISSING', `${relative} is missing in the repository`, error);
       throw await this.#readFailure(relative, error);
-    }
-    try {
-      const size = await lengthOf(descriptor);
-      const { offset, length, into }: ReadRange = range ?? { offset: 0, length: size };
-      if (offset + length > size) {
-        throw new EngineError(
-          'OBJECT_CORRUPT',
-          `${relative} is too short: ${size} bytes, ${offset + length} are needed`,
-        );
-      }
-      const hasRoom = into !== undefined && into.length >= length;
-      const bytes = hasRoom ? into.subarray(0, length) : Buffer.allocUnsafeSlow(length);
-      let done = 0;
-      while (done < length) {
-        const bytesRead = await readInto(descriptor, bytes.subarray(done), offset + done);
-        if (bytesRead === 0) throw new EngineError('OBJECT_CORRUPT', `${relative} ended while it was read`);
-        done += bytesRead;
-      }
-      return bytes;
-    } catch (error) {
-      throw await this.#readFailure(relative, error);
-    } finally {
-      await closeDescriptor(descriptor);
     }
   }
 
@@ -231,24 +180,31 @@ export class LocalBackend implements Backend {
   }
 
   async *list(kind: FileKind): AsyncGenerator<StoredFile> {
-    const folder = KIND_FOLDERS[kind];
-    if (kind !== 'pack') {
-      yield* this.#listFolder(kind, folder);
-      return;
-    }
-    for (const entry of await this.#readFolder(folder)) {
-      if (entry.isDirectory() && /^[0-9a-f]{2}$/.test(entry.name))
-        yield* this.#listFolder(kind, `${folder}/${entry.name}`);
+    for await (const { folder, names } of this.#folders(kind)) {
+      for (let at = 0; at < names.length; at += LOOKS_AT_ONCE) {
+        const looks = names.slice(at, at + LOOKS_AT_ONCE).map((name) => this.#look(folder, name));
+        for (const found of await Promise.all(looks)) if (found !== undefined) yield found;
+      }
     }
   }
 
-  async *#listFolder(kind: FileKind, folder: string): AsyncGenerator<StoredFile> {
-    const names = (await this.#readFolder(folder))
-      .map(({ name }) => name)
-      .filter((name) => isFileName(kind, name) && (kind !== 'pack' || folder.endsWith(`/${name.slice(0, 2)}`)));
-    for (let at = 0; at < names.length; at += LOOKS_AT_ONCE) {
-      const looks = names.slice(at, at + LOOKS_AT_ONCE).map((name) => this.#look(folder, name));
-      for (const found of await Promise.all(looks)) if (found !== undefined) yield found;
+  async *names(kind: FileKind): AsyncGenerator<string> {
+    for await (const { names } of this.#folders(kind)) yield* names;
+  }
+
+  /** The folders that hold files of a kind, each with the names of those. */
+  async *#folders(kind: FileKind): AsyncGenerator<{ readonly folder: string; readonly names: readonly string[] }> {
+    const top = KIND_FOLDERS[kind];
+    const entries = await this.#readFolder(top);
+    if (kind !== 'pack') {
+      yield { folder: top, names: namesOf(kind, entries) };
+      return;
+    }
+    for (const { name: beginning } of entries.filter((entry) => entry.isDirectory())) {
+      if (!/^[0-9a-f]{2}$/.test(beginning)) continue;
+      const folder = `${top}/${beginning}`;
+      const names = namesOf(kind, await this.#readFolder(folder));
+      yield { folder, names: names.filter((name) => name.startsWith(beginning)) };
     }
   }
 
@@ -337,6 +293,10 @@ export class LocalBackend implements Backend {
   }
 
   async close(): Promise<void> {}
+}
+
+function namesOf(kind: FileKind, entries: readonly Dirent[]): string[] {
+  return entries.filter((entry) => entry.isFile() && isFileName(kind, entry.name)).map(({ name }) => name);
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

@@ -44,7 +44,8 @@ export function refuseRepository(backend: Backend, path: Buffer, what: string): 
 /** Without links; of what does not exist, that of the nearest folder above it and the rest. */
 function realPath(path: Buffer): Buffer | undefined {
   try {
-    return realpathSync(path, 'buffer');
+    // Node's own realpath makes text of the bytes.
+    return realpathSync.native(path, 'buffer');
   } catch {
     const slash = path.lastIndexOf(0x2f);
     if (slash <= 0) return undefined;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -97,6 +97,18 @@ test('a tiny run of the bench ends with a table and JSON', (t) => {
   assert.match(table, /^\d+ of \d+ targets are met$/m);
   const { results } = JSON.parse(readFileSync(json, 'utf8')) as { results: { job: string; value: number }[] };
   assert.ok(results.some(({ job, value }) => job === 'books' && value > 0));
+});
+
+test('a tiny run of the job for prune measures its plan, what it writes anew and its memory', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'snap-bench-test-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const program = fileURLToPath(new URL('../../bench/main.js', import.meta.url));
+  const parameters = ['--only', 'prune', '--scale', '0.002', '--runs', '1', '--rivals', 'none', '--scratch', folder];
+  const table = execFileSync(process.execPath, [program, ...parameters], { encoding: 'utf8', stdio: 'pipe' });
+  assert.match(table, /^prune +plan: core-seconds +\d/m);
+  assert.match(table, /^prune +repack, without start-up, \/ durable cp +-?\d+\.\d\dx/m);
+  assert.match(table, /^prune +\d+ blobs: prune of whole packs, peak memory +\d/m);
+  assert.deepEqual(readdirSync(folder), [], 'nothing is left behind');
 });
 
 test('the figures behind the format can be printed again', (t) => {

@@ -94,6 +94,8 @@ test('--delete of more than half ends with 21 and a word on what to do, and --fo
   assert.equal(refused.code, 21);
   assert.match(refused.stderr, /7 of 13 files .*--dry-run.*--force/);
   assert.equal(existsSync(join(cli.source, 'new 0')), true);
+  const plan = await cli.ok(['restore', 'latest', '--in-place', '--delete', '-n']);
+  assert.match(plan.stdout, /needs {10}--force.* 7 of 13 files/);
   const json = await cli.run(['restore', 'latest', '--in-place', '--delete', '--json']);
   assert.equal(JSON.parse(json.stderr.trim()).code, 21);
   await cli.ok(['restore', 'latest', '--in-place', '--delete', '--force', '--no-safety-snapshot']);

@@ -35,6 +35,7 @@ import {
   type SqliteCapturerOptions,
 } from '../../engine/databases/sqlite.ts';
 import { testFolder } from '../support/build-repository.ts';
+import { childPeakMib } from '../support/child-peak.ts';
 import { makeShelf, readShelf, SqliteWriter } from '../support/sqlite-writer.ts';
 
 interface Place {
@@ -270,22 +271,6 @@ test('200 MB are captured within the hold budget beside a writer, in bounded mem
   t.diagnostic(`the child's peak: ${peak} MiB`);
   assert.ok(peak > 0 && peak < 120, `${peak} MiB`);
 });
-
-function childPeakMib(): number {
-  const peaks = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((pid) => {
-      try {
-        const isChild = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sqlite-child');
-        const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-        if (!isChild || !status.includes(`PPid:\t${process.pid}\n`)) return 0;
-        return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-      } catch {
-        return 0;
-      }
-    });
-  return Math.round(Math.max(0, ...peaks));
-}
 
 /** False where this user cannot mount. */
 async function mountedReadOnly(source: string, mounted: string, act: () => Promise<void>): Promise<boolean> {

@@ -20,7 +20,13 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EngineError, isEngineError } from '../../engine/base/errors.ts';
 import type { Time } from '../../engine/base/stat.ts';
-import { type PlannedAction, type RestoreOptions, type RestoreResult, restore } from '../../engine/index.ts';
+import {
+  type PlannedAction,
+  type RestoreOptions,
+  type RestorePlan,
+  type RestoreResult,
+  restore,
+} from '../../engine/index.ts';
 import { SAFETY_LABEL } from '../../engine/repository/snapshots.ts';
 import { dir, file, type NamedEntry, SnapshotBuilder } from '../support/build-repository.ts';
 import { Library } from '../support/library.ts';
@@ -379,8 +385,8 @@ test('delete: more than half is refused unless it is forced or somebody says yes
   appendFileSync(shelf.path('Austen/first/book.epub'), 'edited');
   const before = { tree: treeState(shelf.root), touched: touchState(shelf.root) };
   const asked: number[] = [];
-  const confirm = (answer: boolean) => async (plan: { filesToDelete: number; filesPresent: number }) => {
-    asked.push(plan.filesToDelete, plan.filesPresent);
+  const confirm = (answer: boolean) => async (plan: RestorePlan) => {
+    asked.push(plan.filesToDelete, plan.shares[0]?.present ?? 0);
     return answer;
   };
   for (const options of [{}, { confirm: confirm(false) }]) {

@@ -80,7 +80,7 @@ function opened(t: TestContext, it: Given, fileSystem: FileSystem): Opened {
   const to = fileSystem.createFileAt(directory, Buffer.from('new'));
   fileSystem.truncate(to, SIZE);
   t.after(() => [directory, to].forEach((handle) => void fileSystem.close(handle)));
-  const options = { temporaryPrefix: 'x', cancelled: () => false };
+  const options = { temporaryPrefix: 'x', plannedAt: undefined, cancelled: () => false };
   return { directory, to, runner: new TaskRunner(it.repository, fileSystem, options) };
 }
 
@@ -290,7 +290,7 @@ test('a file whose clone cannot be read back is built once more without one', as
   });
   const place = { directory: { key: Buffer.alloc(16) } as PlannedFile['directory'], row: it.row, group: undefined };
   const facts = { name: Buffer.from('file'), size: SIZE };
-  const planned = plannedFile(place, facts, { replaces: true, sideFiles: [] });
+  const planned = plannedFile(place, facts, { replaces: true, hadMoreNames: false, sideFiles: [] });
   const window = new Window(it.repository.index, undefined);
   assert.equal(await reuser.build([planned], 0, window), 1);
   assert.deepEqual([discarded, planned.state, built.length], [1, 'failed', 1]);

@@ -6,9 +6,17 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { mapBounded } from '../../engine/base/concurrency.ts';
 import { isEngineError } from '../../engine/base/errors.ts';
 import { BLOB_ID_BYTES, type BlobId } from '../../engine/base/ids.ts';
-import { FRAME_ALONE_BYTES_MIN, KIB, MIB, PACK_BYTES_TARGET } from '../../engine/base/limits.ts';
+import {
+  FRAME_ALONE_BYTES_MIN,
+  FRAME_CACHE_BYTES_MAX,
+  FRAME_MEMORY_FREE_BYTES_MAX,
+  KIB,
+  MIB,
+  PACK_BYTES_TARGET,
+} from '../../engine/base/limits.ts';
 import { Compressor } from '../../engine/codec/compression.ts';
 import { PROLOGUE_BYTES } from '../../engine/format/envelope.ts';
 import { BatchReader, type LoadedBatch } from '../../engine/repository/batch-reader.ts';
@@ -155,6 +163,24 @@ test('traps 4 and 26: blobs whose index segment is damaged or missing are found 
       for (const { id, bytes: plain } of all) assert.ok((await reader.read('data', id)).equals(plain));
     }
   }
+});
+
+test('what was read stays as it was while other frames come and go, also where many wait for them', async (t) => {
+  const store = await testStore(await createLocalBackend(join(testFolder(t), 'repository')));
+  const random = randomFor(t);
+  // They compress, so that frames are opened into memory that is used again.
+  const blobs = Array.from({ length: 900 }, () =>
+    blobOf(store, Buffer.alloc(20 * KIB + random.below(20 * KIB), random.bytes(64))),
+  );
+  const bytes = blobs.reduce((sum, blob) => sum + blob.bytes.length, 0);
+  assert.ok(bytes > FRAME_CACHE_BYTES_MAX + FRAME_MEMORY_FREE_BYTES_MAX, 'more than is kept');
+  const index = await openIndex(t, store);
+  await index.save(named(await writePacks(store, blobs)));
+  await index.refresh();
+  const reader = new BlobReader(store, index);
+  const wanted = Array.from({ length: 1500 }, () => blobs[random.below(blobs.length)] ?? assert.fail());
+  const read = await mapBounded(wanted, 50, ({ id }) => reader.read('data', id));
+  for (const [number, found] of read.entries()) assert.ok(wanted[number]?.bytes.equals(found));
 });
 
 test('a blob that is nowhere is OBJECT_MISSING', async (t) => {

@@ -161,6 +161,23 @@ test('merge: of a split directory only parts that differ are read, also behind a
   assert.ok(parts.loaded.length < 40, `${parts.loaded.length} parts were read`);
 });
 
+test('merge: of two versions, names whose rows are equal are left out on demand, wherever the parts end', async () => {
+  const names = Array.from({ length: 300 }, (_, index) => `file ${String(index).padStart(3, '0')}`);
+  const before = new Map(names.map((name, index) => [name, index]));
+  for (const average of [1, 3, 40, 1000]) {
+    for (const changed of [[0], [299], [0, 1, 2, 150, 298, 299], [7, 9], names.map((_, index) => index)]) {
+      const parts = new Parts(average);
+      const after = new Map(before);
+      for (const index of changed) after.set(names[index] ?? '', 1000);
+      after.delete('file 100');
+      after.set('file 200x', 1);
+      const found = await merged(parts, [parts.save(before), parts.save(after)], true);
+      const wanted = new Set([...changed.map((index) => names[index] ?? ''), 'file 100', 'file 200x']);
+      assert.deepEqual([...found.keys()], [...wanted].sort(), `parts of ${average} rows`);
+    }
+  }
+});
+
 test('merge: a part is read once however many versions share it', async () => {
   const parts = new Parts(8);
   const base = new Map(Array.from({ length: 1000 }, (_, index) => [`file ${String(index).padStart(5, '0')}`, index]));

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type ErrorCode, isEngineError } from '../../engine/base/errors.ts';
-import { type Backend, FILE_KINDS, type FileKind, type StoredFile } from '../../engine/storage/backend.ts';
+import { type Backend, FILE_KINDS, type FileKind, listNames, type StoredFile } from '../../engine/storage/backend.ts';
 import { probeBackend } from '../../engine/storage/probe.ts';
 import { Random } from '../support/random.ts';
 
@@ -19,6 +19,9 @@ export function nameOf(kind: FileKind, number: number): string {
 export async function listed(backend: Backend, kind: FileKind): Promise<StoredFile[]> {
   const files: StoredFile[] = [];
   for await (const file of backend.list(kind)) files.push(file);
+  const names: string[] = [];
+  for await (const name of listNames(backend, kind)) names.push(name);
+  assert.deepEqual(names.sort(), files.map(({ name }) => name).sort(), 'both listings say the same');
   return files.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -126,6 +129,16 @@ export function contractTests(backendName: string, make: MakeBackend): void {
     await backend.write('pack', name, [Buffer.from('0123456789')]);
     await throwsCode(() => backend.read('pack', name, { offset: 5, length: 6 }), 'OBJECT_CORRUPT');
     await throwsCode(() => backend.read('pack', name, { offset: 11, length: 0 }), 'OBJECT_CORRUPT');
+  });
+
+  test(`${backendName}: whole files of any length are read whole`, async (t) => {
+    const backend = await make(t);
+    const bytes = new Random(13).bytes(3 * 4096);
+    for (const [number, length] of [1, 4095, 4096, 4097, 8192, bytes.length].entries()) {
+      const name = nameOf('pack', number);
+      await backend.write('pack', name, [bytes.subarray(0, length)]);
+      assert.ok((await backend.read('pack', name)).equals(bytes.subarray(0, length)), `${length} bytes`);
+    }
   });
 
   test(`${backendName}: memory that is offered gets those bytes or none, and none beside them`, async (t) => {

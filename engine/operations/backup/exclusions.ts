@@ -10,7 +10,8 @@ import {
   LISTING_EXTRA_WORDS,
   type Listing,
 } from '../../filesystem/types.ts';
-import type { LeftOutReason } from './left-out.ts';
+import type { LeftOutReason } from '../../repository/left-out-paths.ts';
+import { isRestoreName } from '../../repository/restore-names.ts';
 import { joinPath } from './run-context.ts';
 import { deviceOf, type ListedEntry } from './scan-types.ts';
 
@@ -78,6 +79,7 @@ export class Exclusions {
   ): LeftOutReason | undefined {
     const { name, listing, index, type, marker } = entry;
     if (marker !== undefined && !marker.name.equals(name)) return marker.reason;
+    if (isRestoreName(name)) return 'excluded';
     const at = index * STAT_BYTES;
     if (type === S_IFDIR) {
       const device = deviceOf(listing, index);

@@ -3,18 +3,7 @@
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { CHUNK_SMALL_BYTES_MAX, PATH_BYTES_MAX } from '../../base/limits.ts';
-
-export const LEFT_OUT_REASONS = {
-  excluded: 1,
-  cacheDirectory: 2,
-  marker: 3,
-  tooLarge: 4,
-  otherFileSystem: 5,
-  repository: 6,
-  unreadable: 7,
-  databaseSideFile: 8,
-} as const;
-export type LeftOutReason = keyof typeof LEFT_OUT_REASONS;
+import { LEFT_OUT_REASONS, type LeftOutReason } from '../../repository/left-out-paths.ts';
 
 export class LeftOut {
   #writer = new ByteWriter(1024);

@@ -19,6 +19,7 @@ import {
 import { decodeRow, encodeRow, ROW_STAT_OFFSET } from '../../format/row.ts';
 import type { BlobReader } from '../../repository/blob-reader.ts';
 import type { ChangeRules, RowReference } from '../../repository/change-rules.ts';
+import type { LeftOutReason } from '../../repository/left-out-paths.ts';
 import type { RunClaims } from '../../repository/run-claims.ts';
 import type { TreeWriter } from '../../repository/tree-writer.ts';
 import type { DatabaseCapture } from './database-capture.ts';
@@ -27,7 +28,6 @@ import type { Exclusions } from './exclusions.ts';
 import type { FileDispatcher } from './file-dispatcher.ts';
 import { FileMatcher } from './file-matcher.ts';
 import type { Journal } from './journal.ts';
-import type { LeftOutReason } from './left-out.ts';
 import type { MovedDirectories } from './moved-directories.ts';
 import { OpenDirectory } from './open-directory.ts';
 import { isSameStat, NO_PARENT_ROWS, ParentRows, rowBytes } from './parent-rows.ts';

@@ -1,10 +1,10 @@
 /** What changed in a database: both images are put into a private folder and compared table by table. */
 
 import { mkdtempSync } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { errorMessage, isEngineError, throwIfAborted } from '../../base/errors.ts';
+import { errorMessage, isEngineError } from '../../base/errors.ts';
 import { DIFF_TABLE_ROWS_MAX } from '../../base/limits.ts';
 import { makeDirectories } from '../../base/make-directories.ts';
 import { createSqliteCapturer } from '../../databases/sqlite.ts';
@@ -16,6 +16,7 @@ import {
 } from '../../databases/sqlite-compare.ts';
 import { EXTENSION_DATABASE, type Node } from '../../format/row.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { writeImage } from '../../repository/write-image.ts';
 import type { CellValue, TableChange, TableRowChange } from './options.ts';
 
 export interface DatabasePair {
@@ -75,26 +76,6 @@ async function captureLive(
     return { note: errorMessage(error) };
   } finally {
     await capturer.close();
-  }
-}
-
-async function writeImage(
-  repository: Repository,
-  node: Node,
-  path: string,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  try {
-    let position = 0;
-    for await (const { length, blobId } of repository.blobs.content(node.content, node.size)) {
-      throwIfAborted(signal);
-      if (blobId !== undefined) await file.write(await repository.blobs.read('data', blobId), 0, length, position);
-      position += length;
-    }
-    await file.truncate(node.size);
-  } finally {
-    await file.close();
   }
 }
 

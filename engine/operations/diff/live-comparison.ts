@@ -29,7 +29,7 @@ import {
   ROW_STAT_OFFSET,
   rowLengthAt,
 } from '../../format/row.ts';
-import { type ChangeRules, rulesSince } from '../../repository/change-rules.ts';
+import type { ChangeRules } from '../../repository/change-rules.ts';
 import { isUnchangedDatabase, livePayload } from '../../repository/live-database.ts';
 import type { LiveRules } from '../../repository/live-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -87,10 +87,12 @@ export class LiveComparison implements Comparison<LiveEntry> {
     this.#options = parts.options;
     this.#trusted = trustedBefore(before);
     const { ignoreInode, ignoreCtime } = parts.options;
-    this.#changeRules = rulesSince(before.startedNs, {
+    // A database that was at work when it was captured is as young as the snapshot, and looked at: that tells nothing.
+    this.#changeRules = {
       ignoreInode: ignoreInode === true,
       ignoreCtime: ignoreCtime === true,
-    });
+      trustedBefore: { seconds: Number.MAX_SAFE_INTEGER, nanoseconds: 0 },
+    };
     this.#load = (treeId) => repository.blobs.loadTreePart(treeId);
   }
 

@@ -1,11 +1,19 @@
 /** Exports a snapshot, or a part of it, as one portable file. */
 
-import { COMPRESSION_LEVEL_DEFAULT, EXPORT_PIECE_BYTES, PROGRESS_INTERVAL_MS } from '../../base/limits.ts';
+import type { Problem } from '../../base/errors.ts';
+import {
+  COMPRESSION_LEVEL_DEFAULT,
+  EXPORT_PIECE_BYTES,
+  PROGRESS_INTERVAL_MS,
+  SNAPSHOT_PROBLEMS_MAX,
+} from '../../base/limits.ts';
 import type { NodeType } from '../../base/stat.ts';
 import { ZstdCompressor } from '../../codec/zstd-stream.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
+import { fileContent } from './file-content.ts';
 import type { ExportOptions, ExportResult } from './options.ts';
+import { ServerBackup, type ServerItem } from './server-backup.ts';
 import { tarStream } from './tar-stream.ts';
 import { ArchiveWalk, type WalkedEntry } from './walk.ts';
 import { ZipStream } from './zip-stream.ts';
@@ -16,8 +24,9 @@ const ZIP_TYPES: ReadonlySet<NodeType> = new Set(['file', 'dir', 'symlink']);
 /**
  * The archive's bytes in order; the generator returns what it holds. The same snapshot gives the same bytes. A tar carries
  * times to the nanosecond, owners, attributes, hard links, holes and devices; a zip carries files, directories, symbolic
- * links, modes, owners' numbers and times. What the format has no place for is told to the monitor. Throws PATH_NOT_FOUND,
- * SNAPSHOT_NOT_FOUND, OBJECT_CORRUPT, OBJECT_MISSING, INTERRUPTED: what came until then is no archive.
+ * links, modes, owners' numbers and times. What the format has no place for is told to the monitor. A backup of a server
+ * (server-backup.ts) has its database and metadata; what of them is missing is a problem. Throws PATH_NOT_FOUND,
+ * SNAPSHOT_NOT_FOUND, DATABASE_FAILED, OBJECT_CORRUPT, OBJECT_MISSING, INTERRUPTED: what came until then is no archive.
  */
 export async function* exportSnapshot(
   repository: Repository,
@@ -40,6 +49,7 @@ class ExportRun {
   readonly #snapshot: Snapshot;
   readonly #options: ExportOptions;
   readonly #leftOut: { [type in NodeType]?: number } = {};
+  readonly #problems: Problem[] = [];
   #files = 0;
   #bytes = 0;
   #lastProgressMs = 0;
@@ -50,23 +60,25 @@ class ExportRun {
     this.#options = options;
   }
 
-  result(): Pick<ExportResult, 'snapshot' | 'files' | 'bytes' | 'leftOut'> {
-    return { snapshot: this.#snapshot, files: this.#files, bytes: this.#bytes, leftOut: this.#leftOut };
+  result(): Pick<ExportResult, 'snapshot' | 'files' | 'bytes' | 'leftOut' | 'problems'> {
+    const [snapshot, files, bytes] = [this.#snapshot, this.#files, this.#bytes];
+    return { snapshot, files, bytes, leftOut: this.#leftOut, problems: this.#problems };
   }
 
   pieces(): AsyncGenerator<Buffer> {
     const told = {
-      onEntry: (walked: WalkedEntry) => this.#noteEntry(walked),
+      onEntry: (walked: Pick<WalkedEntry, 'entry'>) => this.#noteEntry(walked),
       onBytes: (bytes: number) => {
         this.#bytes += bytes;
       },
     };
+    if (this.#options.format === 'audiobookshelf') return gathered(this.#serverPieces(told));
     if (this.#options.format === 'zip') {
       let walks = 0;
-      const zip = new ZipStream({
-        repository: this.#repository,
+      const zip = new ZipStream<WalkedEntry>({
         walk: () => this.#walk(++walks === 1).entries(),
-        deflates: this.#options.compression !== 'off',
+        content: ({ node }) => fileContent(this.#repository, node, 'zeros'),
+        deflates: this.#options.compression === 'off' ? 'never' : 'worth',
         ...told,
       });
       return gathered(zip.pieces());
@@ -75,6 +87,32 @@ class ExportRun {
     if (this.#options.format === 'tar') return gathered(tar);
     const { compression = COMPRESSION_LEVEL_DEFAULT } = this.#options;
     return compressed(gathered(tar), compression === 'off' ? 1 : compression);
+  }
+
+  async *#serverPieces(told: {
+    readonly onEntry: (item: ServerItem) => void;
+    readonly onBytes: (bytes: number) => void;
+  }): AsyncGenerator<Buffer> {
+    const backup = await ServerBackup.prepare({
+      ...this.#options.server,
+      repository: this.#repository,
+      snapshot: this.#snapshot,
+      path: this.#options.path,
+      problem: (problem) => {
+        if (this.#problems.length < SNAPSHOT_PROBLEMS_MAX) this.#problems.push(problem);
+        this.#options.monitor?.problem?.(problem);
+      },
+      signal: this.#options.signal,
+    });
+    let walks = 0;
+    const zip = new ZipStream<ServerItem>({
+      walk: () => backup.items(++walks === 1),
+      content: (item) => backup.content(item),
+      // As the server does.
+      deflates: 'always',
+      ...told,
+    });
+    yield* zip.pieces();
   }
 
   #walk(tells: boolean): ArchiveWalk {
@@ -97,7 +135,7 @@ class ExportRun {
     });
   }
 
-  #noteEntry({ entry }: WalkedEntry): void {
+  #noteEntry({ entry }: Pick<WalkedEntry, 'entry'>): void {
     if (entry.type !== 'dir') this.#files++;
     const now = performance.now();
     if (now - this.#lastProgressMs < PROGRESS_INTERVAL_MS) return;
@@ -108,7 +146,7 @@ class ExportRun {
       filesTotal: undefined,
       bytesTotal: undefined,
       bytesNew: this.#bytes,
-      problems: 0,
+      problems: this.#problems.length,
       currentPath: entry.path.toString('utf8'),
     });
   }

@@ -8,6 +8,7 @@ import { pipeline, Readable } from 'node:stream';
 import { crc32, createDeflateRaw, deflateRawSync } from 'node:zlib';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { ZIP_WHOLE_BYTES_MAX } from '../../base/limits.ts';
+import type { ArchiveEntry } from '../../format/archive-entry.ts';
 import {
   encodeZipCentral,
   encodeZipDescriptor,
@@ -17,9 +18,6 @@ import {
   ZIP_METHOD_STORED,
   type ZipData,
 } from '../../format/archive-zip.ts';
-import type { Repository } from '../../repository/repository.ts';
-import { fileContent } from './file-content.ts';
-import type { WalkedEntry } from './walk.ts';
 
 /** A deflated file that saves less than one part in this many is stored as it is. */
 const WORTH = 32;
@@ -28,12 +26,18 @@ const PROBE_LEVEL = 1;
 const PROBE_BYTES = 64 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
-export interface ZipStreamOptions {
-  readonly repository: Repository;
+interface ZipItem {
+  readonly entry: ArchiveEntry;
+}
+
+export interface ZipStreamOptions<Item extends ZipItem> {
   /** Made twice: for the entries, and for the directory at the end. */
-  readonly walk: () => AsyncIterable<WalkedEntry>;
-  readonly deflates: boolean;
-  readonly onEntry: (walked: WalkedEntry) => void;
+  readonly walk: () => AsyncIterable<Item>;
+  /** A file's bytes in order, without holes. */
+  readonly content: (item: Item) => AsyncGenerator<Buffer>;
+  /** `worth`: files that become shorter by it. */
+  readonly deflates: 'never' | 'worth' | 'always';
+  readonly onEntry: (item: Item) => void;
   readonly onBytes: (bytes: number) => void;
 }
 
@@ -42,14 +46,14 @@ interface WrittenEntry extends ZipData {
   readonly hasDescriptor: boolean;
 }
 
-export class ZipStream {
-  readonly #options: ZipStreamOptions;
+export class ZipStream<Item extends ZipItem> {
+  readonly #options: ZipStreamOptions<Item>;
   /** A few numbers of each entry, in order. */
   readonly #facts = new ByteWriter(4096);
   #written = 0;
   #entries = 0;
 
-  constructor(options: ZipStreamOptions) {
+  constructor(options: ZipStreamOptions<Item>) {
     this.#options = options;
   }
 
@@ -72,19 +76,20 @@ export class ZipStream {
   }
 
   async *#allEntries(): AsyncGenerator<Buffer> {
-    for await (const walked of this.#options.walk()) {
-      this.#options.onEntry(walked);
+    for await (const item of this.#options.walk()) {
+      this.#options.onEntry(item);
       this.#entries++;
       const offset = this.#written;
-      const { entry } = walked;
-      if (entry.type === 'file' && entry.size > ZIP_WHOLE_BYTES_MAX) yield* this.#largeFile(walked, offset);
-      else yield* this.#wholeEntry(walked, offset);
+      const { entry } = item;
+      if (entry.type === 'file' && entry.size > ZIP_WHOLE_BYTES_MAX) yield* this.#largeFile(item, offset);
+      else yield* this.#wholeEntry(item, offset);
     }
   }
 
-  async *#wholeEntry({ entry, node }: WalkedEntry, offset: number): AsyncGenerator<Buffer> {
-    const plain = entry.type === 'file' ? await this.#whole(node) : (entry.linkTarget ?? NO_BYTES);
-    const deflated = this.#options.deflates && entry.type === 'file' ? deflateIfWorth(plain, LEVEL) : undefined;
+  async *#wholeEntry(item: Item, offset: number): AsyncGenerator<Buffer> {
+    const { entry } = item;
+    const plain = entry.type === 'file' ? await this.#whole(item) : (entry.linkTarget ?? NO_BYTES);
+    const deflated = entry.type === 'file' ? this.#deflated(plain, LEVEL) : undefined;
     const data: ZipData = {
       method: deflated === undefined ? ZIP_METHOD_STORED : ZIP_METHOD_DEFLATE,
       crc32: crc32(plain),
@@ -96,21 +101,30 @@ export class ZipStream {
     yield deflated ?? plain;
   }
 
-  async #whole(node: WalkedEntry['node']): Promise<Buffer> {
+  /** Undefined where it is to be stored as it is. */
+  #deflated(plain: Buffer, level: number): Buffer | undefined {
+    const { deflates } = this.#options;
+    if (deflates === 'never' || plain.length === 0) return undefined;
+    const coded = deflateRawSync(plain, { level });
+    return deflates === 'always' || coded.length <= plain.length - plain.length / WORTH ? coded : undefined;
+  }
+
+  async #whole(item: Item): Promise<Buffer> {
     const pieces: Buffer[] = [];
-    for await (const piece of fileContent(this.#options.repository, node, 'zeros')) pieces.push(piece);
+    for await (const piece of this.#options.content(item)) pieces.push(piece);
     const [only] = pieces;
     const whole = pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces);
     this.#options.onBytes(whole.length);
     return whole;
   }
 
-  async *#largeFile({ entry, node }: WalkedEntry, offset: number): AsyncGenerator<Buffer> {
+  async *#largeFile(item: Item, offset: number): AsyncGenerator<Buffer> {
+    const { entry } = item;
     const state = { crc: 0, bytes: 0, compressedBytes: 0 };
-    const content = this.#counted(fileContent(this.#options.repository, node, 'zeros'), state);
+    const content = this.#counted(this.#options.content(item), state);
     const first = await content.next();
     const probe = (first.done === true ? NO_BYTES : first.value).subarray(0, PROBE_BYTES);
-    const deflates = this.#options.deflates && deflateIfWorth(probe, PROBE_LEVEL) !== undefined;
+    const deflates = this.#deflated(probe, PROBE_LEVEL) !== undefined;
     const method = deflates ? ZIP_METHOD_DEFLATE : ZIP_METHOD_STORED;
     yield encodeZipLocal(entry, method, undefined);
     const all = startingWith(first, content);
@@ -157,12 +171,6 @@ function readFacts(facts: ByteReader): WrittenEntry {
     bytes: facts.varint(),
     offset: facts.varint(),
   };
-}
-
-function deflateIfWorth(plain: Buffer, level: number): Buffer | undefined {
-  if (plain.length === 0) return undefined;
-  const coded = deflateRawSync(plain, { level });
-  return coded.length <= plain.length - plain.length / WORTH ? coded : undefined;
 }
 
 async function* startingWith(

@@ -1,6 +1,6 @@
 /** Which snapshots are one series, of which retention keeps some. */
 
-import type { Snapshot } from '../../repository/snapshots.ts';
+import { SAFETY_LABEL, type Snapshot } from '../../repository/snapshots.ts';
 
 export const GROUP_FIELDS = ['host', 'label', 'tags', 'paths'] as const;
 export type GroupField = (typeof GROUP_FIELDS)[number];
@@ -21,7 +21,9 @@ export interface GroupKey {
  * has another host name each night, each would be a group of its own, and nothing would ever go (trap 23).
  */
 export function groupKeyOf(snapshot: Snapshot, groupBy: GroupBy | undefined): GroupKey {
-  const fields = groupBy ?? (snapshot.label === '' ? ['paths'] : ['label']);
+  const usual = groupBy ?? (snapshot.label === '' ? ['paths'] : ['label']);
+  // What was there before a restore is no night of its library, and pushes none out.
+  const fields: readonly GroupField[] = snapshot.label === SAFETY_LABEL ? [...usual, 'label'] : usual;
   return {
     ...(fields.includes('host') ? { host: snapshot.host } : {}),
     ...(fields.includes('label') ? { label: snapshot.label } : {}),

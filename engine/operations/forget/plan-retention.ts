@@ -58,7 +58,7 @@ export function flawsOf(snapshot: Snapshot): SnapshotFlaw[] {
 }
 
 /** The second: captured at one moment, by a SQLite that is too old to read its schema. */
-const CHECKS_PASSED = new Set(['ok', 'schema-unparsable']);
+const CHECKS_PASSED = new Set(['ok', 'partly-checked', 'schema-unparsable']);
 
 /** A plan for all groups, in order of their newest snapshots, the newest group last. */
 export function planRetention(snapshots: readonly Snapshot[], options: RetentionOptions): RetentionGroup[] {

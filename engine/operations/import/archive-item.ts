@@ -1,6 +1,7 @@
 /** What readers of archives give, entry by entry. */
 
 import type { ArchiveEntry } from '../../format/archive-entry.ts';
+import type { Extension } from '../../format/row.ts';
 
 export interface ArchiveItem {
   readonly entry: ArchiveEntry;
@@ -9,6 +10,8 @@ export interface ArchiveItem {
    * are views that are valid until the next one.
    */
   readonly content: () => AsyncIterable<Buffer>;
+  /** Of the row to come. */
+  readonly extensions?: readonly Extension[] | undefined;
 }
 
 /** An entry that its reader refuses. */

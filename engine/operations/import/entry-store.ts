@@ -143,6 +143,7 @@ export class EntryStore {
       attributes: sortedAttributes(entry.attributes),
       linkTarget: entry.type === 'symlink' ? (entry.linkTarget ?? Buffer.alloc(0)) : undefined,
       device: entry.device,
+      extensions: item.extensions,
     });
   }
 

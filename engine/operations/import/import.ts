@@ -1,16 +1,19 @@
 /**
  * Imports an archive as a snapshot. Nothing is unpacked: content goes from the archive into the repository as a stream, rows
  * into a database of the run, and the trees are made at the end. The archive is trusted in nothing (trap 33): a name cannot
- * lead out, a link is never followed, lengths are bounded, and whatever is damaged or cut off makes no snapshot.
+ * lead out, a link is never followed, lengths are bounded, and whatever is damaged or cut off makes no snapshot. Of a
+ * server's backup (server-backup.ts) the database lies in a private folder until it is checked and stored.
  */
 
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { EngineError, throwIfAborted } from '../../base/errors.ts';
 import { IMPORT_EXPANSION_MAX, IMPORT_PATHS_MAX, PROGRESS_INTERVAL_MS } from '../../base/limits.ts';
 import { looksLikeTar } from '../../format/archive-tar-reader.ts';
 import type { BackupCounts } from '../../format/snapshot.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { isoWithZone, nowNs, userName } from '../../repository/run-facts.ts';
+import { makeScratchFolder, sweepScratchFolders } from '../../repository/scratch-folders.ts';
 import { ScratchRows } from '../../repository/scratch-rows.ts';
 import { WriteSession } from '../../repository/write-session.ts';
 import type { ReadItem } from './archive-item.ts';
@@ -19,6 +22,8 @@ import { entryPlace, pathOf } from './entry-path.ts';
 import { EntryStore } from './entry-store.ts';
 import { Expansion } from './expansion.ts';
 import type { ImportFormat, ImportOptions, ImportResult } from './options.ts';
+import { looksLikeServerBackup, removeScratch, ServerBackup } from './server-backup.ts';
+import { SERVER_DATABASE_PLACE } from './server-entry.ts';
 import { TarReader } from './tar-reader.ts';
 import { type BuiltTree, TreeBuilder } from './tree-builder.ts';
 import { ArchiveFile, ZipReader } from './zip-reader.ts';
@@ -37,14 +42,17 @@ export async function importArchive(repository: Repository, options: ImportOptio
   try {
     const session = await WriteSession.begin(repository, { verb: 'import', compression: options.compression });
     let rows: ScratchRows | undefined;
+    let run: ImportRun | undefined;
     try {
       rows = await ScratchRows.open(repository.index.known().newWorkPath());
-      return await new ImportRun({ session, rows, file, options, prefix: prefix.names }).execute();
+      run = new ImportRun({ session, rows, file, options, prefix: prefix.names });
+      return await run.execute();
     } catch (error) {
       await session.keepWhatIsStored();
       if (options.signal?.aborted !== true) throw error;
       throw new EngineError('INTERRUPTED', 'Interrupted: no snapshot was made; what is stored is kept', error);
     } finally {
+      await run?.close();
       await rows?.close();
       await session.close();
     }
@@ -67,6 +75,8 @@ class ImportRun {
   readonly #expansion: Expansion;
   readonly #startedNs = nowNs();
   readonly #startedMs = performance.now();
+  #server: ServerBackup | undefined;
+  #scratchFolder: string | undefined;
   #lastProgressMs = 0;
 
   constructor(parts: ImportParts) {
@@ -84,6 +94,7 @@ class ImportRun {
       this.#progress(item);
       await this.#store.add(item);
       await session.settle();
+      this.#requireSound();
     }
     if (this.#store.entries === 0) {
       throw new EngineError('SOURCE_MISSING', 'The archive holds nothing that could be imported: no snapshot was made');
@@ -95,6 +106,7 @@ class ImportRun {
       hasLinks: store.inodes > 0n,
       onRefused: (path, code, why) => store.problem(path, code, why),
     }).build();
+    this.#requireSound();
     throwIfAborted(options.signal);
     if (options.strict === true && store.problemCount > 0) {
       throw new EngineError(
@@ -105,6 +117,20 @@ class ImportRun {
     return { format, ...(await this.#commit(tree, format)) };
   }
 
+  /** Half of a server is worse than none: nothing of its backup may be refused or be there twice. */
+  #requireSound(): void {
+    if (this.#server === undefined) return;
+    const { duplicates, problems } = this.#store;
+    const [first] = problems;
+    const why = first?.message ?? (duplicates > 0 ? 'a name is there twice' : undefined);
+    if (why === undefined) return;
+    throw new EngineError('ARCHIVE_INVALID', `This is no backup of Audiobookshelf that can be taken: ${why}`);
+  }
+
+  async close(): Promise<void> {
+    if (this.#scratchFolder !== undefined) await removeScratch(this.#scratchFolder);
+  }
+
   async #open(): Promise<{ format: ImportFormat; items: AsyncIterable<ReadItem> }> {
     const { options, file } = this.#parts;
     const stream = 'stream' in options.source ? options.source.stream : file?.stream();
@@ -112,6 +138,9 @@ class ImportRun {
     const source = new ByteSource(stream);
     const head = await source.peek(HEAD_BYTES);
     const format = formatOf(head);
+    const wanted = options.format;
+    if (wanted !== undefined && wanted !== format && !(wanted === 'audiobookshelf' && format === 'zip'))
+      throw new EngineError('ARCHIVE_INVALID', `This is no ${wanted}: it looks like a ${format}`);
     if (format === 'zip') {
       if (file === undefined) {
         throw new EngineError(
@@ -120,11 +149,23 @@ class ImportRun {
         );
       }
       const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-      return { format, items: new ZipReader(file, this.#expansion, owner).items() };
+      const zip = new ZipReader(file, this.#expansion, owner);
+      const isServer = wanted === undefined ? await looksLikeServerBackup(zip) : wanted === 'audiobookshelf';
+      return isServer ? this.#openServer(zip) : { format, items: zip.items() };
     }
     if (format === 'tar') return { format, items: new TarReader(source).items() };
     const plain = format === 'tar.zst' ? this.#expansion.unzstd(source.rest()) : this.#expansion.gunzip(source.rest());
     return { format, items: new TarReader(new ByteSource(plain)).items() };
+  }
+
+  async #openServer(zip: ZipReader): Promise<{ format: ImportFormat; items: AsyncIterable<ReadItem> }> {
+    const { options, session } = this.#parts;
+    const { monitor, signal, time } = options;
+    const parent = join(session.repository.cacheDirectory, 'scratch');
+    sweepScratchFolders(parent);
+    this.#scratchFolder = makeScratchFolder(parent);
+    this.#server = await ServerBackup.open({ zip, scratchFolder: this.#scratchFolder, monitor, signal }, time);
+    return { format: 'audiobookshelf', items: this.#server.items() };
   }
 
   async #commit(tree: BuiltTree, format: ImportFormat): Promise<Omit<ImportResult, 'format'>> {
@@ -133,9 +174,10 @@ class ImportRun {
     await session.flush();
     const counts = this.#counts(tree);
     const top = tree.topNames.map((name) => pathOf([name]));
+    const databasePath = pathOf([...prefix, ...SERVER_DATABASE_PLACE.split('/').map((name) => Buffer.from(name))]);
     const ownPaths = prefix.length > 0 ? [pathOf(prefix)] : top.length > IMPORT_PATHS_MAX ? [Buffer.from('/')] : top;
     const snapshot = await session.commit({
-      time: isoWithZone(options.time ?? new Date(Number(this.#startedNs / 1_000_000n))),
+      time: this.#server?.time ?? isoWithZone(options.time ?? new Date(Number(this.#startedNs / 1_000_000n))),
       startedNs: this.#startedNs,
       host: options.host ?? hostname(),
       user: userName(),
@@ -151,7 +193,7 @@ class ImportRun {
       leftOut: { count: 0, content: [] },
       problems,
       problemCount,
-      databases: [],
+      databases: this.#server === undefined ? [] : [this.#server.record(databasePath)],
       summary: counts,
       program: options.program ?? 'snap',
     });

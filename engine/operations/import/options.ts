@@ -6,7 +6,7 @@ import type { BackupCounts } from '../../format/snapshot.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 
 export interface ImportOptions {
-  /** A file (zip, tar, tar.zst, tar.gz), or a stream of any of these but zip. */
+  /** A file (zip, audiobookshelf, tar, tar.zst, tar.gz), or a stream of any of these but zip. */
   readonly source: { readonly file: Buffer } | { readonly stream: AsyncIterable<Buffer> };
   /** Absolute path in the snapshot below which everything is put; default: `/`. */
   readonly prefix?: Buffer | undefined;
@@ -14,9 +14,11 @@ export interface ImportOptions {
   readonly label?: string | undefined;
   /** Default: the machine's name. */
   readonly host?: string | undefined;
-  /** The snapshot's time; default: now. */
+  /** The snapshot's time; default: now, or the time that a server's backup names. */
   readonly time?: Date | undefined;
   readonly compression?: number | 'off' | undefined;
+  /** What the archive has to be; default: what it looks like. `zip` takes a server's backup as it lies there. */
+  readonly format?: ImportFormat | undefined;
   /** How many times its compressed length an archive may unfold to; default: IMPORT_EXPANSION_MAX. */
   readonly expansionMax?: number | undefined;
   /** Throw PROBLEMS_FOUND instead of saving a snapshot with problems. */
@@ -26,7 +28,7 @@ export interface ImportOptions {
   readonly program?: string | undefined;
 }
 
-export const IMPORT_FORMATS = ['tar', 'tar.zst', 'tar.gz', 'zip'] as const;
+export const IMPORT_FORMATS = ['tar', 'tar.zst', 'tar.gz', 'zip', 'audiobookshelf'] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
 export interface ImportResult {

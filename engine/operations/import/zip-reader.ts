@@ -130,6 +130,17 @@ export class ZipReader {
     return { ...end, base, at: directoryEnd };
   }
 
+  /** True where the bytes stand somewhere in the directory: a name may be in it, and else is not. */
+  mayName(name: Buffer): boolean {
+    const end = this.#end();
+    const start = end.base + end.offset;
+    for (let at = start; at < end.at; at += READ_BYTES) {
+      const piece = this.#file.read(at, Math.min(READ_BYTES + name.length, end.at - at));
+      if (piece.includes(name)) return true;
+    }
+    return false;
+  }
+
   /** In the directory's order. Entries that share bytes, as in bombs, make an archive invalid. */
   async *items(): AsyncGenerator<ReadItem> {
     const end = this.#end();

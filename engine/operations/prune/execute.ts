@@ -4,8 +4,10 @@
  * repository that is whole, and the next prune does the rest.
  */
 
+import { mapBounded } from '../../base/concurrency.ts';
 import { throwIfAborted } from '../../base/errors.ts';
 import type { PackId, SnapshotId } from '../../base/ids.ts';
+import { PACKS_REMOVED_AT_ONCE_MAX } from '../../base/limits.ts';
 import { leaseLost } from '../../repository/clocks.ts';
 import type { HeldLease } from '../../repository/leases.ts';
 import { listMarks, type Mark, removeMarks, saveMarks } from '../../repository/marks.ts';
@@ -108,11 +110,11 @@ class Executor {
     await replaceSegments(this.#repository.index, { isGone: (pack) => this.#gone.has(pack), merges: isLast });
     due = await this.#keepRevived(due);
     await this.#confirm();
-    for (const { packId, bytes } of due) {
+    await mapBounded(due, PACKS_REMOVED_AT_ONCE_MAX, async ({ packId, bytes }) => {
       await this.#repository.backend.remove('pack', packId);
       this.#packsRemoved++;
       this.#bytesRemoved += bytes;
-    }
+    });
   }
 
   /** Marks packs, and returns those that may go at once. */

@@ -3,13 +3,14 @@
 import { throwIfAborted } from '../../base/errors.ts';
 import { PROGRESS_INTERVAL_MS } from '../../base/limits.ts';
 import type { Monitor } from '../../base/monitor.ts';
-import type { NodeType } from '../../base/stat.ts';
-import { type FileSystem, FileSystemError } from '../../filesystem/types.ts';
+import { type NodeType, STAT_BYTES } from '../../base/stat.ts';
+import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type StatTarget } from '../../filesystem/types.ts';
 import type { ChangeRules } from '../../repository/change-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Journal } from './journal.ts';
 import type { OverwritePolicy, PlannedKind, RestoreOptions } from './options.ts';
 import type { ProblemLog } from './problem-log.ts';
+import { CHANGED_MESSAGE, isUnsaved, isYoung, type Protection, UNSAVED_MESSAGE } from './protection.ts';
 import { StateDigester } from './state-digest.ts';
 import type { DirectoryTable, TargetDirectory } from './target-directories.ts';
 import { targetFailure } from './target-failure.ts';
@@ -30,7 +31,6 @@ export interface RestoreCounters {
   directoriesToDelete: number;
   directoriesToMend: number;
   directoriesToMake: number;
-  filesPresent: number;
   filesDeleted: number;
   directoriesDeleted: number;
   filesTotal: number | undefined;
@@ -52,6 +52,7 @@ export interface RestoreParts {
   /** What of the disk may count as the very file that the snapshot was taken from. */
   readonly rules: ChangeRules;
   readonly onPlanned: RestoreOptions['onPlanned'];
+  readonly protection: Protection;
 }
 
 /** The event loop is let run this often: workers answer through it, and so does Ctrl-C. */
@@ -75,14 +76,17 @@ export class RestoreContext {
     directoriesToDelete: 0,
     directoriesToMend: 0,
     directoriesToMake: 0,
-    filesPresent: 0,
     filesDeleted: 0,
     directoriesDeleted: 0,
     filesTotal: undefined,
     bytesTotal: undefined,
   };
-  /** Databases that a dry run would replace. As many as the snapshot has at most. */
+  /** Databases that a dry run would replace: those of the snapshot, and others that lie where a plain file goes. */
   readonly databasesToSwap: Buffer[] = [];
+  readonly otherDatabases: Buffer[] = [];
+  /** Of each source, as latin1 text: files where something may be removed, and those that would be. */
+  readonly shares = new Map<string, { present: number; deleted: number }>();
+  readonly #stat: StatTarget = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
   #breathedMs = performance.now();
   #toldMs = 0;
   #listener: Promise<void> | undefined;
@@ -152,7 +156,39 @@ export class RestoreContext {
   /** Called before the first change of the target, and every one after it. */
   changing(directory: TargetDirectory): void {
     directory.changed = true;
-    if (!this.parts.journal.begun) this.guard(directory, () => this.parts.journal.begin());
+    if (this.parts.journal.begun) return;
+    // It comes and goes in the first target, whose times move.
+    this.parts.directories.root.changed = true;
+    this.guard(directory, () => this.parts.journal.begin());
+  }
+
+  /** True, and a problem, for an entry that the safety snapshot does not hold. */
+  isUnsaved(entry: { readonly directory: TargetDirectory; readonly name: Buffer }, during = 'write'): boolean {
+    const { protection, directories } = this.parts;
+    if (protection.unsaved.size === 0) return false;
+    if (!isUnsaved(protection.unsaved, directories.path(entry.directory, entry.name))) return false;
+    this.problem({ ...entry, during }, 'NOT_SAVED', UNSAVED_MESSAGE);
+    return true;
+  }
+
+  /** True, and a problem, for an entry that changed after the plan was made: to be asked just before it goes. */
+  isChanged(
+    entry: { readonly directory: TargetDirectory; readonly name: Buffer },
+    hasMoreNames: boolean,
+    during = 'write',
+  ): boolean {
+    const { protection, fileSystem, directories } = this.parts;
+    if (protection.plannedAt === undefined) return false;
+    const problem = { ...entry, during };
+    try {
+      fileSystem.statAt(directories.use(entry.directory), entry.name, this.#stat);
+    } catch (error) {
+      if (error instanceof FileSystemError) return false;
+      throw error;
+    }
+    if (!isYoung(protection.plannedAt, { stats: this.#stat.block, at: 0, hasMoreNames })) return false;
+    this.problem(problem, 'CHANGED_MEANWHILE', CHANGED_MESSAGE);
+    return true;
   }
 
   /** Runs `act`; a failure of the whole target becomes TARGET_FAILED, others go through. */

@@ -8,6 +8,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isEngineError, throwIfAborted } from '../../base/errors.ts';
 import { describeHolders } from '../../databases/open-holders.ts';
+import { sqliteSideFiles } from '../../databases/sqlite-names.ts';
 import { createSqliteSwapper, type SqliteSwapper } from '../../databases/sqlite-swap.ts';
 import { FileSystemError } from '../../filesystem/types.ts';
 import { makeScratchFolder } from '../../repository/scratch-folders.ts';
@@ -66,8 +67,19 @@ export class DatabaseSwaps {
     }
   }
 
+  /** True, and a problem, for a database that a program wrote to since the plan was made. */
+  #isChanged({ file }: PendingSwap): boolean {
+    if (this.#options.force) return false;
+    const { wal, journal } = sqliteSideFiles(file.name);
+    // A look at a log by SQLite itself may move its change time.
+    return [file.name, wal, journal].some((name) =>
+      this.#context.isChanged({ directory: file.directory, name }, name !== file.name || file.hadMoreNames, 'swap'),
+    );
+  }
+
   async #replace(swap: PendingSwap, executor: WindowExecutor, swapper: SqliteSwapper): Promise<void> {
     const { file } = swap;
+    if (this.#isChanged(swap)) return;
     const image = await executor.writeImage(file);
     if (image === undefined) return;
     const { directories, monitor } = this.#context.parts;

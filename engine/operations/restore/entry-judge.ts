@@ -1,16 +1,16 @@
 /** Decides what becomes of each entry that is not a directory: by the snapshot's row, what lies in its place, and the policy. */
 
 import { joinPath } from '../../base/paths.ts';
-import { STAT_BYTES } from '../../base/stat.ts';
+import { readSize, STAT_BYTES } from '../../base/stat.ts';
 import type { PatternSet } from '../../filesystem/patterns.ts';
 import type { Node } from '../../format/row.ts';
 import { isUnchanged } from '../../repository/change-rules.ts';
 import { isUnchangedDatabase } from '../../repository/live-database.ts';
+import { JOURNAL_NAME } from '../../repository/restore-names.ts';
 import type { RestoreContext } from './context.ts';
-import { type Decision, decide, type ExistingEntry } from './decisions.ts';
+import { type Decision, decide, type ExistingEntry, existingType } from './decisions.ts';
 import { type LinkGroup, LinkGroups } from './hard-links.ts';
-import { JOURNAL_NAME } from './journal.ts';
-import { isDatabase } from './side-files.ts';
+import { hasDatabaseHeader, isDatabase } from './side-files.ts';
 import type { TargetTree } from './target-tree.ts';
 import { findExisting, type WalkDirectory } from './walk-directory.ts';
 
@@ -88,8 +88,10 @@ export class EntryJudge {
     }
     if (dryRun) {
       this.#count(directory, node, { decision, isSwap: isSwap(wanted, existing) });
+      if (existing !== undefined) this.#noteDatabase(directory, { wanted, decision, existing });
       return undefined;
     }
+    if (existing !== undefined && decision !== 'skip' && this.#context.isUnsaved(entry)) return undefined;
     const group =
       node.links > 1 && earlier === undefined && !(decision === 'skip' && !known)
         ? this.#groups.begin(directory.device, node, { directory: directory.target, row })
@@ -136,6 +138,18 @@ export class EntryJudge {
     return listing !== undefined && isUnchangedDatabase(node, listing, existing.number, this.#context.parts.rules);
   }
 
+  /** A database that the snapshot holds as a plain file is replaced like any other, but not beneath a program. */
+  #noteDatabase(
+    directory: WalkDirectory,
+    found: { readonly wanted: Wanted; readonly decision: Decision; readonly existing: ExistingEntry },
+  ): void {
+    const { wanted, decision, existing } = found;
+    const { node, sideFiles } = wanted;
+    if (decision === 'skip' || isSwap(wanted, existing) || existingType(existing) !== 'file') return;
+    if (sideFiles.length === 0 && !mayBeDatabase(this.#context, directory, { name: node.name, existing })) return;
+    this.#context.otherDatabases.push(this.#context.parts.directories.path(directory.target, node.name));
+  }
+
   #count(directory: WalkDirectory, node: Node, how: { readonly decision: Decision; readonly isSwap: boolean }): void {
     const { counters } = this.#context;
     const { decision } = how;
@@ -162,6 +176,18 @@ export class EntryJudge {
       counters.bytesToWrite += bytes;
     }
   }
+}
+
+/** No database is anything but a whole number of its smallest pages. */
+const PAGE_BYTES = 512;
+
+function mayBeDatabase(
+  context: RestoreContext,
+  directory: WalkDirectory,
+  found: { readonly name: Buffer; readonly existing: ExistingEntry },
+): boolean {
+  const size = readSize(found.existing.stats, found.existing.at);
+  return size > 0 && size % PAGE_BYTES === 0 && hasDatabaseHeader(context, directory.target, found.name) === true;
 }
 
 /** True where a database lies in the place of one, or what is left of it: the two are swapped, with all that is beside them. */

@@ -1,7 +1,7 @@
 /** What of a plan is refused, unless somebody says that it is meant: decided from facts alone. */
 
 import { describeHolders, type Holder } from '../../databases/open-holders.ts';
-import type { RestorePlan } from './options.ts';
+import type { DeletedShare, RestorePlan } from './options.ts';
 
 /** True where carrying the plan out may change anything. */
 export function hasWork(plan: RestorePlan): boolean {
@@ -16,9 +16,9 @@ export function hasWork(plan: RestorePlan): boolean {
   return work > 0;
 }
 
-/** True where more than half of the files that are there would be removed. */
-export function needsForce(plan: RestorePlan): boolean {
-  return plan.filesToDelete * 2 > plan.filesPresent;
+/** The first source of whose files more than half would be removed. */
+export function mostlyDeleted(shares: readonly DeletedShare[]): DeletedShare | undefined {
+  return shares.find(({ present, deleted }) => deleted * 2 > present);
 }
 
 /** Why a restore is refused whose databases somebody uses. */

@@ -7,7 +7,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readFileSync, readSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoCode } from '../../base/errors.ts';
+import { EngineError, errnoCode } from '../../base/errors.ts';
 import { makeDirectories } from '../../base/make-directories.ts';
 import { STAT_BYTES } from '../../base/stat.ts';
 import {
@@ -17,6 +17,7 @@ import {
   FileSystemError,
   LISTING_EXTRA_WORDS,
 } from '../../filesystem/types.ts';
+import { JOURNAL_NAME, TEMPORARY_PREFIX } from '../../repository/restore-names.ts';
 import {
   decodeJournalHead,
   encodeBlock,
@@ -28,8 +29,6 @@ import {
 import { KnownSet } from './known-set.ts';
 import { DIGEST_BYTES } from './state-digest.ts';
 
-export const JOURNAL_NAME = Buffer.from('.snap-restore');
-export const TEMPORARY_PREFIX = '.snap-restore-';
 const FLUSH_DIGESTS = 4096;
 const FLUSH_MS = 1000;
 
@@ -86,6 +85,8 @@ export interface JournalOptions {
   readonly trustMemory: boolean;
   /** Trusts nothing, so that everything is read. */
   readonly trustNothing: boolean;
+  /** A dry run: what lies in the target is read, and stays as it is. */
+  readonly readOnly: boolean;
 }
 
 export class Journal {
@@ -95,6 +96,8 @@ export class Journal {
   /** An interrupted restore of the same is being continued. */
   readonly resumed: boolean;
   readonly token: string;
+  /** Part of the names of what the interrupted restore left in the target, whichever that was of. */
+  readonly leftToken: string | undefined;
   #file: FileHandle | undefined;
   #end = JOURNAL_HEAD_BYTES;
   #waiting = Buffer.allocUnsafe(FLUSH_DIGESTS * DIGEST_BYTES);
@@ -106,17 +109,35 @@ export class Journal {
     const head = findJournal(options.fileSystem, options.root);
     this.resumed = head?.subject.equals(options.subject) === true;
     this.token = this.resumed && head !== undefined ? head.token : randomBytes(4).toString('hex');
+    this.leftToken = head?.token;
     const pieces: Buffer[] = [];
-    if (head !== undefined && this.resumed) this.#readOwn(head, pieces);
+    if (head !== undefined && this.resumed) {
+      if (options.readOnly) this.#readFor(head, pieces);
+      else this.#readOwn(head, pieces);
+    }
     if (options.trustMemory) readMemory(options.memory, pieces);
     this.#known = new KnownSet(pieces.reduce((sum, piece) => sum + piece.length / DIGEST_BYTES, 0));
     if (!options.trustNothing) for (const piece of pieces) this.#known.add(piece);
+  }
+
+  /** Reads what a dry run may know. */
+  #readFor(head: JournalHead, pieces: Buffer[]): void {
+    const { fileSystem } = this.#options;
+    if (!head.boot.equals(this.#boot)) return;
+    const file = fileSystem.openFileAt(this.#root, JOURNAL_NAME);
+    try {
+      const read = (position: number, length: number): Buffer => readAt(fileSystem, file, position, length);
+      readBlocks(JOURNAL_HEAD_BYTES, read, (digests) => pieces.push(digests));
+    } finally {
+      fileSystem.close(file);
+    }
   }
 
   #readOwn(head: JournalHead, pieces: Buffer[]): void {
     const { fileSystem } = this.#options;
     const file = fileSystem.openWritableAt(this.#root, JOURNAL_NAME);
     this.#file = file;
+    this.#lock(file);
     const trusted = head.boot.equals(this.#boot);
     this.#end = readBlocks(
       JOURNAL_HEAD_BYTES,
@@ -141,9 +162,54 @@ export class Journal {
   begin(): void {
     if (this.#file !== undefined) return;
     const { fileSystem } = this.#options;
-    removeIfThere(fileSystem, this.#root);
-    this.#file = fileSystem.createFileAt(this.#root, JOURNAL_NAME);
+    this.#removeForeign();
+    // It gets its name when it is locked and whole, so that nobody meets it otherwise.
+    const name = Buffer.from(`${TEMPORARY_PREFIX}${this.token}-journal`);
+    removeIfThere(fileSystem, this.#root, name);
+    this.#file = fileSystem.createFileAt(this.#root, name);
+    this.#lock(this.#file);
     this.#writeHead(this.#file);
+    try {
+      fileSystem.linkAt(this.#root, name, this.#root, JOURNAL_NAME);
+      fileSystem.unlinkAt(this.#root, name);
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+      if (error.code === 'EEXIST') throw this.#inUse();
+      // A file system without hard links.
+      fileSystem.renameAt(this.#root, name, this.#root, JOURNAL_NAME);
+    }
+  }
+
+  /** Removes the journal of a restore that is dead. */
+  #removeForeign(): void {
+    const { fileSystem } = this.#options;
+    let file: FileHandle;
+    try {
+      file = fileSystem.openWritableAt(this.#root, JOURNAL_NAME);
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+      if (error.code !== 'ENOENT') removeIfThere(fileSystem, this.#root);
+      return;
+    }
+    try {
+      this.#lock(file);
+      removeIfThere(fileSystem, this.#root);
+    } finally {
+      fileSystem.close(file);
+    }
+  }
+
+  /** The kernel lets go of it with the process, however that ends. */
+  #lock(file: FileHandle): void {
+    if (!this.#options.fileSystem.lockFile(file)) throw this.#inUse();
+  }
+
+  #inUse(): EngineError {
+    const { root } = this.#options;
+    return new EngineError(
+      'TARGET_IN_USE',
+      `Another restore is at work in ${root?.path.toString('utf8') ?? 'this target'}: wait until it has ended`,
+    );
   }
 
   get #root(): DirectoryHandle {
@@ -221,11 +287,11 @@ export class Journal {
   }
 }
 
-function removeIfThere(fileSystem: FileSystem, root: DirectoryHandle): void {
+function removeIfThere(fileSystem: FileSystem, root: DirectoryHandle, name = JOURNAL_NAME): void {
   try {
     const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
-    fileSystem.statAt(root, JOURNAL_NAME, target);
-    fileSystem.unlinkAt(root, JOURNAL_NAME);
+    fileSystem.statAt(root, name, target);
+    fileSystem.unlinkAt(root, name);
   } catch (error) {
     if (!(error instanceof FileSystemError) || error.code !== 'ENOENT') throw error;
   }

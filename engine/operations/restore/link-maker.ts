@@ -1,12 +1,13 @@
 /** Gives finished files their further names, also in other directories. */
 
-import { readInode } from '../../base/stat.ts';
+import { readInode, readLinks } from '../../base/stat.ts';
 import { FileSystemError } from '../../filesystem/types.ts';
 import type { RestoreContext } from './context.ts';
 import type { LinkGroup, PendingLink } from './hard-links.ts';
 import type { OtherEntries } from './other-entries.ts';
 import { type PlannedFile, plannedFile } from './planned-file.ts';
 import { removeSideFiles } from './side-files.ts';
+import type { TargetDirectory } from './target-directories.ts';
 import { isLinkRefusal } from './target-tree.ts';
 import type { WalkDirectory } from './walk-directory.ts';
 
@@ -29,6 +30,7 @@ export class LinkMaker {
     const retries: PlannedFile[] = [];
     const again = new Set<WalkDirectory>();
     const groups = new Set<LinkGroup>();
+    const linked: PendingLink[] = [];
     const due = [...this.#waiting, ...links];
     const older = new Set(this.#waiting);
     this.#waiting = [];
@@ -38,11 +40,14 @@ export class LinkMaker {
         continue;
       }
       if (older.has(link) && link.directory.walked) again.add(link.directory);
-      if (link.group.state === 'done' && this.#link(link)) groups.add(link.group);
-      else if (link.node.type === 'file') retries.push(ownFile(link));
+      if (link.group.state === 'done' && this.#link(link)) {
+        groups.add(link.group);
+        linked.push(link);
+      } else if (link.node.type === 'file') retries.push(ownFile(link));
     }
-    // A link changes the change time of the inode: what is known of the first name is noted anew.
-    for (const group of groups) this.#remember(group);
+    // A link changes the change time of the inode: what is known of its names is noted anew.
+    for (const { directory, name, row } of groups) this.#remember(directory, name, row);
+    for (const { directory, node, row } of linked) this.#remember(directory.target, node.name, row);
     return { retries, directories: [...again] };
   }
 
@@ -61,6 +66,9 @@ export class LinkMaker {
         const block = this.#others.look(group.directory, group.name);
         if (readInode(block, 0) === readInode(existing.stats, existing.at)) {
           this.#context.skipped(node.size);
+          return true;
+        }
+        if (this.#context.isChanged({ directory, name: node.name }, readLinks(existing.stats, existing.at) > 1)) {
           return true;
         }
       }
@@ -84,12 +92,11 @@ export class LinkMaker {
     return done ?? true;
   }
 
-  #remember(group: LinkGroup): void {
+  #remember(directory: TargetDirectory, name: Buffer, row: Buffer): void {
     const { digester, parts } = this.#context;
     try {
-      const stat = this.#others.look(group.directory, group.name);
-      const directoryKey = group.directory.key;
-      parts.journal.add(digester.digest({ directoryKey, row: group.row, stat, at: 0 }));
+      const stat = this.#others.look(directory, name);
+      parts.journal.add(digester.digest({ directoryKey: directory.key, row, stat, at: 0 }));
     } catch (error) {
       if (!(error instanceof FileSystemError)) throw error;
     }
@@ -99,5 +106,6 @@ export class LinkMaker {
 function ownFile(link: PendingLink): PlannedFile {
   const { directory, row, node, existing, sideFiles } = link;
   const place = { directory: directory.target, row, group: undefined };
-  return plannedFile(place, node, { replaces: existing !== undefined, sideFiles });
+  const hadMoreNames = existing !== undefined && readLinks(existing.stats, existing.at) > 1;
+  return plannedFile(place, node, { replaces: existing !== undefined, hadMoreNames, sideFiles });
 }

@@ -48,6 +48,8 @@ export const FILE_MENDED = 2;
 export const FILE_CLONE = 4;
 /** It did. */
 export const FILE_CLONED = 8;
+/** What it replaces had more names: its change time may have moved when another of them went. */
+export const FILE_HAD_MORE_NAMES = 16;
 
 export const STATUS_DONE = 0;
 /** Some of it could not be read from the repository; slices are named in `damaged`, for a whole file all. */

@@ -88,6 +88,14 @@ function isRemoved(name: Buffer): boolean {
   return REMOVED_PREFIXES.some((prefix) => name.subarray(0, prefix.length).equals(prefix));
 }
 
+/** True where attributes would have to be set or removed. */
+export function attributesDiffer(node: Node, current: readonly ExtendedAttribute[]): boolean {
+  const isSet = ({ name, value }: ExtendedAttribute): boolean =>
+    current.some((has) => has.name.equals(name) && has.value.equals(value));
+  const isWanted = ({ name }: ExtendedAttribute): boolean => node.attributes.some((wanted) => wanted.name.equals(name));
+  return !node.attributes.every(isSet) || current.some((has) => isRemoved(has.name) && !isWanted(has));
+}
+
 /** What a new entry in this directory is given without being asked for: its access list comes from the directory's. */
 export function inheritsAcl(fileSystem: FileSystem, directory: DirectoryHandle): boolean {
   return fileSystem.directoryAttributes(directory).some(({ name }) => name.equals(DEFAULT_ACL));

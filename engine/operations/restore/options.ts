@@ -73,6 +73,13 @@ export interface PlannedAction {
   readonly bytes: number;
 }
 
+/** Of a source: files where something may be removed, and those that would be. */
+export interface DeletedShare {
+  readonly source: Buffer;
+  readonly present: number;
+  readonly deleted: number;
+}
+
 /** What a dry run found: entries that are not directories, and bytes of files. */
 export interface RestorePlan {
   readonly filesToCreate: number;
@@ -89,8 +96,12 @@ export interface RestorePlan {
   readonly directoriesToMake: number;
   /** Of the disk, that would be replaced; they count among the files, too. */
   readonly databasesToSwap: readonly Buffer[];
-  /** Files that lie where something may be removed. */
-  readonly filesPresent: number;
+  /** Sources, with what lies there now and what of it would go: where that is more than half, it has to be confirmed. */
+  readonly shares: readonly DeletedShare[];
+  /** One of these: the run would be refused. */
+  readonly mostlyDeleted: DeletedShare | undefined;
+  /** Databases that are replaced as plain files, since the snapshot holds them as such. */
+  readonly otherDatabases: readonly Buffer[];
 }
 
 export interface RestoreResult {
@@ -122,7 +133,9 @@ export interface RestoreResult {
 export type SaveFirst = (request: {
   readonly paths: readonly Buffer[];
   readonly like: Snapshot;
-}) => Promise<{ readonly snapshotId: SnapshotId; readonly problemCount: number } | undefined>;
+  /** The paths are those that `like` was taken of, so that its patterns fit. */
+  readonly isOrigin: boolean;
+}) => Promise<Snapshot | undefined>;
 
 /** INVALID_ARGUMENT for options that contradict each other. */
 export function requireOptions(options: RestoreOptions): void {

@@ -1,6 +1,6 @@
 /** Entries without content: symbolic links, fifos, sockets, devices; and further names of a file. Few, so made in this thread. */
 
-import { readMode, readMtime, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
+import { readLinks, readMode, readMtime, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import {
   type ExtendedAttribute,
   FileSystemError,
@@ -8,9 +8,9 @@ import {
   type StatTarget,
 } from '../../filesystem/types.ts';
 import type { Node } from '../../format/row.ts';
+import { TEMPORARY_PREFIX } from '../../repository/restore-names.ts';
 import type { RestoreContext } from './context.ts';
 import type { Decision, ExistingEntry } from './decisions.ts';
-import { TEMPORARY_PREFIX } from './journal.ts';
 import { type CurrentMetadata, metadataMessage, nameTarget, setMetadata } from './metadata.ts';
 import type { TargetDirectory } from './target-directories.ts';
 import { processIdentity } from './task-runner.ts';
@@ -54,6 +54,14 @@ export class OtherEntries {
         this.#remember(place, node);
         this.#context.skipped(0);
         return true;
+      }
+      const { existing } = facts;
+      const hadMoreNames = existing !== undefined && readLinks(existing.stats, existing.at) > 1;
+      if (
+        existing !== undefined &&
+        this.#context.isChanged({ directory: walk.target, name: node.name }, hadMoreNames)
+      ) {
+        return false;
       }
       this.#make(place, node, facts.decision !== 'create');
       this.#context.counters.filesRestored++;

@@ -2,7 +2,7 @@
 
 import type { DirectoryHandle } from '../../filesystem/types.ts';
 import { rowLengthAt } from '../../format/row.ts';
-import { FILE_REPLACES, FileTaskBuilder } from './messages.ts';
+import { FILE_HAD_MORE_NAMES, FILE_REPLACES, FileTaskBuilder } from './messages.ts';
 import type { PlannedFile } from './planned-file.ts';
 import type { TargetDirectory } from './target-directories.ts';
 import type { Window } from './window.ts';
@@ -55,7 +55,8 @@ export class OutgoingTask {
   }
 
   addWhole(file: PlannedFile, directory: number, wishes: readonly number[]): void {
-    this.builder.file({ row: file.row, directory, fd: -1, flags: file.replaces ? FILE_REPLACES : 0 });
+    const flags = (file.replaces ? FILE_REPLACES : 0) | (file.hadMoreNames ? FILE_HAD_MORE_NAMES : 0);
+    this.builder.file({ row: file.row, directory, fd: -1, flags });
     this.files.push({ file, whole: true, wishes });
   }
 

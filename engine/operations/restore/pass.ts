@@ -3,11 +3,12 @@
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { throwIfAborted } from '../../base/errors.ts';
+import { EngineError, throwIfAborted } from '../../base/errors.ts';
 import { OPEN_DIRECTORIES_MAX, WORKERS_DEFAULT_MAX, WORKERS_MAX } from '../../base/limits.ts';
 import type { Monitor } from '../../base/monitor.ts';
-import type { Time } from '../../base/stat.ts';
-import { type FileSystem, FileSystemError } from '../../filesystem/types.ts';
+import { isWithin } from '../../base/paths.ts';
+import { readInode, STAT_BYTES } from '../../base/stat.ts';
+import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
 import { rulesSince } from '../../repository/change-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
@@ -18,6 +19,7 @@ import { Journal } from './journal.ts';
 import { subjectOf } from './journal-format.ts';
 import type { OverwritePolicy, RestoreOptions } from './options.ts';
 import { ProblemLog } from './problem-log.ts';
+import { NO_PROTECTION, type Protection } from './protection.ts';
 import { Removal, type RemovalRules } from './removal.ts';
 import { DirectoryTable } from './target-directories.ts';
 import { TargetTree } from './target-tree.ts';
@@ -38,13 +40,13 @@ export interface RestoreRequest {
   readonly filters: EntryFilters;
   readonly policy: OverwritePolicy;
   /** Undefined where nothing is removed. */
-  readonly removal: Omit<RemovalRules, 'plannedAt'> | undefined;
+  readonly removal: RemovalRules | undefined;
 }
 
 export interface PassOptions {
   readonly dryRun: boolean;
-  /** Since when the plan holds that this pass carries out. */
-  readonly plannedAt?: Time | undefined;
+  /** What the plan that this pass carries out does not cover. */
+  readonly protection?: Protection | undefined;
   readonly monitor: Monitor | undefined;
   readonly onPlanned?: RestoreOptions['onPlanned'];
 }
@@ -64,7 +66,7 @@ export async function runPass(request: RestoreRequest, options: PassOptions): Pr
     const places = openPlaces(request, { directories, subjectHash, dryRun: options.dryRun });
     const context = prepare(request, options, { directories, places, subjectHash });
     try {
-      await carryOut(context, request, { places, plannedAt: options.plannedAt });
+      await carryOut(context, request, places);
       return context;
     } finally {
       await context.parts.pool.close();
@@ -93,8 +95,8 @@ function openPlaces(
 ): OpenPlace[] {
   const { fileSystem, options } = request;
   const isOpen = options.overwrite === undefined && options.inPlace !== true;
-  return request.places.map((located) => {
-    const target = openTarget(fileSystem, located.target, how.dryRun);
+  const opened = request.places.map((located) => {
+    const target = openTarget(fileSystem, located, how.dryRun);
     const directory = how.directories.addRoot(target);
     if (isOpen) refuseUnlessEmpty(fileSystem, target, { subject: located.subject, subjectHash: how.subjectHash });
     const { subject } = located;
@@ -119,6 +121,29 @@ function openPlaces(
     };
     return { located, target, root };
   });
+  if (request.removal !== undefined) refuseSame(fileSystem, opened);
+  return opened;
+}
+
+/** Of places that are one folder, or lie in one another by a link, each would take what is the other's for superfluous. */
+function refuseSame(fileSystem: FileSystem, places: readonly OpenPlace[]): void {
+  const stat = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
+  const folders = places.filter(({ located, target }) => located.isItself && target.handle !== undefined);
+  const inodes = folders.map(({ target }) => {
+    if (target.handle !== undefined) fileSystem.statDirectory(target.handle, stat);
+    return `${stat.extras[0]}:${stat.extras[1]}/${readInode(stat.block, 0)}`;
+  });
+  for (const [at, one] of folders.entries()) {
+    for (const [otherAt, other] of folders.entries()) {
+      if (at === otherAt) continue;
+      if (inodes[at] !== inodes[otherAt] && !isWithin(one.target.path, other.target.path)) continue;
+      const names = [one, other].map(({ located }) => located.target.toString('utf8'));
+      throw new EngineError(
+        'INVALID_ARGUMENT',
+        `${names.join(' and ')} are one folder, or lie in one another: nothing can be removed there. Restore them one by one, or without --delete`,
+      );
+    }
+  }
 }
 
 function prepare(
@@ -128,6 +153,7 @@ function prepare(
 ): RestoreContext {
   const { repository, fileSystem, options, snapshot, policy } = request;
   const { directories, places, subjectHash } = found;
+  const protection = pass.protection ?? NO_PROTECTION;
   const place = createHash('sha256').update(repository.config.id);
   for (const { target } of places) place.update(target.path);
   const journal = new Journal({
@@ -137,6 +163,7 @@ function prepare(
     memory: join(repository.cacheDirectory, 'restored', place.digest('hex')),
     trustMemory: policy === 'if-changed',
     trustNothing: options.verify === true,
+    readOnly: pass.dryRun,
   });
   for (const limit of fileSystem.limits) pass.monitor?.note?.(`On this system ${limit}`);
   if (journal.resumed) pass.monitor?.note?.('Going on with a restore that was interrupted');
@@ -148,7 +175,7 @@ function prepare(
     directories,
     journal,
     problems: new ProblemLog(pass.monitor),
-    pool: new TaskPool({ repository, fileSystem, workers, token: journal.token }),
+    pool: new TaskPool({ repository, fileSystem, workers, token: journal.token, plannedAt: protection.plannedAt }),
     policy,
     dryRun: pass.dryRun,
     verify: options.verify === true,
@@ -156,6 +183,7 @@ function prepare(
     signal: options.signal,
     rules: rulesSince(snapshot.startedNs, { ignoreInode: false, ignoreCtime: false }),
     onPlanned: pass.onPlanned,
+    protection,
   });
   if (options.include === undefined && options.exclude === undefined) countTotals(context, places);
   return context;
@@ -179,16 +207,11 @@ function countTotals(context: RestoreContext, places: readonly OpenPlace[]): voi
   context.counters.bytesTotal = bytes;
 }
 
-async function carryOut(
-  context: RestoreContext,
-  request: RestoreRequest,
-  how: { readonly places: readonly OpenPlace[]; readonly plannedAt: Time | undefined },
-): Promise<void> {
+async function carryOut(context: RestoreContext, request: RestoreRequest, places: readonly OpenPlace[]): Promise<void> {
   const { signal, pool, repository } = context.parts;
   const { options, snapshot, filters } = request;
   const tree = new TargetTree(context);
-  const removal =
-    request.removal === undefined ? undefined : new Removal(context, { ...request.removal, plannedAt: how.plannedAt });
+  const removal = request.removal === undefined ? undefined : new Removal(context, request.removal);
   const executor = new WindowExecutor(context, tree, removal);
   const swaps = new DatabaseSwaps(context, { force: options.force === true });
   const walk = new Walk(context, { tree, executor, swaps, removal }, { ...filters, snapshot });
@@ -196,7 +219,7 @@ async function carryOut(
   signal?.addEventListener('abort', cancel, { once: true });
   try {
     throwIfAborted(signal);
-    for (const { located, root } of how.places) {
+    for (const { located, root } of places) {
       tree.enterRoot(root);
       const { content } = located.subject;
       if (content.type === 'tree') await walk.tree(root, content.treeId);
@@ -208,7 +231,7 @@ async function carryOut(
       // Further names of a database wait for it.
       await executor.execute(new Window(repository.index, undefined));
     }
-    await finish(context, tree, how.places);
+    await finish(context, tree, places);
   } catch (error) {
     pool.cancel();
     await walk.abandon();

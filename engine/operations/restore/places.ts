@@ -17,6 +17,8 @@ export interface Place {
   readonly destination: Buffer;
   /** Paths below `path` that are places of their own. */
   readonly except: readonly Buffer[];
+  /** The part of the destination that somebody named: links in it are followed, as a backup follows those of a source. */
+  readonly anchor: Buffer;
 }
 
 export interface PlacesRequest {
@@ -44,9 +46,10 @@ export function planPlaces(request: PlacesRequest): Place[] {
     }
     if (!paths.some((path) => path.equals(from))) paths.push(from);
   }
+  const sources = request.sources.map(normalized);
   const places = paths.map((path) => ({
     path,
-    destination: destinationOf(path, mappings, request.inPlace),
+    ...destinationOf(path, { mappings, sources, inPlace: request.inPlace }),
     except: paths.filter((other) => !other.equals(path) && isWithin(other, path)),
   }));
   refuseNested(places);
@@ -67,18 +70,26 @@ function wantedPaths(sources: readonly Buffer[], path: Buffer | undefined): Buff
   return below.length === 0 ? [path] : below;
 }
 
-function destinationOf(path: Buffer, mappings: readonly PathMapping[], inPlace: boolean): Buffer {
+function destinationOf(
+  path: Buffer,
+  given: { readonly mappings: readonly PathMapping[]; readonly sources: readonly Buffer[]; readonly inPlace: boolean },
+): { readonly destination: Buffer; readonly anchor: Buffer } {
   let best: PathMapping | undefined;
-  for (const mapping of mappings) {
+  for (const mapping of given.mappings) {
     if (isWithin(path, mapping.from) && (best === undefined || mapping.from.length > best.from.length)) best = mapping;
   }
-  if (best !== undefined) return rebased(path, best);
-  if (inPlace) return path;
   const text = path.toString('utf8');
-  throw new EngineError(
-    'INVALID_ARGUMENT',
-    `No --map says where ${text} goes. Add --map ${text}=NEW, or --in-place to put it where it came from`,
-  );
+  if (best === undefined && !given.inPlace) {
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      `No --map says where ${text} goes. Add --map ${text}=NEW, or --in-place to put it where it came from`,
+    );
+  }
+  const move = (from: Buffer): Buffer => (best === undefined ? from : rebased(from, best));
+  const named = best?.from ?? ROOT_PATH;
+  // The source, or what a mapping names below it, whichever is nearer to the path.
+  const source = given.sources.filter((one) => isWithin(path, one)).sort((a, b) => b.length - a.length)[0] ?? path;
+  return { destination: move(path), anchor: move(isWithin(named, source) ? named : source) };
 }
 
 /** `path` with what lies above it replaced. */

@@ -62,7 +62,11 @@ export class PlainFiles {
     const start = this.start(file);
     const row = leaf.subarray(start, start + rowLengthAt(leaf, start));
     const facts = { name: this.name(file), size: this.size(file) };
-    const planned = plannedFile({ directory, row, group: undefined }, facts, { replaces: false, sideFiles: [] });
+    const planned = plannedFile({ directory, row, group: undefined }, facts, {
+      replaces: false,
+      hadMoreNames: false,
+      sideFiles: [],
+    });
     planned.planned = true;
     planned.slices = 1;
     return planned;

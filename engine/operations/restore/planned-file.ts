@@ -21,6 +21,8 @@ export interface PlannedFile {
   /** Names beside it that go before it comes: side files of the database that it replaces. */
   readonly sideFiles: readonly Buffer[];
   replaces: boolean;
+  /** What lies in its place had more names when it was met. */
+  readonly hadMoreNames: boolean;
   /** A database that is swapped in when all else is there: it keeps its temporary name until then. */
   readonly image: boolean;
   /** All its slices are counted. */
@@ -38,7 +40,7 @@ export interface PlannedFile {
 export function plannedFile(
   place: { readonly directory: TargetDirectory; readonly row: Buffer; readonly group: LinkGroup | undefined },
   facts: { readonly name: Buffer; readonly size: number },
-  options: { readonly replaces: boolean; readonly sideFiles: readonly Buffer[] },
+  options: { readonly replaces: boolean; readonly hadMoreNames: boolean; readonly sideFiles: readonly Buffer[] },
 ): PlannedFile {
   return {
     directory: place.directory,
@@ -48,6 +50,7 @@ export function plannedFile(
     group: place.group,
     sideFiles: options.sideFiles,
     replaces: options.replaces,
+    hadMoreNames: options.hadMoreNames,
     image: false,
     planned: false,
     slices: 0,

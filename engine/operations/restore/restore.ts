@@ -10,10 +10,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError, isEngineError } from '../../base/errors.ts';
 import { CLOCK_TICK_MS_MAX } from '../../base/limits.ts';
-import { joinPath } from '../../base/paths.ts';
+import type { Monitor } from '../../base/monitor.ts';
+import { isWithin, joinPath } from '../../base/paths.ts';
 import type { Time } from '../../base/stat.ts';
 import { findHolders } from '../../databases/open-holders.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
+import { mountPoints } from '../../filesystem/mounts.ts';
 import { PatternSet } from '../../filesystem/patterns.ts';
 import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
 import { LiveRules, ownDirectories } from '../../repository/live-rules.ts';
@@ -21,7 +23,7 @@ import type { Repository } from '../../repository/repository.ts';
 import { SAFETY_LABEL, SHORT_ID_LENGTH, type Snapshot } from '../../repository/snapshots.ts';
 import { refuseRepository } from '../../storage/open.ts';
 import type { RestoreContext } from './context.ts';
-import { hasWork, needsForce, refusalOf } from './guards.ts';
+import { hasWork, mostlyDeleted, refusalOf } from './guards.ts';
 import {
   type RestoreOptions,
   type RestorePlan,
@@ -53,23 +55,31 @@ export async function restore(
     return summary(context, request, { begunMs, plan: planOf(context) });
   }
   if (!isPlanned(request)) return summary(await runPass(request, { dryRun: false, monitor }), request, { begunMs });
-  const plannedAt = await beginPlan(request);
-  const planned = await runPass(request, { dryRun: true, monitor: undefined });
+  const plannedAt = await beginPlan();
+  const planned = await runPass(request, { dryRun: true, monitor: progressOnly(monitor) });
   const plan = planOf(planned);
   await guard(options, plan);
-  const isResumed = planned.parts.journal.resumed;
-  const safetySnapshot = hasWork(plan) && !isResumed ? await takeSafetySnapshot(request, saveFirst) : undefined;
-  if (!hasWork(plan) && !isResumed && planned.parts.problems.count === 0) {
+  if (!hasWork(plan) && !planned.parts.journal.resumed && planned.parts.problems.count === 0) {
     return summary(planned, request, { begunMs });
   }
-  const context = await runPass(request, { dryRun: false, plannedAt, monitor });
-  return summary(context, request, { begunMs, safetySnapshot });
+  const saved = hasWork(plan) ? await takeSafetySnapshot(request, saveFirst) : undefined;
+  // What SQLite keeps beside a database is in the image of it.
+  const unsaved =
+    saved === undefined ? new Set<string>() : await loadLeftOutPaths(repository.blobs, saved, ['databaseSideFile']);
+  const protection = { plannedAt, unsaved };
+  const context = await runPass(request, { dryRun: false, protection, monitor });
+  return summary(context, request, { begunMs, safetySnapshot: saved?.id });
+}
+
+/** Of a pass whose notes and problems the next one tells. */
+function progressOnly(monitor: Monitor | undefined): Monitor | undefined {
+  return monitor?.progress === undefined ? undefined : { progress: (progress) => monitor.progress?.(progress) };
 }
 
 /** The moment from which on whatever appears was not in the plan. File times lag behind the clock by up to a tick of it. */
-async function beginPlan({ removal }: RestoreRequest): Promise<Time> {
+async function beginPlan(): Promise<Time> {
   const ms = Date.now() + 1;
-  if (removal !== undefined) await sleep(CLOCK_TICK_MS_MAX + 1);
+  await sleep(CLOCK_TICK_MS_MAX + 1);
   return { seconds: Math.floor(ms / 1000), nanoseconds: (ms % 1000) * 1_000_000 };
 }
 
@@ -87,7 +97,9 @@ async function prepareRequest(repository: Repository, asked: RestoreOptions): Pr
   const removal =
     options.delete === true
       ? {
-          sources: snapshot.paths,
+          sources: outermost(snapshot.paths),
+          mounts: snapshot.mounts.map(({ path }) => path),
+          mountPoints: mountPoints(),
           live: new LiveRules(snapshot.rules, await loadLeftOutPaths(repository.blobs, snapshot)),
           exclude,
           leftOut,
@@ -126,7 +138,8 @@ async function findPlaces(
 ): Promise<{ readonly places: Located[]; readonly except: readonly Buffer[] }> {
   if (options.target !== undefined) {
     const subject = await findSubject(repository, snapshot, options.path);
-    return { places: [{ subject, target: options.target, isItself: false }], except: [] };
+    const { target } = options;
+    return { places: [{ subject, target, isItself: false, anchor: target }], except: [] };
   }
   const places = planPlaces({
     sources: snapshot.paths,
@@ -135,7 +148,16 @@ async function findPlaces(
     inPlace: options.inPlace === true,
   });
   const found: Located[] = [];
-  for (const place of places) found.push(locate(place, await findSubject(repository, snapshot, place.path)));
+  for (const place of places) {
+    try {
+      found.push(locate(place, await findSubject(repository, snapshot, place.path)));
+    } catch (error) {
+      // A source that was missing when the snapshot was taken is no reason to go without the others.
+      if (!isEngineError(error, 'PATH_NOT_FOUND') || places.length === 1) throw error;
+      options.monitor?.note?.(error.message);
+    }
+  }
+  if (found.length === 0) throw new EngineError('PATH_NOT_FOUND', 'The snapshot holds none of its sources');
   return { places: found, except: places.flatMap((place) => place.except) };
 }
 
@@ -147,13 +169,15 @@ function isPlanned({ options, snapshot, places }: RestoreRequest): boolean {
 
 async function guard(options: RestoreOptions, plan: RestorePlan): Promise<void> {
   if (options.force === true) return;
-  const { holders } = plan.databasesToSwap.length === 0 ? { holders: [] } : findHolders(plan.databasesToSwap);
+  const databases = [...plan.databasesToSwap, ...plan.otherDatabases];
+  const { holders } = databases.length === 0 ? { holders: [] } : findHolders(databases);
   if (holders.length > 0) throw new EngineError('TARGET_IN_USE', refusalOf(holders));
-  if (!needsForce(plan) || (await options.confirm?.(plan)) === true) return;
+  const share = plan.mostlyDeleted;
+  if (share === undefined || (await options.confirm?.(plan)) === true) return;
   throw new EngineError(
     'DELETION_REFUSED',
-    `${plan.filesToDelete} of ${plan.filesPresent} files that are there would be removed, more than half: nothing was changed. ` +
-      'Look at the plan with --dry-run, and say --force if it is right',
+    `Of ${share.source.toString('utf8')} ${share.deleted} of ${share.present} files that are there would be removed, more than half: ` +
+      'nothing was changed. Look at the plan with --dry-run, and say --force if it is right',
   );
 }
 
@@ -161,7 +185,7 @@ async function guard(options: RestoreOptions, plan: RestorePlan): Promise<void> 
 async function takeSafetySnapshot(
   { options, places, snapshot }: RestoreRequest,
   saveFirst: SaveFirst | undefined,
-): Promise<RestoreResult['safetySnapshot']> {
+): Promise<Snapshot | undefined> {
   if (options.inPlace !== true || options.safetySnapshot === false || saveFirst === undefined) return undefined;
   const paths = places.filter(placeExists).map(({ subject, target }) => {
     const { content } = subject;
@@ -170,16 +194,26 @@ async function takeSafetySnapshot(
   if (paths.length === 0) return undefined;
   const { monitor } = options;
   monitor?.note?.('Taking a snapshot of what is there, before anything changes');
-  const saved = await saveFirst({ paths, like: snapshot });
-  if (saved === undefined) return undefined;
-  const id = saved.snapshotId.slice(0, SHORT_ID_LENGTH);
-  const missed = saved.problemCount === 0 ? '' : `, but for ${saved.problemCount} entries that could not be read`;
-  monitor?.note?.(`Snapshot ${id} holds what was there${missed}`);
-  return saved.snapshotId;
+  try {
+    const isOrigin = (options.mappings ?? []).length === 0;
+    const saved = await saveFirst({ paths, like: snapshot, isOrigin });
+    if (saved !== undefined) monitor?.note?.(`Snapshot ${saved.id.slice(0, SHORT_ID_LENGTH)} holds what was there`);
+    return saved;
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code === 'INTERRUPTED') throw error;
+    const message = `No snapshot of what is there could be taken, so nothing was changed: ${error.message}. --no-safety-snapshot goes on without one`;
+    throw new EngineError(error.code, message, error);
+  }
+}
+
+/** Of paths of which one lies in another only the outer one. */
+function outermost(paths: readonly Buffer[]): Buffer[] {
+  return paths.filter((path) => !paths.some((other) => other.length < path.length && isWithin(path, other)));
 }
 
 function planOf(context: RestoreContext): RestorePlan {
-  const { counters, databasesToSwap } = context;
+  const { counters, databasesToSwap, otherDatabases } = context;
+  const shares = [...context.shares].map(([source, share]) => ({ source: Buffer.from(source, 'latin1'), ...share }));
   return {
     filesToCreate: counters.filesToCreate,
     filesToReplace: counters.filesToReplace,
@@ -192,7 +226,9 @@ function planOf(context: RestoreContext): RestorePlan {
     directoriesToMend: counters.directoriesToMend,
     directoriesToMake: counters.directoriesToMake,
     databasesToSwap,
-    filesPresent: counters.filesPresent,
+    otherDatabases,
+    shares,
+    mostlyDeleted: mostlyDeleted(shares),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { nodeTypeOfMode, readMode, STAT_BYTES } from '../../base/stat.ts';
+import { isSqliteHeader, SQLITE_MAGIC_BYTES } from '../../databases/sqlite-names.ts';
 import { FileSystemError, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
 import { EXTENSION_DATABASE, type Node } from '../../format/row.ts';
 import type { RestoreContext } from './context.ts';
@@ -19,6 +20,28 @@ const MOVED_SUFFIX = Buffer.from('.before-restore');
 
 export function isDatabase(node: Node): boolean {
   return node.extensions.some((extension) => extension.tag === EXTENSION_DATABASE);
+}
+
+/** Whether a file on the disk calls itself a database; undefined for one that is empty, or cannot be read. */
+export function hasDatabaseHeader(
+  context: RestoreContext,
+  directory: TargetDirectory,
+  name: Buffer,
+): boolean | undefined {
+  const { fileSystem, directories } = context.parts;
+  try {
+    const file = fileSystem.openFileAt(directories.use(directory), name);
+    try {
+      const head = Buffer.alloc(SQLITE_MAGIC_BYTES);
+      const length = fileSystem.read(file, head, { offset: 0, length: head.length, position: 0 });
+      return length === 0 ? undefined : isSqliteHeader(head);
+    } finally {
+      fileSystem.close(file);
+    }
+  } catch (error) {
+    if (error instanceof FileSystemError) return undefined;
+    throw error;
+  }
 }
 
 /** What SQLite would call the logs of a database of this name. */

@@ -1,13 +1,13 @@
 /** Makes directories of the target, or goes into those that are there; and gives them their metadata when all in them is done. */
 
-import { compareTimes, readMode, readMtime, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
+import { compareTimes, readLinks, readMode, readMtime, readSize, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
 import { FileSystemError, LISTING_EXTRA_WORDS, type StatTarget } from '../../filesystem/types.ts';
 import type { Node } from '../../format/row.ts';
 import { isUnchanged } from '../../repository/change-rules.ts';
+import { TEMPORARY_PREFIX } from '../../repository/restore-names.ts';
 import type { RestoreContext } from './context.ts';
 import { type ExistingEntry, existingType } from './decisions.ts';
-import { TEMPORARY_PREFIX } from './journal.ts';
-import { directoryTarget, metadataMessage, setMetadata } from './metadata.ts';
+import { attributesDiffer, directoryTarget, metadataMessage, setMetadata } from './metadata.ts';
 import { processIdentity } from './task-runner.ts';
 import { findExisting, setListing, type WalkDirectory } from './walk-directory.ts';
 
@@ -77,7 +77,7 @@ export class TargetTree {
     const { parent, existing } = found;
     const { parts, digester } = this.#context;
     const type = existingType(existing);
-    if (type !== 'dir') return this.#replace(directory, { parent, isLink: type === 'symlink' });
+    if (type !== 'dir') return this.#replace(directory, found);
     const handle = this.#open(directory, found);
     setListing(directory, parts.fileSystem.list(handle));
     directory.state = 'ready';
@@ -103,7 +103,10 @@ export class TargetTree {
     directory.known =
       (trustsOrigin && isUnchanged(stats, at, { bytes: node.row, at: 0 }, parts.rules)) ||
       parts.journal.knows(digester.digest({ directoryKey: found.keyAbove, row: node.row, stat: stats, at }));
-    if (!parts.dryRun || directory.known || this.#keepsOthers || !differs(node, stats, at)) return;
+    if (!parts.dryRun || directory.known || this.#keepsOthers) return;
+    const attributes = (): boolean =>
+      attributesDiffer(node, parts.fileSystem.directoryAttributes(parts.directories.use(directory.target)));
+    if (!differs(node, stats, at) && !attributes()) return;
     this.#context.counters.directoriesToMend++;
     this.#context.planned('mend', { directory: directory.target, type: 'dir', bytes: 0 });
   }
@@ -123,11 +126,16 @@ export class TargetTree {
   }
 
   /** A link is never followed and never taken away for a directory: it may be what keeps a library together. */
-  #replace(directory: WalkDirectory, found: { readonly parent: WalkDirectory; readonly isLink: boolean }): boolean {
-    const { parts } = this.#context;
+  #replace(
+    directory: WalkDirectory,
+    found: { readonly parent: WalkDirectory; readonly existing: ExistingEntry },
+  ): boolean {
+    const { parts, counters } = this.#context;
+    const { stats, at } = found.existing;
+    const type = existingType(found.existing);
     const { name } = directory.target;
     const entry = { directory: found.parent.target, name, during: 'make the directory' };
-    if (found.isLink) {
+    if (type === 'symlink') {
       const message =
         'A symbolic link lies where a directory belongs: it was not followed, and nothing below was restored';
       this.#context.problem(entry, 'TARGET_UNSAFE', message);
@@ -137,17 +145,25 @@ export class TargetTree {
       this.#context.problem(entry, 'ENOTDIR', 'A file lies where a directory belongs, and it is to be kept');
       return false;
     }
-    if (parts.dryRun) return this.#planToMake(directory);
+    if (parts.dryRun) {
+      counters.filesToReplace++;
+      const bytes = type === 'file' ? readSize(stats, at) : 0;
+      this.#context.planned('replace', { directory: found.parent.target, name, type: type ?? 'file', bytes });
+      return this.#planToMake(directory);
+    }
+    const place = { directory: found.parent.target, name };
+    if (this.#context.isUnsaved(place) || this.#context.isChanged(place, readLinks(stats, at) > 1)) return false;
     this.#context.changing(found.parent.target);
     parts.fileSystem.unlinkAt(parts.directories.use(found.parent.target), name);
     return this.#make(directory, found.parent);
   }
 
-  /** Temporary files of the run that was interrupted. */
+  /** Temporary files of the run that was interrupted, whatever it restored: its journal is locked by nobody. */
   #removeLeftovers(directory: WalkDirectory): void {
     const { parts } = this.#context;
-    if (!parts.journal.resumed || parts.dryRun) return;
-    const prefix = Buffer.from(`${TEMPORARY_PREFIX}${parts.journal.token}-`);
+    const { leftToken } = parts.journal;
+    if (leftToken === undefined || parts.dryRun) return;
+    const prefix = Buffer.from(`${TEMPORARY_PREFIX}${leftToken}-`);
     for (const name of directory.listing?.names ?? []) {
       if (!name.subarray(0, prefix.length).equals(prefix)) continue;
       this.#context.changing(directory.target);

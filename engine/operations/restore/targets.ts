@@ -1,12 +1,13 @@
 /** The directories that a restore writes into: found, opened, and refused where they must not be touched. */
 
-import { realpathSync, statSync } from 'node:fs';
+import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { EngineError, errnoCode, errorMessage } from '../../base/errors.ts';
 import { makeDirectories } from '../../base/make-directories.ts';
-import { baseName, joinPath, parentPath } from '../../base/paths.ts';
+import { baseName, isWithin, joinPath, parentPath } from '../../base/paths.ts';
 import { STAT_BYTES } from '../../base/stat.ts';
 import { type DirectoryHandle, type FileSystem, FileSystemError, LISTING_EXTRA_WORDS } from '../../filesystem/types.ts';
-import { findJournal, JOURNAL_NAME } from './journal.ts';
+import { JOURNAL_NAME } from '../../repository/restore-names.ts';
+import { findJournal } from './journal.ts';
 import type { Place } from './places.ts';
 import { sideFileNames } from './side-files.ts';
 import type { Subject } from './subject.ts';
@@ -19,6 +20,8 @@ export interface Located {
   readonly target: Buffer;
   /** The target is that very folder, and gets its metadata, too; else only what is in it. */
   readonly isItself: boolean;
+  /** The target, or a folder above it: links are followed on the way to it, and none below. */
+  readonly anchor: Buffer;
 }
 
 export interface OpenTarget {
@@ -32,8 +35,8 @@ export interface OpenTarget {
 
 /** Where a place goes. INVALID_ARGUMENT for an entry that would get another name. */
 export function locate(place: Place, subject: Subject): Located {
-  const { destination } = place;
-  if (subject.content.type === 'tree') return { subject, target: destination, isItself: true };
+  const { destination, anchor } = place;
+  if (subject.content.type === 'tree') return { subject, target: destination, isItself: true, anchor };
   const { name } = subject.content.node;
   if (!baseName(destination).equals(name)) {
     const [from, to] = [place.path.toString('utf8'), destination.toString('utf8')];
@@ -43,12 +46,16 @@ export function locate(place: Place, subject: Subject): Located {
         `${name.toString('utf8')}, not to ${to}`,
     );
   }
-  return { subject, target: parentPath(destination), isItself: false };
+  const target = parentPath(destination);
+  return { subject, target, isItself: false, anchor: isWithin(target, anchor) ? anchor : target };
 }
 
-export function openTarget(fileSystem: FileSystem, target: Buffer, dryRun: boolean): OpenTarget {
+/** TARGET_UNSAFE for a link below the anchor, TARGET_FAILED, INVALID_ARGUMENT for what is no directory. */
+export function openTarget(fileSystem: FileSystem, located: Located, dryRun: boolean): OpenTarget {
+  const { target, anchor } = located;
   const text = target.toString('utf8');
   try {
+    refuseLinks(target, anchor);
     const exists = statSync(target, { throwIfNoEntry: false });
     if (exists !== undefined && !exists.isDirectory()) {
       throw new EngineError('INVALID_ARGUMENT', `The target ${text} is not a directory`);
@@ -57,7 +64,8 @@ export function openTarget(fileSystem: FileSystem, target: Buffer, dryRun: boole
       if (dryRun) return { path: target, handle: undefined, made: true };
       makeDirectories(target);
     }
-    const path = realpathSync(target, 'buffer');
+    // Node's own realpath makes text of the bytes.
+    const path = realpathSync.native(target, 'buffer');
     return { path, handle: fileSystem.openDirectory(path), made: exists === undefined };
   } catch (error) {
     const code = errnoCode(error);
@@ -65,6 +73,18 @@ export function openTarget(fileSystem: FileSystem, target: Buffer, dryRun: boole
     throw (
       targetFailure(error, target) ??
       new EngineError('TARGET_FAILED', `Cannot open the target ${text}: ${errorMessage(error)}`, error)
+    );
+  }
+}
+
+/** What lies below a source is the snapshot's: a link there was planted, or is not what the snapshot holds (trap 11). */
+function refuseLinks(target: Buffer, anchor: Buffer): void {
+  for (let path = target; path.length > anchor.length && isWithin(path, anchor); path = parentPath(path)) {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) continue;
+    const text = path.toString('utf8');
+    throw new EngineError(
+      'TARGET_UNSAFE',
+      `${text} is a symbolic link, and was a folder when the snapshot was taken: it is not followed. Take the link away, or map the folder to where it leads`,
     );
   }
 }

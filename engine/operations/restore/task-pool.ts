@@ -2,6 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { EngineError } from '../../base/errors.ts';
+import type { Time } from '../../base/stat.ts';
 import { endThread, type LoadedMark, newLoadedMark } from '../../base/threads.ts';
 import type { DirectoryHandle, FileSystem } from '../../filesystem/types.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -31,6 +32,7 @@ export interface TaskPoolOptions {
   readonly fileSystem: FileSystem;
   readonly workers: number;
   readonly token: string;
+  readonly plannedAt: Time | undefined;
 }
 
 export class TaskPool {
@@ -46,6 +48,7 @@ export class TaskPool {
     this.#options = options;
     this.#here = new TaskRunner(options.repository, options.fileSystem, {
       temporaryPrefix: temporaryPrefix(options.token, 'm'),
+      plannedAt: options.plannedAt,
       cancelled: () => Atomics.load(this.#cancel, 0) !== 0,
     });
   }
@@ -58,6 +61,7 @@ export class TaskPool {
       const data: RestoreWorkerData = {
         address,
         temporaryPrefix: temporaryPrefix(this.#options.token, number.toString(36)),
+        plannedAt: this.#options.plannedAt,
         cancel: this.#cancel.buffer as SharedArrayBuffer,
         loaded: newLoadedMark(),
       };

@@ -4,7 +4,7 @@
  */
 
 import { EngineError, errorMessage } from '../../base/errors.ts';
-import { readMode, readMtime, readSize, S_IFMT, S_IFREG, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
+import { readMode, readMtime, readSize, S_IFMT, S_IFREG, STAT_BYTES, STAT_OFFSET, type Time } from '../../base/stat.ts';
 import {
   type DirectoryHandle,
   type FileHandle,
@@ -16,10 +16,11 @@ import {
 } from '../../filesystem/types.ts';
 import { decodeRow, type Node, ROW_NAME_OFFSET } from '../../format/row.ts';
 import { BatchReader, isDamage, type LoadedBatch, type OpenedBatch } from '../../repository/batch-reader.ts';
+import { TEMPORARY_PREFIX } from '../../repository/restore-names.ts';
 import type { Store } from '../../repository/sealed-files.ts';
 import { IssueLog } from './issue-log.ts';
-import { TEMPORARY_PREFIX } from './journal.ts';
 import {
+  FILE_HAD_MORE_NAMES,
   FILE_MENDED,
   FILE_REPLACES,
   type FileTask,
@@ -32,6 +33,7 @@ import {
 } from './messages.ts';
 import { type CurrentMetadata, fileTarget, inheritsAcl, metadataMessage, setMetadata } from './metadata.ts';
 import { PieceReader } from './piece-reader.ts';
+import { CHANGED_MESSAGE, isYoung } from './protection.ts';
 import { ReuseRunner } from './reuse-runner.ts';
 import { DIGEST_BYTES, StateDigester } from './state-digest.ts';
 import { targetFailure } from './target-failure.ts';
@@ -50,6 +52,8 @@ export function processIdentity(): ProcessIdentity {
 export interface RunnerOptions {
   /** Begins the names of temporary files; no two runners of a run share it. */
   readonly temporaryPrefix: string;
+  /** Since when the plan holds: what is younger is not replaced. */
+  readonly plannedAt: Time | undefined;
   readonly cancelled: () => boolean;
 }
 
@@ -70,6 +74,10 @@ export class TaskRunner {
   readonly #digester = new StateDigester();
   readonly #identity = processIdentity();
   readonly #stat: StatTarget = {
+    block: Buffer.alloc(STAT_BYTES),
+    extras: new Uint32Array(LISTING_EXTRA_WORDS),
+  };
+  readonly #old: StatTarget = {
     block: Buffer.alloc(STAT_BYTES),
     extras: new Uint32Array(LISTING_EXTRA_WORDS),
   };
@@ -187,6 +195,11 @@ export class TaskRunner {
       this.#fill(handle, pieces, node.size);
       if (prompt) this.#finishPrompt(handle, node, work.issues);
       else this.#finishNew(handle, node, { inherits, issues: work.issues });
+      if (replaces && this.#isChanged(file, node.name)) {
+        this.#abandon(file, made);
+        work.issues.add('write', 'CHANGED_MEANWHILE', CHANGED_MESSAGE);
+        return STATUS_FAILED;
+      }
       if (replaces) this.#fileSystem.renameAt(file.directory, name, file.directory, node.name);
       if (replaces || !prompt) this.#fileSystem.statFile(handle, this.#stat);
       this.#fileSystem.close(handle);
@@ -201,6 +214,20 @@ export class TaskRunner {
       work.issues.add('write', error.code, `Cannot write the file: ${error.code}`);
       return STATUS_FAILED;
     }
+  }
+
+  /** True where what lies in its place changed after the plan was made. */
+  #isChanged(file: TaskFile, name: Buffer): boolean {
+    const { plannedAt } = this.#options;
+    if (plannedAt === undefined) return false;
+    try {
+      this.#fileSystem.statAt(file.directory, name, this.#old);
+    } catch (error) {
+      if (error instanceof FileSystemError) return false;
+      throw error;
+    }
+    const hasMoreNames = (file.flags & FILE_HAD_MORE_NAMES) !== 0;
+    return isYoung(plannedAt, { stats: this.#old.block, at: 0, hasMoreNames });
   }
 
   /** All pieces of a small file, verified. */

@@ -14,7 +14,7 @@ import { findRow } from '../../repository/find-node.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { RestoreContext } from './context.ts';
 import type { DatabaseSwaps } from './database-swaps.ts';
-import type { Decision } from './decisions.ts';
+import type { Decision, ExistingEntry } from './decisions.ts';
 import { type EntryFilters, EntryJudge, isSwap, isUntouched, type Verdict, type Wanted } from './entry-judge.ts';
 import type { LinkGroup } from './hard-links.ts';
 import { ListingCursor } from './listing-cursor.ts';
@@ -113,9 +113,9 @@ export class Walk {
       this.#context.problem({ directory: directory.target, during: 'read' }, code, message);
     }
     if (extras !== undefined && listing !== undefined) {
-      if (this.#context.parts.dryRun) removal?.see(listing);
+      if (this.#context.parts.dryRun) removal?.see(directory, listing);
       // What the snapshot holds of a damaged directory is not known: nothing in it is superfluous (trap 12).
-      if (isWhole && extras.length > 0) await this.#remove(directory, { listing, numbers: extras });
+      if (isWhole && extras.length > 0) await this.#remove(directory, listing, extras);
     }
     directory.walked = true;
     directory.listing = undefined;
@@ -149,15 +149,17 @@ export class Walk {
     return isWhole;
   }
 
-  async #remove(
-    directory: WalkDirectory,
-    extras: { readonly listing: Listing; readonly numbers: number[] },
-  ): Promise<void> {
-    if (this.#context.parts.dryRun) await this.#parts.removal?.remove(directory, extras.listing, extras.numbers);
-    else {
-      this.#window.removals.push({ directory, ...extras });
-      if (this.#window.full) await this.#swap();
+  async #remove(directory: WalkDirectory, listing: Listing, extras: readonly number[]): Promise<void> {
+    if (this.#context.parts.dryRun) {
+      await this.#parts.removal?.plan(directory, listing, extras);
+      return;
     }
+    const names = extras.map((number) => listing.names[number]).filter((name) => name !== undefined);
+    this.#window.remove(
+      directory,
+      names.map((name) => Buffer.from(name)),
+    );
+    if (this.#window.full) await this.#swap();
   }
 
   /** True for a file, or anything else that is no directory, which is as the snapshot has it: nothing has to be decided. */
@@ -311,6 +313,7 @@ export class Walk {
       readonly node: Node;
       readonly sideFiles: readonly Buffer[];
       readonly decision: Decision;
+      readonly existing: ExistingEntry | undefined;
       readonly group: LinkGroup | undefined;
     },
   ): PlannedFile {
@@ -321,7 +324,13 @@ export class Walk {
       row: this.#judge.filters ? Buffer.from(row) : row,
       group: found.group,
     };
-    return plannedFile(place, found.node, { replaces: found.decision !== 'create' || careful, sideFiles });
+    const { existing } = found;
+    const hadMoreNames = existing !== undefined && readLinks(existing.stats, existing.at) > 1;
+    return plannedFile(place, found.node, {
+      hadMoreNames,
+      replaces: found.decision !== 'create' || careful,
+      sideFiles,
+    });
   }
 
   async #longFile(directory: WalkDirectory, row: Buffer, wanted: Wanted): Promise<void> {

@@ -72,9 +72,7 @@ export class WindowExecutor {
     for (const file of retries) await this.#plan(again, file);
     if (retries.length > 0) await this.#write(again);
     await this.#readBack();
-    for (const { directory, listing, numbers } of window.removals) {
-      await this.#removal?.remove(directory, listing, numbers);
-    }
+    for (const { directory, names } of window.removals) await this.#removal?.remove(directory, names);
     for (const directory of [...window.walked, ...directories]) {
       this.#tree.finish(directory);
       if (!this.#context.fresh) await this.#context.breathe();
@@ -375,6 +373,10 @@ export class WindowExecutor {
       file.state = 'written';
       return;
     }
+    if (file.replaces && this.#context.isChanged(file, file.hadMoreNames)) {
+      this.#discard(file);
+      return;
+    }
     const digest = this.#attempt(file, 'finish', () => {
       removeSideFiles(this.#context, file);
       return this.#large.finish(file);
@@ -394,12 +396,16 @@ export class WindowExecutor {
     this.#context.progress(file);
   }
 
-  /** Gives one file up: what there is of it goes. */
-  fail(file: PlannedFile, why: { readonly during: string; readonly code: string; readonly message: string }): void {
-    if (file.state !== 'open' && file.state !== 'written') return;
+  #discard(file: PlannedFile): void {
     file.state = 'failed';
     if (file.group !== undefined) file.group.state = 'failed';
     this.#large.discard(file);
+  }
+
+  /** Gives one file up: what there is of it goes. */
+  fail(file: PlannedFile, why: { readonly during: string; readonly code: string; readonly message: string }): void {
+    if (file.state !== 'open' && file.state !== 'written') return;
+    this.#discard(file);
     this.#context.problem({ ...file, during: why.during }, why.code, why.message);
   }
 

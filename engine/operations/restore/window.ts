@@ -8,7 +8,6 @@ import type { BlobId } from '../../base/ids.ts';
 import { BLOB_ID_BYTES, blobIdAt } from '../../base/ids.ts';
 import { WINDOW_FILES_MAX, WINDOW_SLICES_MAX } from '../../base/limits.ts';
 import { readSize } from '../../base/stat.ts';
-import type { Listing } from '../../filesystem/types.ts';
 import { type Content, type ContentEntry, decodeRow, ROW_STAT_OFFSET, singleBlobOffset } from '../../format/row.ts';
 import type { ChunkIndex } from '../../repository/chunk-index.ts';
 import { ReadPlan } from '../../repository/read-plan.ts';
@@ -33,9 +32,7 @@ export interface MissingSlice {
 /** Entries of a directory that the snapshot does not hold. */
 export interface PendingRemoval {
   readonly directory: WalkDirectory;
-  readonly listing: Listing;
-  /** In the listing. */
-  readonly numbers: readonly number[];
+  readonly names: readonly Buffer[];
 }
 
 export class Window {
@@ -62,6 +59,7 @@ export class Window {
   readonly #piecePositions: number[] = [];
   readonly #pieceIds = new ByteWriter(4096);
   #files = 0;
+  #removed = 0;
 
   constructor(index: ChunkIndex, before: Window | undefined) {
     this.plan = new ReadPlan(index);
@@ -69,7 +67,7 @@ export class Window {
   }
 
   get full(): boolean {
-    const entries = this.#files + this.links.length + this.walked.length + this.removals.length;
+    const entries = this.#files + this.links.length + this.walked.length + this.#removed;
     return entries >= this.#filesMax || this.plan.count + this.missing.length >= WINDOW_SLICES_MAX;
   }
 
@@ -83,6 +81,12 @@ export class Window {
 
   addFile(): void {
     this.#files++;
+  }
+
+  /** Names of a directory that go, in order. */
+  remove(directory: WalkDirectory, names: readonly Buffer[]): void {
+    this.#removed += names.length;
+    this.removals.push({ directory, names });
   }
 
   compare(file: PlannedFile): void {

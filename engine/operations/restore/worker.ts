@@ -1,6 +1,7 @@
 /** A restore's worker thread: reads the next task's frames while it is busy with the one before. */
 
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Time } from '../../base/stat.ts';
 import { type LoadedMark, markLoaded } from '../../base/threads.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import type { LoadedBatch } from '../../repository/batch-reader.ts';
@@ -12,6 +13,7 @@ export interface RestoreWorkerData {
   readonly loaded: LoadedMark;
   readonly address: RepositoryAddress;
   readonly temporaryPrefix: string;
+  readonly plannedAt: Time | undefined;
   /** One Int32: not zero once the run is called off. */
   readonly cancel: SharedArrayBuffer;
 }
@@ -26,6 +28,7 @@ async function main(): Promise<void> {
   markLoaded(data.loaded);
   const runner = new TaskRunner(store, fileSystem, {
     temporaryPrefix: data.temporaryPrefix,
+    plannedAt: data.plannedAt,
     cancelled: () => Atomics.load(cancel, 0) !== 0,
   });
   const reply = (message: WorkerReply): void => port.postMessage(message);

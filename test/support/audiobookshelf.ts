@@ -1,0 +1,160 @@
+/**
+ * The folders of an Audiobookshelf server: its database with the main tables as the server's own models make them, and the
+ * metadata that a backup of it holds. And a process that listens to a book, as the server would note it.
+ */
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
+
+const TIMES = '`createdAt` DATETIME NOT NULL, `updatedAt` DATETIME NOT NULL';
+const SCHEMA = [
+  'CREATE TABLE `users` (`id` UUID PRIMARY KEY, `username` VARCHAR(255), `email` VARCHAR(255), `pash` VARCHAR(255), ' +
+    '`type` VARCHAR(255), `token` VARCHAR(255), `isActive` TINYINT(1) DEFAULT 0, `isLocked` TINYINT(1) DEFAULT 0, ' +
+    `\`lastSeen\` DATETIME, \`permissions\` JSON, \`bookmarks\` JSON, \`extraData\` JSON, ${TIMES})`,
+  'CREATE TABLE `libraries` (`id` UUID PRIMARY KEY, `name` VARCHAR(255), `displayOrder` INTEGER, `icon` VARCHAR(255), ' +
+    '`mediaType` VARCHAR(255), `provider` VARCHAR(255), `lastScan` DATETIME, `lastScanVersion` VARCHAR(255), ' +
+    `\`settings\` JSON, \`extraData\` JSON, ${TIMES})`,
+  'CREATE TABLE `libraryFolders` (`id` UUID PRIMARY KEY, `path` VARCHAR(255), ' +
+    `${TIMES}, \`libraryId\` UUID REFERENCES \`libraries\` (\`id\`) ON DELETE CASCADE ON UPDATE CASCADE)`,
+  'CREATE TABLE `books` (`id` UUID PRIMARY KEY, `title` VARCHAR(255), `titleIgnorePrefix` VARCHAR(255), ' +
+    '`subtitle` VARCHAR(255), `publishedYear` VARCHAR(255), `publishedDate` VARCHAR(255), `publisher` VARCHAR(255), ' +
+    '`description` TEXT, `isbn` VARCHAR(255), `asin` VARCHAR(255), `language` VARCHAR(255), `explicit` TINYINT(1), ' +
+    '`abridged` TINYINT(1), `coverPath` VARCHAR(255), `duration` FLOAT, `narrators` JSON, `audioFiles` JSON, ' +
+    `\`ebookFile\` JSON, \`chapters\` JSON, \`tags\` JSON, \`genres\` JSON, ${TIMES})`,
+  'CREATE INDEX `books_title` ON `books` (`title` COLLATE `NOCASE`)',
+  'CREATE TABLE `libraryItems` (`id` UUID PRIMARY KEY, `ino` VARCHAR(255), `path` VARCHAR(255), `relPath` VARCHAR(255), ' +
+    '`mediaId` UUID, `mediaType` VARCHAR(255), `isFile` TINYINT(1), `isMissing` TINYINT(1), `isInvalid` TINYINT(1), ' +
+    '`mtime` DATETIME, `ctime` DATETIME, `birthtime` DATETIME, `size` BIGINT, `lastScan` DATETIME, ' +
+    '`lastScanVersion` VARCHAR(255), `libraryFiles` JSON, `extraData` JSON, `title` VARCHAR(255), ' +
+    '`titleIgnorePrefix` VARCHAR(255), `authorNamesFirstLast` VARCHAR(255), `authorNamesLastFirst` VARCHAR(255), ' +
+    `${TIMES}, \`libraryId\` UUID REFERENCES \`libraries\` (\`id\`) ON DELETE SET NULL ON UPDATE CASCADE, ` +
+    '`libraryFolderId` UUID REFERENCES `libraryFolders` (`id`) ON DELETE SET NULL ON UPDATE CASCADE)',
+  'CREATE INDEX `library_items_created_at` ON `libraryItems` (`createdAt`)',
+  'CREATE TABLE `authors` (`id` UUID PRIMARY KEY, `name` VARCHAR(255), `lastFirst` VARCHAR(255), `asin` VARCHAR(255), ' +
+    `\`description\` TEXT, \`imagePath\` VARCHAR(255), ${TIMES}, ` +
+    '`libraryId` UUID REFERENCES `libraries` (`id`) ON DELETE CASCADE ON UPDATE CASCADE)',
+  'CREATE TABLE `mediaProgresses` (`id` UUID PRIMARY KEY, `mediaItemId` UUID, `mediaItemType` VARCHAR(255), ' +
+    '`duration` FLOAT, `currentTime` FLOAT, `isFinished` TINYINT(1), `hideFromContinueListening` TINYINT(1), ' +
+    '`ebookLocation` VARCHAR(255), `ebookProgress` FLOAT, `finishedAt` DATETIME, `extraData` JSON, ' +
+    `${TIMES}, \`userId\` UUID REFERENCES \`users\` (\`id\`) ON DELETE CASCADE ON UPDATE CASCADE, \`podcastId\` UUID)`,
+  `CREATE TABLE \`settings\` (\`key\` VARCHAR(255) PRIMARY KEY, \`value\` JSON, ${TIMES})`,
+];
+
+const AT = '2026-02-28 20:15:30.123 +00:00';
+
+export function uuid(kind: number, number: number): string {
+  return `${String(kind).padStart(8, '0')}-0000-4000-8000-${String(number).padStart(12, '0')}`;
+}
+
+export interface ServerOptions {
+  /** Undefined: the settings do not tell it. */
+  readonly version?: string | undefined;
+  readonly books?: number;
+  readonly journalMode?: 'delete' | 'wal';
+}
+
+/** Makes the database of a server with some books, each with progress. */
+export function makeServerDatabase(path: string, options: ServerOptions = {}): void {
+  const { books = 40, journalMode = 'delete' } = options;
+  const version = 'version' in options ? options.version : '2.36.0';
+  const database = new Database(path);
+  database.pragma('synchronous = OFF');
+  database.pragma(`journal_mode = ${journalMode}`);
+  const insert = (table: string, row: { readonly [column: string]: string | number }): void => {
+    const all: { readonly [column: string]: string | number } = { ...row, createdAt: AT, updatedAt: AT };
+    const columns = Object.keys(all);
+    const marks = columns.map(() => '?').join(', ');
+    database.prepare(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${marks})`).run(...Object.values(all));
+  };
+  database.transaction(() => {
+    for (const statement of SCHEMA) database.exec(statement);
+    const settings = { id: 'server-settings', language: 'en-us', ...(version === undefined ? {} : { version }) };
+    insert('settings', { key: 'server-settings', value: JSON.stringify(settings) });
+    insert('settings', { key: 'email-settings', value: JSON.stringify({ id: 'email-settings' }) });
+    insert('users', { id: uuid(1, 1), username: 'root', type: 'root', isActive: 1 });
+    insert('libraries', { id: uuid(2, 1), name: 'Audiobooks', mediaType: 'book' });
+    insert('libraryFolders', { id: uuid(3, 1), path: '/audiobooks', libraryId: uuid(2, 1) });
+    insert('authors', { id: uuid(4, 1), name: 'An Author', imagePath: `/metadata/authors/${uuid(4, 1)}.jpg` });
+    for (let book = 1; book <= books; book++) {
+      const id = uuid(5, book);
+      const item = uuid(6, book);
+      const description = `Of ${book} `.repeat(60);
+      insert('books', { id, title: `Book ${book}`, description, coverPath: `/metadata/items/${item}/cover.jpg` });
+      insert('libraryItems', { id: item, mediaId: id, mediaType: 'book', path: `/audiobooks/${book}` });
+      const progress = { mediaItemId: id, mediaItemType: 'book', currentTime: 0, userId: uuid(1, 1) };
+      insert('mediaProgresses', { id: uuid(7, book), ...progress });
+    }
+  })();
+  database.close();
+}
+
+export interface ServerFolders {
+  readonly config: string;
+  readonly metadata: string;
+  readonly database: string;
+}
+
+/** A server's folders below `folder`, with what a backup leaves out, too. */
+export function makeServer(folder: string, options: ServerOptions = {}): ServerFolders {
+  const [config, metadata] = [join(folder, 'config'), join(folder, 'metadata')];
+  const { books = 40 } = options;
+  for (const path of [config, 'cache/covers', 'logs', 'backups', 'authors'].map((name) =>
+    name === config ? config : join(metadata, name),
+  ))
+    mkdirSync(path, { recursive: true });
+  const database = join(config, 'absdatabase.sqlite');
+  makeServerDatabase(database, options);
+  for (let book = 1; book <= books; book++) {
+    const item = join(metadata, 'items', uuid(6, book));
+    mkdirSync(item, { recursive: true });
+    // A cover that nothing makes shorter, and one beyond what is held in memory.
+    const cover = Buffer.alloc(book === 2 ? 3_000_000 : 20_000);
+    for (let at = 0, state = book * 2_654_435_761; at < cover.length; at++) {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      cover[at] = state >>> 24;
+    }
+    writeFileSync(join(item, 'cover.jpg'), cover);
+    writeFileSync(join(item, 'metadata.json'), JSON.stringify({ title: `Book ${book}`, tags: [] }, null, 2));
+  }
+  mkdirSync(join(metadata, 'items', 'empty'), { recursive: true });
+  writeFileSync(join(metadata, 'items', uuid(6, 1), 'empty.nfo'), '');
+  writeFileSync(join(metadata, 'authors', `${uuid(4, 1)}.jpg`), 'the image of an author');
+  writeFileSync(join(metadata, 'cache/covers', 'thumb.webp'), 'made anew whenever it is missing');
+  writeFileSync(join(metadata, 'logs', 'server.txt'), 'a log');
+  writeFileSync(join(metadata, 'backups', '2026-02-01T0130.audiobookshelf'), 'an older backup');
+  return { config, metadata, database };
+}
+
+/** A process that notes progress every few milliseconds, in all rows at once. */
+export class Listener {
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  static async start(t: { after(act: () => Promise<void>): void }, path: string): Promise<Listener> {
+    const program = fileURLToPath(new URL('./audiobookshelf-listener.js', import.meta.url));
+    const listener = new Listener(fork(program, [path]));
+    t.after(async () => {
+      if (listener.#child.exitCode !== null || listener.#child.signalCode !== null) return;
+      const gone = once(listener.#child, 'exit');
+      listener.#child.kill('SIGKILL');
+      await gone;
+    });
+    await once(listener.#child, 'message');
+    return listener;
+  }
+
+  /** How often it noted something, and what failed. */
+  async stop(): Promise<{ readonly commits: number; readonly failures: readonly string[] }> {
+    const answered = once(this.#child, 'message');
+    this.#child.send('stop');
+    const [report] = (await answered) as [{ commits: number; failures: string[] }];
+    return report;
+  }
+}
