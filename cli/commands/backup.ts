@@ -13,6 +13,7 @@ import {
   type StreamSource,
 } from '../../engine/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
+import { databaseServers } from '../database-servers.ts';
 import { environment } from '../environment.ts';
 import { EXIT_DAMAGE, EXIT_OK, EXIT_PROBLEMS } from '../exit-codes.ts';
 import {
@@ -71,6 +72,8 @@ interface Options extends GlobalOptions {
   readonly parent?: string;
   readonly force?: boolean;
   readonly databases?: boolean;
+  readonly postgres?: readonly string[];
+  readonly mariadb?: readonly string[];
   readonly maxShrink?: number;
   readonly strict?: boolean;
   readonly dryRun?: boolean;
@@ -100,6 +103,8 @@ export function backupCommand(): Command {
     .option('--parent <snapshot>', 'compare with this snapshot (default: the newest of the same paths)')
     .option('--force', 'read every file again')
     .option('--no-databases', 'store SQLite databases as plain files')
+    .option('--postgres <url>', 'dump a Postgres server, or one database of it (repeatable)', collect)
+    .option('--mariadb <url>', 'dump a MariaDB server, or one database of it (repeatable)', collect)
     .option('--max-shrink <percent>', 'suspect a run that lost more of its files or bytes (default: 50)', parsePercent)
     .option('--strict', 'no snapshot when a file could not be read or the run is suspect (exit code 1)')
     .option('-n, --dry-run', 'count what would be stored, write nothing')
@@ -165,6 +170,7 @@ function engineOptions(options: Options): Omit<BackupOptions, 'paths'> {
     workers: options.workers,
     readBytesPerSecond: options.limitRead,
     databases: options.databases,
+    databaseServers: databaseServers(options),
     parent: options.parent,
     force: options.force,
     skipIfUnchanged: options.skipIfUnchanged,
