@@ -51,26 +51,50 @@ const WAYS: { readonly [kind in ServerKind]: string } = {
   mariadb: 'an option file (~/.my.cnf, or ?defaults-extra-file=FILE in the URL), MYSQL_PWD, or ?password_file=FILE',
 };
 
+interface UrlParts {
+  readonly scheme: string;
+  readonly user: string;
+  readonly hasPassword: boolean;
+  readonly host: string;
+  readonly port: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/** As libpq reads it: a user may stand before no host at all, which URL's own parser refuses. */
+function splitUrl(text: string): UrlParts | undefined {
+  const [, scheme = '', authority = '', path = '', query = ''] =
+    /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i.exec(text) ?? [];
+  const at = authority.lastIndexOf('@');
+  const [user = '', ...password] = authority.slice(0, Math.max(0, at)).split(':');
+  const [, host = '', port = ''] = /^(\[[^\]]*\]|[^:[\]]*)(?::(\d{1,5}))?$/.exec(authority.slice(at + 1)) ?? [
+    '',
+    undefined,
+  ];
+  const isWhole = scheme !== '' && (host !== '' || authority.slice(at + 1) === '' || port !== '');
+  // An "@" behind the authority is the end of a password with a "/" in it, or has to be written as %40.
+  if (!isWhole || path.includes('@')) return undefined;
+  const hasPassword = password.length > 0;
+  return { scheme: `${scheme.toLowerCase()}:`, user, hasPassword, host, port, path, query: new URLSearchParams(query) };
+}
+
 /** INVALID_ARGUMENT for what is no URL of a known server, and for one with a password in it, which no message repeats. */
 export function parseServer({ url: text, environment }: DatabaseServer): ServerAddress {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
+  const url = splitUrl(text);
+  if (url === undefined) {
     throw new EngineError(
       'INVALID_ARGUMENT',
-      'The URL of a database server cannot be read. It looks like postgresql://user@host:5432/database or mariadb://user@host/database',
+      'The URL of a database server cannot be read. It looks like postgresql://user@host:5432/database or mariadb://user@host/database, without a password',
     );
   }
-  const kind = KINDS[url.protocol];
+  const kind = KINDS[url.scheme];
   if (kind === undefined) {
-    const scheme = url.protocol.replace(/:$/, '');
     throw new EngineError(
       'INVALID_ARGUMENT',
-      `A database server is named by postgresql:// or mariadb://, not "${scheme}:"`,
+      `A database server is named by postgresql:// or mariadb://, not "${url.scheme}"`,
     );
   }
-  if (url.password !== '' || ['password', 'sslpassword'].some((name) => url.searchParams.has(name))) {
+  if (url.hasPassword || ['password', 'sslpassword'].some((name) => url.query.has(name))) {
     throw new EngineError(
       'INVALID_ARGUMENT',
       `The URL of the ${kind} server holds a password, which everyone on this machine could read: give it by ${WAYS[kind]}`,
@@ -79,14 +103,14 @@ export function parseServer({ url: text, environment }: DatabaseServer): ServerA
   return addressOf(kind, url, environment);
 }
 
-function addressOf(kind: ServerKind, url: URL, environment: Environment): ServerAddress {
-  const given = new Map(url.searchParams);
+function addressOf(kind: ServerKind, url: UrlParts, environment: Environment): ServerAddress {
+  const given = new Map(url.query);
   const take = (name: string): string | undefined => {
     const value = given.get(name);
     given.delete(name);
     return value === '' ? undefined : value;
   };
-  const named = decoded(url.hostname.replace(/^\[(.*)\]$/, '$1')) ?? take('host');
+  const named = decoded(url.host.replace(/^\[(.*)\]$/, '$1')) ?? take('host');
   const socket = kind === 'mariadb' ? take('socket') : named?.startsWith('/') === true ? named : undefined;
   const port = url.port === '' ? take('port') : url.port;
   const passwordFile = take('password_file');
@@ -94,7 +118,6 @@ function addressOf(kind: ServerKind, url: URL, environment: Environment): Server
   if (unknown !== undefined) {
     throw new EngineError('INVALID_ARGUMENT', `The URL of the ${kind} server has an unknown setting "${unknown}"`);
   }
-  const path = url.pathname.replace(/^\//, '');
   const password = passwordFile === undefined ? undefined : readPassword(passwordFile);
   const variable = kind === 'postgresql' ? 'PGPASSWORD' : 'MYSQL_PWD';
   const full = password === undefined ? environment : { ...environment, [variable]: password };
@@ -103,8 +126,8 @@ function addressOf(kind: ServerKind, url: URL, environment: Environment): Server
     host: socket === undefined ? named : undefined,
     port,
     socket,
-    user: decoded(url.username),
-    database: decoded(path),
+    user: decoded(url.user),
+    database: decoded(url.path),
     settings: given,
     environment: full,
     secrets: [full[variable] ?? ''].filter((secret) => secret !== ''),
