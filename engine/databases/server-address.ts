@@ -169,10 +169,7 @@ export function serverName({ host, port, socket }: ServerAddress): string {
 
 /** A name as one component of a path, different for different names. */
 export function fileName(text: string): string {
-  return text
-    .replace(/^\./, '%2E')
-    .replace(
-      /[%/\\]|\p{Cc}/gu,
-      (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
-    );
+  const coded = (character: string): string =>
+    `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+  return text.replace(/[%/\\]|\p{Cc}/gu, coded).replace(/^\./, coded);
 }
