@@ -84,6 +84,11 @@ export function snapUnder(nodeOptions: readonly string[]): Tool {
 
 export const snap = snapUnder([]);
 
+/** Any verb of the command line. */
+export function snapWith(work: string, parameters: readonly string[]): Promise<Measurement> {
+  return measure({ words: [process.execPath, SNAP, ...parameters], env: snapEnv(work) });
+}
+
 function bupstashEnv(work: string): { [name: string]: string } {
   return {
     BUPSTASH_REPOSITORY: join(work, 'repository'),

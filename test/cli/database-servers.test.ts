@@ -93,7 +93,7 @@ for (const kind of ['postgresql', 'mariadb'] as const) {
       assert.match(problem.message, kind === 'postgresql' ? /password authentication failed/ : /Access denied/);
       const snapshots = await cli.ok(['snapshots', '--json']);
       assert.ok(!snapshots.stdout.includes(SECRET));
-      const bad = await watched(cli, into, {});
+      const bad = await watched(cli, ['restore', 'latest~1', ...into.slice(2)], {});
       assert.equal(bad.code, 21);
       const refused = await cli.run(['backup', cli.source, FLAG[kind], tcpUrl.replace('ann@', `ann:${SECRET}@`)]);
       assert.deepEqual([refused.code, refused.stderr.includes(SECRET)], [2, false]);
