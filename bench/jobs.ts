@@ -2,6 +2,7 @@
 
 import { makeMedia, makeSmall } from './data/files.ts';
 import { BOOK_NIGHTS, DATABASE_NIGHTS, makeBooks, makeNights, makeVersions, VERSION_NIGHTS } from './data/library.ts';
+import { dumpJob } from './dump-job.ts';
 import { forgetJob } from './forget-job.ts';
 import { growthJob } from './growth-job.ts';
 import { historyJob } from './history-job.ts';
@@ -37,6 +38,7 @@ export const JOBS: { readonly [name: string]: (options: JobOptions) => Promise<R
       counts: 'growth a night',
       targetMb: 2,
     }),
+  dumps: (options) => dumpJob('dumps', options),
   history: (options) => historyJob('history', options),
   prune: (options) => pruneJob('prune', options),
   forget: (options) => forgetJob('forget', options),

@@ -32,7 +32,9 @@ export {
 export { parseMoment } from './base/moment.ts';
 export type { Damage, Monitor, Progress } from './base/monitor.ts';
 export type { NodeType, Time } from './base/stat.ts';
+export type { DatabaseServer } from './databases/server-address.ts';
 export { isSqliteHeader } from './databases/sqlite-names.ts';
+export type { TableRows } from './databases/table-rows.ts';
 export type { Node } from './format/row.ts';
 export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';
 export type { NightCopy, NightDetails, NightOptions } from './night.ts';
@@ -123,6 +125,11 @@ export {
   type RestoreResult,
 } from './operations/restore/options.ts';
 export type { PathMapping } from './operations/restore/places.ts';
+export {
+  type RestoreDatabaseOptions,
+  type RestoreDatabaseResult,
+  restoreDatabase,
+} from './operations/restore-database/restore-database.ts';
 export { type DayGrowth, type Stats, type StatsOptions, stats, type TypeStats } from './operations/stats.ts';
 export {
   type ForgottenSnapshot,

@@ -14,6 +14,7 @@ import {
 } from '../../engine/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
 import type { LoadedConfig } from '../config/read.ts';
+import { databaseServers } from '../database-servers.ts';
 import { environment } from '../environment.ts';
 import { EXIT_DAMAGE, EXIT_OK, EXIT_PROBLEMS, worstExitCode } from '../exit-codes.ts';
 import { aroundBackup, hooksOf } from '../hooks.ts';
@@ -73,6 +74,8 @@ export interface BackupFlags extends GlobalOptions {
   readonly parent?: string;
   readonly force?: boolean;
   readonly databases?: boolean;
+  readonly postgres?: readonly string[];
+  readonly mariadb?: readonly string[];
   readonly maxShrink?: number;
   readonly strict?: boolean;
   readonly dryRun?: boolean;
@@ -104,6 +107,8 @@ export function backupCommand(): Command {
     .option('--parent <snapshot>', 'compare with this snapshot (default: the newest of the same paths)')
     .option('--force', 'read every file again')
     .option('--no-databases', 'store SQLite databases as plain files')
+    .option('--postgres <url>', 'dump a Postgres server, or one database of it (repeatable)', collect)
+    .option('--mariadb <url>', 'dump a MariaDB server, or one database of it (repeatable)', collect)
     .option('--max-shrink <percent>', 'suspect a run that lost more of its files or bytes (default: 50)', parsePercent)
     .option('--strict', 'no snapshot when a file could not be read or the run is suspect (exit code 1)')
     .option('-n, --dry-run', 'count what would be stored, write nothing')
@@ -184,6 +189,7 @@ export function backupOptionsOf(options: BackupFlags): Omit<BackupOptions, 'path
     workers: options.workers,
     readBytesPerSecond: options.limitRead,
     databases: options.databases,
+    databaseServers: databaseServers(options),
     parent: options.parent,
     force: options.force,
     skipIfUnchanged: options.skipIfUnchanged,

@@ -26,6 +26,7 @@ import {
 import { askYesNo } from '../terminal.ts';
 import { collect, parsePositive } from '../values.ts';
 import { exitCodeOf, PlanPrinter, printAccount, printSummaryLine } from './restore-account.ts';
+import { restoreIntoServer } from './restore-database.ts';
 
 interface Options extends GlobalOptions, FilterOptions {
   readonly target?: string;
@@ -38,6 +39,8 @@ interface Options extends GlobalOptions, FilterOptions {
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly databases?: boolean;
+  readonly database?: string;
+  readonly into?: string;
   readonly overwrite?: OverwritePolicy;
   readonly verify?: boolean;
   readonly workers?: number;
@@ -67,6 +70,8 @@ export function restoreCommand(): Command {
     .option('--include <pattern>', 'only what fits, or lies below it (repeatable)', collect)
     .option('--exclude <pattern>', 'leave out what fits (repeatable)', collect)
     .option('--no-databases', 'leave out the databases that the snapshot exported')
+    .option('--database <name>', 'a database of a server that the snapshot has a dump of')
+    .option('--into <url>', 'server, or database of it, that --database is restored into')
     .addOption(policies)
     .option('--verify', 'read everything back and compare it')
     .option('--workers <n>', 'threads that write', parsePositive)
@@ -82,6 +87,15 @@ async function execute(options: Options, interruption: Interruption, [subject]: 
       'INVALID_ARGUMENT',
       'Name the snapshot to restore: an id, latest, or a moment such as @yesterday',
     );
+  }
+  if (options.database !== undefined || options.into !== undefined) {
+    if (named === undefined || named.path !== undefined || isForFiles(options)) {
+      throw new EngineError(
+        'INVALID_ARGUMENT',
+        'A database is restored alone: SNAP --database NAME --into URL, with nothing that is for files',
+      );
+    }
+    return restoreIntoServer(options, named.snapshot, interruption);
   }
   if (target === undefined && options.inPlace !== true && options.map === undefined && rollback !== true) {
     throw new EngineError('INVALID_ARGUMENT', 'Say where to restore to: --target DIR, or --in-place');
@@ -119,6 +133,11 @@ async function execute(options: Options, interruption: Interruption, [subject]: 
   if (output.json) printSummaryLine(result);
   else if (!output.quiet) printAccount(result, options.verify === true);
   return exitCodeOf(result);
+}
+
+function isForFiles(options: Options): boolean {
+  const { target, inPlace, map, include, exclude, verify } = options;
+  return [target, inPlace, map, include, exclude, verify, options.delete].some((value) => value !== undefined);
 }
 
 /** FROM=TO. Both are paths, so that the first `=` in front of a path parts them, whatever the names hold. */

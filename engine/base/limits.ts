@@ -11,6 +11,10 @@ export const CHUNK_SMALL_BYTES_MAX = 64 * KIB;
 export const CHUNK_LARGE_BYTES_MIN = 512 * KIB;
 export const CHUNK_LARGE_BYTES_NORMAL = 1 * MIB;
 export const CHUNK_LARGE_BYTES_MAX = 4 * MIB;
+/** Dumps of databases: rows are short, and those that change lie scattered. */
+export const CHUNK_ROWS_BYTES_MIN = 256;
+export const CHUNK_ROWS_BYTES_NORMAL = 1 * KIB;
+export const CHUNK_ROWS_BYTES_MAX = 8 * KIB;
 /** SQLite files are cut at their page size, but never into pieces smaller than this. */
 export const CHUNK_PAGE_BYTES_MIN = 4 * KIB;
 
@@ -144,7 +148,7 @@ export const SEGMENT_EARLY_SHARE = 8;
 
 /** Files up to this size are put into a zip as a whole, with their length and CRC-32 in front. */
 export const ZIP_WHOLE_BYTES_MAX = 1 * MIB;
-/** Pieces that an export hands out are gathered up to this size. */
+/** Pieces that an export hands out, or a database server's client is fed, are gathered up to this size. */
 export const EXPORT_PIECE_BYTES = 256 * KIB;
 /** Inodes with several names that an export remembers; beyond that, names become files of their own. */
 export const EXPORT_LINK_GROUPS_MAX = 1_000_000;
@@ -335,6 +339,18 @@ export const DATABASE_HOLDERS_WAIT_MS_MAX = 2000;
 export const DATABASE_LINGER_MS_MAX = 5000;
 /** Names that are tried for a side file which is put aside. */
 export const DATABASE_ASIDE_NAMES_MAX = 1000;
+/** How long a database server may take to answer at first. */
+export const DUMP_CONNECT_SECONDS_MAX = 30;
+/** How long a dump, or what replaces a database, waits for a lock that somebody holds. */
+export const DUMP_LOCK_WAIT_MS_MAX = 60_000;
+/** What a client program says of its failure: the end of it counts. */
+export const CLIENT_MESSAGE_BYTES_MAX = 16 * KIB;
+/** What a client program answers to a question. */
+export const CLIENT_ANSWER_BYTES_MAX = 16 * MIB;
+/** Names of columns in a statement that begins rows; a longer one has its rows left uncounted. */
+export const DUMP_STATEMENT_BYTES_MAX = 256 * KIB;
+/** Triggers, routines, events and views of one MariaDB database, which are in memory while it is put in its place. */
+export const DUMP_CODE_BYTES_MAX = 64 * MIB;
 /** databases/open-holders.ts */
 export const HOLDER_COMMAND_CHARACTERS_MAX = 64;
 
@@ -367,6 +383,7 @@ export const NIGHT_EARLY_MS_MAX = 3 * 60 * 60_000;
 function assertLimits(): void {
   const relations: readonly (readonly [string, boolean])[] = [
     ['a batched file needs no list blobs', BATCH_FILE_BYTES_MAX / CHUNK_SMALL_BYTES_MIN <= CONTENT_INLINE_ENTRIES_MAX],
+    ['a chunk of rows fits below a frame of its own', CHUNK_ROWS_BYTES_MAX <= FRAME_ALONE_BYTES_MIN],
     ['a small chunk fits below a frame of its own', CHUNK_SMALL_BYTES_MAX <= FRAME_ALONE_BYTES_MIN],
     ['a large chunk fits into a frame', CHUNK_LARGE_BYTES_MAX <= FRAME_BYTES_MAX],
     ['an open frame cannot pass the largest', FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN <= FRAME_BYTES_MAX],

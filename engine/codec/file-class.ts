@@ -1,14 +1,18 @@
-/** Which chunk sizes fit a file: by its header, its type and its size alone, so that every run cuts it alike. */
+/**
+ * Which chunk sizes fit a file: by its header, its type and its size alone, so that every run cuts it alike. What comes
+ * from a database server is known to be rows before its first byte.
+ */
 
 import { CHUNK_PAGE_BYTES_MIN, LARGE_CLASS_BYTES_MIN, MEDIA_CLASS_BYTES_MIN } from '../base/limits.ts';
 
 export interface FileClass {
-  readonly name: 'pages' | 'small' | 'large';
+  readonly name: 'pages' | 'rows' | 'small' | 'large';
   /** For `pages`: bytes of a chunk; else 0. */
   readonly pageBytes: number;
 }
 
 const SMALL: FileClass = { name: 'small', pageBytes: 0 };
+export const ROWS_CLASS: FileClass = { name: 'rows', pageBytes: 0 };
 const LARGE: FileClass = { name: 'large', pageBytes: 0 };
 const SQLITE_MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
 

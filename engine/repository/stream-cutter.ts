@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import type { BlobId } from '../base/ids.ts';
 import { CHUNK_LARGE_BYTES_MAX, MIB } from '../base/limits.ts';
 import { Chunker, type ChunkerParameters, chunkerParameters } from '../codec/chunker.ts';
-import { fileClass } from '../codec/file-class.ts';
+import { type FileClass, fileClass } from '../codec/file-class.ts';
 import type { ContentEntry } from '../format/row.ts';
 
 const MEMORY_BYTES = 8 * MIB + CHUNK_LARGE_BYTES_MAX;
@@ -20,6 +20,13 @@ export interface StreamCutterOptions {
   readonly checksums: boolean;
 }
 
+export interface CutOptions {
+  /** Where it is known otherwise than from name, size and header. */
+  readonly fileClass?: FileClass;
+  /** Takes each piece in turn, so that none is kept for finish(). */
+  readonly onEntry?: (entry: ContentEntry) => void;
+}
+
 export interface CutFile {
   readonly entries: readonly ContentEntry[];
   readonly size: number;
@@ -33,6 +40,7 @@ export class StreamCutter {
   readonly #chunker: Chunker;
   #name: Buffer = Buffer.alloc(0);
   #sizeHint = 0;
+  #chosen: CutOptions = {};
   #parameters: ChunkerParameters | undefined;
   #entries: ContentEntry[] = [];
   #filled = 0;
@@ -46,7 +54,8 @@ export class StreamCutter {
   }
 
   /** `sizeHint` decides the class of a file as its size would; something fixed where the size is not known. */
-  begin(name: Buffer, sizeHint: number): void {
+  begin(name: Buffer, sizeHint: number, options: CutOptions = {}): void {
+    this.#chosen = options;
     this.#name = name;
     this.#sizeHint = sizeHint;
     this.#parameters = undefined;
@@ -74,7 +83,7 @@ export class StreamCutter {
     await this.#cut(0);
     this.#hasHoles = true;
     this.#parameters ??= this.#parametersFor(Buffer.alloc(HEAD_BYTES));
-    this.#entries.push({ length, blobId: undefined });
+    this.#add({ length, blobId: undefined });
     this.#size += length;
   }
 
@@ -85,7 +94,12 @@ export class StreamCutter {
   }
 
   #parametersFor(head: Buffer): ChunkerParameters {
-    return chunkerParameters(fileClass(this.#name, this.#sizeHint, head));
+    return chunkerParameters(this.#chosen.fileClass ?? fileClass(this.#name, this.#sizeHint, head));
+  }
+
+  #add(entry: ContentEntry): void {
+    if (this.#chosen.onEntry === undefined) this.#entries.push(entry);
+    else this.#chosen.onEntry(entry);
   }
 
   /** Cuts until no more than `keep` bytes are left, and moves those to the front. */
@@ -97,7 +111,7 @@ export class StreamCutter {
     while (this.#parameters !== undefined && start < this.#filled && this.#filled - start > keep) {
       const length = this.#chunker.cut(this.#parameters, start, this.#filled);
       const blobId = this.#options.save(memory.subarray(start, start + length));
-      this.#entries.push({ length, blobId });
+      this.#add({ length, blobId });
       this.#size += length;
       start += length;
       await this.#options.settle();

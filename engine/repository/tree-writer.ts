@@ -1,26 +1,17 @@
 /** Writes trees and content lists as blobs of tree packs, splitting large ones by content. */
 
 import { BLOB_ID_BYTES, type BlobId } from '../base/ids.ts';
-import { CONTENT_INLINE_ENTRIES_MAX } from '../base/limits.ts';
 import { STAT_OFFSET } from '../base/stat.ts';
 import {
   type Content,
   type ContentEntry,
-  type ListEntry,
-  NO_CONTENT,
   ROW_NAME_LENGTH_OFFSET,
   ROW_NAME_OFFSET,
   ROW_STAT_OFFSET,
 } from '../format/row.ts';
-import {
-  type BranchEntry,
-  encodeBranch,
-  encodeContentList,
-  encodeLeaf,
-  endsContentList,
-  endsPart,
-} from '../format/tree-part.ts';
+import { type BranchEntry, encodeBranch, encodeContentList, encodeLeaf, endsPart } from '../format/tree-part.ts';
 import type { BlobWriter } from './blob-writer.ts';
+import { ContentBuilder } from './content-builder.ts';
 import type { KeyMaterial } from './key-material.ts';
 
 export interface TreeWriterOptions {
@@ -106,42 +97,13 @@ export class TreeWriter {
 
   /** How a file's pieces are kept in its row; long lists are stored apart. `entries` add up to `size`. */
   saveContent(entries: readonly ContentEntry[], size: number): Content {
-    if (size === 0) return NO_CONTENT;
-    const [only] = entries;
-    if (entries.length === 1 && only?.blobId !== undefined) return { kind: 'single', blobId: only.blobId };
-    if (entries.length <= CONTENT_INLINE_ENTRIES_MAX) return { kind: 'list', entries };
-    const lists = splitList(
-      entries,
-      (entry) => entry.blobId,
-      (group) => this.#save(encodeContentList({ depth: 0, entries: group })),
-    );
-    return this.#saveLists(lists, 1);
+    const builder = this.beginContent();
+    for (const entry of entries) builder.add(entry);
+    return builder.finish(size);
   }
 
-  #saveLists(lists: readonly ListEntry[], depth: number): Content {
-    if (lists.length <= CONTENT_INLINE_ENTRIES_MAX) return { kind: 'indirect', depth, entries: lists };
-    const above = splitList(
-      lists,
-      (list) => list.listId,
-      (group) => this.#save(encodeContentList({ depth, lists: group })),
-    );
-    return this.#saveLists(above, depth + 1);
+  /** The same for pieces that come one by one, of a file of any length. */
+  beginContent(): ContentBuilder {
+    return new ContentBuilder((list) => this.#save(encodeContentList(list)));
   }
-}
-
-function splitList<Entry extends { readonly length: number }>(
-  entries: readonly Entry[],
-  idOf: (entry: Entry) => BlobId | undefined,
-  save: (group: readonly Entry[]) => BlobId,
-): ListEntry[] {
-  const lists: ListEntry[] = [];
-  let first = 0;
-  for (const [index, entry] of entries.entries()) {
-    if (index + 1 < entries.length && !endsContentList(index + 1 - first, idOf(entry))) continue;
-    const group = entries.slice(first, index + 1);
-    const length = group.reduce((sum, piece) => sum + piece.length, 0);
-    lists.push({ length, listId: save(group) });
-    first = index + 1;
-  }
-  return lists;
 }

@@ -36,6 +36,7 @@ import { RunContext } from './run-context.ts';
 import { saveSnapshot } from './save-snapshot.ts';
 import type { DirectoryResult } from './scan-types.ts';
 import { Scanner } from './scanner.ts';
+import { type DumpResult, NO_DUMPS, ServerDumpStore } from './server-dumps.ts';
 import { journalKey } from './snapshot-facts.ts';
 import { expectTotals, type SourceCount } from './source-count.ts';
 import { findSources, type Sources } from './sources.ts';
@@ -132,7 +133,7 @@ class BackupRun {
         dispatcher: this.#dispatcher,
         context: this.#context,
         scratchParent: join(repository.cacheDirectory, 'scratch'),
-        known: parts.parent?.databases ?? [],
+        known: (parts.parent?.databases ?? []).filter(({ kind }) => kind === 'sqlite'),
         busyTimeoutMs: options.databaseBusyMsMax,
         holdMsMax: options.databaseHoldMsMax,
       });
@@ -213,6 +214,8 @@ class BackupRun {
     const exclusions = new Exclusions(this.#fileSystem, this.#options);
     for (const path of own) exclusions.addOwnDirectory(path);
     const rules = this.#rules(this.#parent);
+    // Rows that a dump has may lack files that come later; no file may lack its row.
+    this.#dumps = await this.#dumpServers();
     await this.#databases?.captureKnown((path) => sources.covers(path) && !exclusions.matches(path, false), rules);
 
     let root = await this.#walk(sources, exclusions, {
@@ -226,7 +229,13 @@ class BackupRun {
   }
 
   async #executeStream(source: StreamSource): Promise<BackupResult> {
-    const dryRun = this.#options.dryRun === true;
+    const { store, writer } = this.#streamStore();
+    const root = await store.save(source);
+    await writer.flush();
+    return this.#commit(root);
+  }
+
+  #streamStore(): { readonly store: StreamStore; readonly writer: BlobWriter } {
     const writer = new BlobWriter(this.#repository, {
       kind: 'data',
       compressor: new Compressor(this.#options.compression ?? COMPRESSION_LEVEL_DEFAULT),
@@ -238,12 +247,28 @@ class BackupRun {
       writer,
       trees: this.#trees,
       context: this.#context,
-      dryRun,
+      dryRun: this.#options.dryRun === true,
+      onClaimed: () => this.#pool.shareClaims(),
     });
     this.#streamPacks = writer;
-    const root = await store.save(source);
+    return { store, writer };
+  }
+
+  async #dumpServers(): Promise<DumpResult> {
+    const servers = this.#options.databaseServers ?? [];
+    if (servers.length === 0) return NO_DUMPS;
+    const { store, writer } = this.#streamStore();
+    const dumps = new ServerDumpStore({
+      store,
+      trees: this.#trees,
+      blobs: this.#repository.blobs,
+      context: this.#context,
+      parent: this.#parent,
+    });
+    const result = await dumps.save(servers);
     await writer.flush();
-    return this.#commit(root);
+    this.#streamPacks = undefined;
+    return result;
   }
 
   #rules(parent: Snapshot | undefined): ChangeRules {
@@ -255,6 +280,7 @@ class BackupRun {
   }
 
   #log = new DirectoryLog(undefined);
+  #dumps = NO_DUMPS;
 
   async #walk(
     sources: Sources,
@@ -293,6 +319,7 @@ class BackupRun {
       mayLackBlobs: this.#repository.index.damage.length > 0,
       onMount,
       sources,
+      dumps: this.#dumps.row,
       mustList: against.mustList,
     });
     const { parentTree } = against;
@@ -395,7 +422,7 @@ class BackupRun {
       mounts: [...this.#mounts.values()],
       owners: this.#trees.owners,
       leftOut: { count: context.leftOut.count, content: leftOut },
-      databases: this.#databases?.records ?? [],
+      databases: [...this.#dumps.records, ...(this.#databases?.records ?? [])],
       counts: this.#counts(),
       lease: this.#lease,
     });

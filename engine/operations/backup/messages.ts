@@ -62,7 +62,7 @@ export interface StepTask {
 }
 
 export interface StepClass {
-  readonly name: 'pages' | 'small' | 'large';
+  readonly name: 'pages' | 'rows' | 'small' | 'large';
   readonly pageBytes: number;
 }
 

@@ -4,6 +4,7 @@ import { EngineError, type Problem } from '../../base/errors.ts';
 import type { SnapshotId } from '../../base/ids.ts';
 import { COMPRESSION_LEVEL_MAX, WORKERS_MAX } from '../../base/limits.ts';
 import type { Damage, Monitor } from '../../base/monitor.ts';
+import type { DatabaseServer } from '../../databases/server-address.ts';
 import type { BackupCounts, DatabaseRecord } from '../../format/snapshot.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { ExclusionOptions } from './exclusions.ts';
@@ -29,6 +30,8 @@ export interface BackupOptions extends ExclusionOptions {
   readonly readBytesPerSecond?: number | undefined;
   /** False: SQLite files are stored like any other file. */
   readonly databases?: boolean | undefined;
+  /** Database servers whose dumps go into the snapshot, before its files. */
+  readonly databaseServers?: readonly DatabaseServer[] | undefined;
   /** How long another process's lock on a database is waited for. */
   readonly databaseBusyMsMax?: number | undefined;
   /** For how long the writers of a database may be kept waiting. */
@@ -94,6 +97,12 @@ export function requireOptions(options: BackupOptions): void {
     throw new EngineError('INVALID_ARGUMENT', `The largest shrinkage is a percentage, not ${maxShrink}`);
   }
   if (options.stdin !== undefined) {
+    if (options.databaseServers !== undefined && options.databaseServers.length > 0) {
+      throw new EngineError(
+        'INVALID_ARGUMENT',
+        'A stream is the only source of its snapshot: name no database beside it',
+      );
+    }
     if (paths.length === 0) return;
     throw new EngineError('INVALID_ARGUMENT', 'A stream is the only source of its snapshot: name no paths beside it');
   }

@@ -5,7 +5,8 @@ import { EngineError } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import type { BackupCounts, DatabaseRecord, SnapshotRecord } from '../../format/snapshot.ts';
 import { commitSnapshot } from '../../repository/commit.ts';
-import { findPath } from '../../repository/find-node.ts';
+import { DUMP_FOLDER_NAME } from '../../repository/dump-folder.ts';
+import { findPath, findRow } from '../../repository/find-node.ts';
 import type { HeldLease } from '../../repository/leases.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
@@ -75,10 +76,18 @@ export async function saveSnapshot(repository: Repository, end: RunEnd): Promise
 async function isAsParent({ blobs }: Repository, { options, parent, tree }: RunEnd): Promise<boolean> {
   if (parent === undefined || parent.tree.equals(tree)) return parent !== undefined;
   if (options.dryRun === true || options.stdin !== undefined) return false;
+  if (!(await areSameDumps(blobs, parent, tree))) return false;
   for (const path of options.paths) {
     const before = await findPath(blobs, parent, path);
     const now = await findPath(blobs, { tree, id: 'now' }, path);
     if (before.kind === 'root' || now.kind === 'root' || !before.node.row.equals(now.node.row)) return false;
   }
   return true;
+}
+
+/** True where dumps of database servers are the parent's, byte for byte, or there are none in both. */
+async function areSameDumps(blobs: Repository['blobs'], parent: Snapshot, tree: BlobId): Promise<boolean> {
+  const before = await findRow(blobs, parent.tree, DUMP_FOLDER_NAME);
+  const now = await findRow(blobs, tree, DUMP_FOLDER_NAME);
+  return before === undefined ? now === undefined : now?.row.equals(before.row) === true;
 }

@@ -16,9 +16,10 @@ import {
   LISTING_EXTRA_WORDS,
   type Listing,
 } from '../../filesystem/types.ts';
-import { decodeRow, encodeRow, ROW_STAT_OFFSET } from '../../format/row.ts';
+import { compareRowToName, decodeRow, encodeRow, ROW_STAT_OFFSET } from '../../format/row.ts';
 import type { BlobReader } from '../../repository/blob-reader.ts';
 import type { ChangeRules, RowReference } from '../../repository/change-rules.ts';
+import { DUMP_FOLDER_NAME } from '../../repository/dump-folder.ts';
 import type { LeftOutReason } from '../../repository/left-out-paths.ts';
 import type { RunClaims } from '../../repository/run-claims.ts';
 import type { TreeWriter } from '../../repository/tree-writer.ts';
@@ -61,6 +62,8 @@ export interface ScannerOptions {
   /** Told whenever a directory lies on another device than the one above it. */
   readonly onMount: (path: Buffer, device: string) => void;
   readonly sources: Sources;
+  /** The row of the folder of dumps (repository/dump-folder.ts), which no listing has; undefined where there is none. */
+  readonly dumps: Buffer | undefined;
   /** In a second round: true where the directory, or something below it, has to be listed again. */
   readonly mustList: ((path: Buffer) => boolean) | undefined;
 }
@@ -147,14 +150,30 @@ export class Scanner {
     const sideFiles = this.#options.databases?.sideFilesIn(listing.names);
     const bases = new Map<number, Slot>();
     let unchanged = true;
+    const isRoot = task.path.length === 1;
     const deleted = (row: RowReference): void => {
       unchanged = false;
-      this.#files.countDeleted(row);
+      if (!isRoot || !isDumpFolder(row)) this.#files.countDeleted(row);
+    };
+    let dumps = isRoot ? this.#options.dumps : undefined;
+    const addDumps = (): void => {
+      if (dumps === undefined) return;
+      const row = parent.advance(DUMP_FOLDER_NAME, deleted);
+      const isSame = row !== undefined && rowBytes(row).equals(dumps);
+      if (!isSame) unchanged = false;
+      slots.push(isSame ? row : dumps);
+      dumps = undefined;
     };
     for (let index = 0; index < listing.names.length; index++) {
       const name = listing.names[index];
       if (name === undefined) continue;
       if (index % TURN_ENTRIES === TURN_ENTRIES - 1 && this.#turnIsOver()) await this.#pause();
+      if (dumps !== undefined && DUMP_FOLDER_NAME.compare(name) < 0) addDumps();
+      // A folder of this name on the disk is nobody's: the name is taken.
+      if (isRoot && name.equals(DUMP_FOLDER_NAME)) {
+        context.leftOut.add(joinPath(task.path, name), 'excluded');
+        continue;
+      }
       const row = parent.advance(name, deleted);
       const at = index * STAT_BYTES;
       const type = readMode(listing.stats, at) & S_IFMT;
@@ -194,6 +213,7 @@ export class Scanner {
         unchanged = false;
       slots.push(slot);
     }
+    addDumps();
     parent.drain(deleted);
     if (unchanged && parent.treeId !== undefined && slots.length === parent.rowCount) {
       return { done: Promise.resolve(this.#sameTree(slots, parent.treeId)) };
@@ -348,6 +368,10 @@ export class Scanner {
 /** The value of a promise that is settled already, without waiting for one that is not. */
 async function settledNow<T>(promise: Promise<T>): Promise<T | undefined> {
   return Promise.race([promise, Promise.resolve(undefined)]);
+}
+
+function isDumpFolder({ bytes, at }: RowReference): boolean {
+  return compareRowToName(bytes, at, DUMP_FOLDER_NAME) === 0;
 }
 
 /** A stat block with the times, links and inode that a row has, and everything else of `block`. */

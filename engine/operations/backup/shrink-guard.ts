@@ -12,6 +12,7 @@ import { encodeCanonicalJson } from '../../format/canonical-json.ts';
 import { decodeRow, type Node, rowLengthAt } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
 import type { BlobReader } from '../../repository/blob-reader.ts';
+import { DUMP_FOLDER_NAME } from '../../repository/dump-folder.ts';
 import { findPath } from '../../repository/find-node.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { SHORT_ID_LENGTH, type Snapshot } from '../../repository/snapshots.ts';
@@ -198,10 +199,13 @@ class ShrinkGuard {
   }
 
   async *#nodes(treeId: BlobId): AsyncGenerator<Node> {
+    const isRoot = treeId.equals(this.#before.tree) || treeId.equals(this.#now.tree);
     for await (const leaf of this.#blobs.leaves(treeId)) {
       for (let at = leaf.firstRow, row = 0; row < leaf.rowCount; row++) {
         const length = rowLengthAt(leaf.bytes, at);
-        yield decodeRow(leaf.bytes.subarray(at, at + length), 'a row');
+        const node = decodeRow(leaf.bytes.subarray(at, at + length), 'a row');
+        // Dumps come from servers, whether or not the root is a source.
+        if (!isRoot || !node.name.equals(DUMP_FOLDER_NAME)) yield node;
         at += length;
       }
     }

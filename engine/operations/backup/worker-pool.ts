@@ -196,13 +196,14 @@ export class WorkerPool {
         seat.jobs.delete(reply.id);
         this.#readBytes += reply.effects.bytesRead;
         job?.resolve({ result: reply.result, effects: reply.effects, worker: seat.number });
-        this.#shareClaims();
+        this.shareClaims();
         this.#dispatch();
       }
     }
   }
 
-  #shareClaims(): void {
+  /** To be called now and then by whoever claims blobs beside the workers. */
+  shareClaims(): void {
     if (!this.#options.claims.grow()) return;
     const claims = this.#options.claims.shared();
     for (const seat of this.#seats) seat.send({ type: 'claims', claims });

@@ -30,6 +30,7 @@ import {
   rowLengthAt,
 } from '../../format/row.ts';
 import type { ChangeRules } from '../../repository/change-rules.ts';
+import { DUMP_FOLDER_NAME } from '../../repository/dump-folder.ts';
 import { isUnchangedDatabase, livePayload } from '../../repository/live-database.ts';
 import type { LiveRules } from '../../repository/live-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -105,7 +106,9 @@ export class LiveComparison implements Comparison<LiveEntry> {
     const treeId =
       before === undefined ? this.#tree : before.content.kind === 'tree' ? before.content.treeId : undefined;
     if (treeId === undefined) return;
-    const rows = await this.#rows(treeId);
+    const all = await this.#rows(treeId);
+    // Dumps lie on no disk.
+    const rows = path.length === 1 ? all.filter(({ name }) => !name.equals(DUMP_FOLDER_NAME)) : all;
     const directory = this.#list(path, { mount: after?.mount, rows });
     if (directory === undefined) return;
     try {

@@ -17,6 +17,7 @@ import { findHolders } from '../../databases/open-holders.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import { mountPoints } from '../../filesystem/mounts.ts';
 import { PatternSet } from '../../filesystem/patterns.ts';
+import { DUMP_FOLDER_PATH } from '../../repository/dump-folder.ts';
 import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
 import { LiveRules, ownDirectories } from '../../repository/live-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -93,7 +94,12 @@ async function prepareRequest(repository: Repository, asked: RestoreOptions): Pr
   const { places, except } = await findPlaces(repository, snapshot, options);
   for (const { target } of places) refuseRepository(repository.backend, target, 'The target');
   const records = options.databases === false ? snapshot.databases : [];
-  const leftOut = new Set([...except, ...records.map(({ path }) => path)].map((path) => path.toString('latin1')));
+  // A dump goes into a database server (restore --database), or into a target; it never lay on the disk.
+  const coversAll = places.some(({ subject }) => subject.isRoot);
+  const dumps = options.target === undefined && coversAll ? [DUMP_FOLDER_PATH] : [];
+  const leftOut = new Set(
+    [...except, ...dumps, ...records.map(({ path }) => path)].map((path) => path.toString('latin1')),
+  );
   const removal =
     options.delete === true
       ? {
@@ -147,6 +153,13 @@ async function findPlaces(
     mappings: options.mappings ?? [],
     inPlace: options.inPlace === true,
   });
+  const dump = places.find(({ destination }) => isWithin(destination, DUMP_FOLDER_PATH));
+  if (dump !== undefined) {
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      `${dump.path.toString('utf8')} is a dump of a database server and never lay on the disk: restore it with --database NAME --into URL, or into a --target`,
+    );
+  }
   const found: Located[] = [];
   for (const place of places) {
     try {
