@@ -13,6 +13,7 @@ import {
   type StreamSource,
 } from '../../engine/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
+import { configuredServers } from '../config/database-dumps.ts';
 import type { LoadedConfig } from '../config/read.ts';
 import { databaseServers } from '../database-servers.ts';
 import { environment } from '../environment.ts';
@@ -141,12 +142,14 @@ async function execute(
     ...(options.filesFrom ?? []).flatMap(readPaths),
     ...(options.configuredSources ?? []).map((path) => absoluteBytes(Buffer.from(path))),
   ];
+  const isOfFile = options.configuredSources !== undefined && loaded !== undefined;
+  const flags = isOfFile ? configuredServers(options, loaded.config) : options;
   const save = (): Promise<BackupResult> =>
     withRepository(
       options,
       (repository) =>
         backup(repository, {
-          ...backupOptionsOf(options),
+          ...backupOptionsOf(flags),
           paths,
           ...(stdin === undefined ? {} : { stdin }),
           countSources: view.wantsTotals,

@@ -18,6 +18,7 @@ import {
   type UnusedLimit,
 } from '../../engine/index.ts';
 import { absoluteBytes } from '../bytes.ts';
+import { configuredServers } from '../config/database-dumps.ts';
 import { defaultConfigPlaces } from '../config/find.ts';
 import type { LoadedConfig } from '../config/read.ts';
 import type { Config } from '../config/schema.ts';
@@ -133,7 +134,7 @@ function nightOf(
         meanwhile: () => preload('backup'),
       }),
     copies: copiesOf(config, options, cacheDirectory),
-    backup: { ...backupOptionsOf(options), paths: sources, dryRun: false },
+    backup: { ...backupOptionsOf(configuredServers(options, config)), paths: sources, dryRun: false },
     expectedDatabases: config.sqlite_databases?.map((path) => absoluteBytes(Buffer.from(path))),
     forget: Object.keys(policy).length === 0 ? undefined : { policy, groupBy, zone },
     prune: { maxUnused },

@@ -1,20 +1,28 @@
-/** Database servers whose dumps the engine takes. This is the one place to switch a kind on. */
+/** Database servers that the configuration file names, as the flags `--postgres` and `--mariadb` would. */
 
 import type { Config } from './schema.ts';
 
-type DumpKey = 'postgresql_databases' | 'mariadb_databases';
+interface ServerFlags {
+  readonly postgres?: readonly string[];
+  readonly mariadb?: readonly string[];
+}
 
-const DUMPS_TAKEN: { readonly [key in DumpKey]: boolean } = {
-  postgresql_databases: false,
-  mariadb_databases: false,
-};
+/** Flags win: a list on the command line replaces the file's. */
+export function configuredServers<Flags extends ServerFlags>(flags: Flags, config: Config): Flags {
+  const postgres = flags.postgres ?? config.postgresql_databases?.map(urlOf);
+  const mariadb = flags.mariadb ?? config.mariadb_databases?.map(urlOf);
+  return { ...flags, ...(postgres === undefined ? {} : { postgres }), ...(mariadb === undefined ? {} : { mariadb }) };
+}
 
-/** Keys that are understood and cannot be carried out: never left out in silence. */
-export function refuseDumps(config: Config): { readonly key: DumpKey; readonly message: string }[] {
-  return (['postgresql_databases', 'mariadb_databases'] as const)
-    .filter((key) => !DUMPS_TAKEN[key] && (config[key]?.length ?? 0) > 0)
-    .map((key) => ({
-      key,
-      message: `${key}: this version cannot dump these yet, and a backup without them would only look complete. Let a command before: backup dump them into a source directory, and take the key out`,
-    }));
+/** `name` and `password_file` are parts of the address for those who do not like to write URLs. */
+function urlOf(database: NonNullable<Config['postgresql_databases']>[number]): string {
+  const { url, name, password_file: passwordFile } = database;
+  const query = url.indexOf('?');
+  const [place, settings] = query < 0 ? [url, ''] : [url.slice(0, query), url.slice(query + 1)];
+  const named = name === undefined ? place : `${place.replace(/\/+$/, '')}/${encodeURIComponent(name)}`;
+  const all = [
+    ...(settings === '' ? [] : [settings]),
+    ...(passwordFile === undefined ? [] : [`password_file=${encodeURIComponent(passwordFile)}`]),
+  ];
+  return all.length === 0 ? named : `${named}?${all.join('&')}`;
 }

@@ -3,7 +3,6 @@
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import * as v from 'valibot';
 import { EngineError } from '../../engine/index.ts';
-import { refuseDumps } from './database-dumps.ts';
 import { ConfigDocument, type ConfigPath, type Position } from './document.ts';
 import { type Config, SCHEMA } from './schema.ts';
 import { findUnknownKeys } from './unknown-keys.ts';
@@ -82,7 +81,7 @@ function judge(document: ConfigDocument): ConfigFault[] {
     suggestion,
   }));
   // A list counts as an object, but has no keys.
-  const { issues = [], success, output } = v.safeParse(SCHEMA, Array.isArray(given) ? 'a list' : given);
+  const { issues = [] } = v.safeParse(SCHEMA, Array.isArray(given) ? 'a list' : given);
   // What is said of the whole around a misspelt key follows from the spelling.
   const spelt = new Set(unknown.map(({ path }) => path.slice(0, Math.max(0, path.lastIndexOf('.')))));
   const wrong = issues.flatMap((issue) => {
@@ -93,14 +92,7 @@ function judge(document: ConfigDocument): ConfigFault[] {
     const message = `${name === '' ? '' : `${name}: `}expected ${issue.message}${got === undefined ? '' : `, not ${got}`}`;
     return [{ ...document.positionOf(path, 'value'), path: name, message, suggestion: undefined }];
   });
-  const refused = success ? refuseDumps(output) : [];
-  const early = refused.map(({ key, message }) => ({
-    ...document.positionOf([key], 'key'),
-    path: key,
-    message,
-    suggestion: undefined,
-  }));
-  return [...unknown, ...wrong, ...early].sort((a, b) => a.line - b.line || a.column - b.column);
+  return [...unknown, ...wrong].sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
 function pathText(path: ConfigPath): string {

@@ -120,11 +120,6 @@ const FAULTS: readonly Fault[] = [
     says: /^2:10: .*an address without a password in it: name its file with password_file$/,
   },
   {
-    name: 'dumps that are not taken yet',
-    text: 'label: x\nmariadb_databases:\n  - url: mariadb://host/db',
-    says: /^2:1: mariadb_databases: this version cannot dump these yet/,
-  },
-  {
     name: 'a command without a point',
     text: 'commands:\n  - run: [date]',
     says: /^2:5: commands\[0\]: expected either "before" or "after"/,
