@@ -11,9 +11,8 @@ export const CHUNK_SMALL_BYTES_MAX = 64 * KIB;
 export const CHUNK_LARGE_BYTES_MIN = 512 * KIB;
 export const CHUNK_LARGE_BYTES_NORMAL = 1 * MIB;
 export const CHUNK_LARGE_BYTES_MAX = 4 * MIB;
-/** Dumps of databases: rows are short, and those that change lie scattered. */
-export const CHUNK_ROWS_BYTES_MIN = 256;
-export const CHUNK_ROWS_BYTES_NORMAL = 1 * KIB;
+/** Dumps of databases are cut behind rows: those that change lie scattered. A longer row is cut as a small file is. */
+export const CHUNK_ROWS_BYTES_NORMAL = 512;
 export const CHUNK_ROWS_BYTES_MAX = 8 * KIB;
 /** SQLite files are cut at their page size, but never into pieces smaller than this. */
 export const CHUNK_PAGE_BYTES_MIN = 4 * KIB;
@@ -58,6 +57,10 @@ export const CONTENT_INLINE_ENTRIES_MAX = 64;
 export const CONTENT_LIST_ENTRIES_MIN = 128;
 export const CONTENT_LIST_ENTRIES_AVERAGE = 256;
 export const CONTENT_LIST_ENTRIES_MAX = 2048;
+/** Of a dump of a database, whose scattered changes would else renew every list of its little pieces. */
+export const CONTENT_ROWS_ENTRIES_MIN = 4;
+export const CONTENT_ROWS_ENTRIES_AVERAGE = 8;
+export const CONTENT_ROWS_ENTRIES_MAX = 256;
 export const NAME_BYTES_MAX = 4096;
 export const XATTR_BYTES_MAX = 1 * MIB;
 export const DIRECTORY_DEPTH_MAX = 4096;
@@ -383,7 +386,7 @@ export const NIGHT_EARLY_MS_MAX = 3 * 60 * 60_000;
 function assertLimits(): void {
   const relations: readonly (readonly [string, boolean])[] = [
     ['a batched file needs no list blobs', BATCH_FILE_BYTES_MAX / CHUNK_SMALL_BYTES_MIN <= CONTENT_INLINE_ENTRIES_MAX],
-    ['a chunk of rows fits below a frame of its own', CHUNK_ROWS_BYTES_MAX <= FRAME_ALONE_BYTES_MIN],
+    ['a chunk of rows fits below a frame of its own', CHUNK_ROWS_BYTES_MAX <= CHUNK_SMALL_BYTES_MAX],
     ['a small chunk fits below a frame of its own', CHUNK_SMALL_BYTES_MAX <= FRAME_ALONE_BYTES_MIN],
     ['a large chunk fits into a frame', CHUNK_LARGE_BYTES_MAX <= FRAME_BYTES_MAX],
     ['an open frame cannot pass the largest', FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN <= FRAME_BYTES_MAX],

@@ -4,9 +4,6 @@ import {
   CHUNK_LARGE_BYTES_MAX,
   CHUNK_LARGE_BYTES_MIN,
   CHUNK_LARGE_BYTES_NORMAL,
-  CHUNK_ROWS_BYTES_MAX,
-  CHUNK_ROWS_BYTES_MIN,
-  CHUNK_ROWS_BYTES_NORMAL,
   CHUNK_SMALL_BYTES_MAX,
   CHUNK_SMALL_BYTES_MIN,
   CHUNK_SMALL_BYTES_NORMAL,
@@ -36,13 +33,12 @@ function classParameters(min: number, normal: number, max: number): ChunkerParam
 }
 
 const SMALL = classParameters(CHUNK_SMALL_BYTES_MIN, CHUNK_SMALL_BYTES_NORMAL, CHUNK_SMALL_BYTES_MAX);
-const ROWS = classParameters(CHUNK_ROWS_BYTES_MIN, CHUNK_ROWS_BYTES_NORMAL, CHUNK_ROWS_BYTES_MAX);
 const LARGE = classParameters(CHUNK_LARGE_BYTES_MIN, CHUNK_LARGE_BYTES_NORMAL, CHUNK_LARGE_BYTES_MAX);
 
 export function chunkerParameters(fileClass: FileClass): ChunkerParameters {
-  if (fileClass.name === 'small') return SMALL;
+  // Of rows only those that are too long come here (row-cutter.ts).
+  if (fileClass.name === 'small' || fileClass.name === 'rows') return SMALL;
   if (fileClass.name === 'large') return LARGE;
-  if (fileClass.name === 'rows') return ROWS;
   const { pageBytes } = fileClass;
   return { min: pageBytes, normal: pageBytes, max: pageBytes, hardMask: 0n, easyMask: 0n };
 }

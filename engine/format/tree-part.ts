@@ -9,6 +9,9 @@ import {
   CONTENT_LIST_ENTRIES_AVERAGE,
   CONTENT_LIST_ENTRIES_MAX,
   CONTENT_LIST_ENTRIES_MIN,
+  CONTENT_ROWS_ENTRIES_AVERAGE,
+  CONTENT_ROWS_ENTRIES_MAX,
+  CONTENT_ROWS_ENTRIES_MIN,
   NAME_BYTES_MAX,
   TREE_LEVELS_MAX,
   TREE_PART_BYTES_MAX,
@@ -157,8 +160,25 @@ export function decodeContentList(bytes: Buffer, what: string): ContentList {
 }
 
 /** True where a content list of `count` entries ends behind the entry with this id (none for a hole). */
-export function endsContentList(count: number, id: BlobId | undefined): boolean {
-  if (count < CONTENT_LIST_ENTRIES_MIN) return false;
-  if (count >= CONTENT_LIST_ENTRIES_MAX) return true;
-  return id !== undefined && id.readUInt32LE(0) % CONTENT_LIST_ENTRIES_AVERAGE === 0;
+export function endsContentList(
+  count: number,
+  id: BlobId | undefined,
+  split: ContentSplit = CONTENT_SPLITS.usual,
+): boolean {
+  if (count < split.min) return false;
+  if (count >= split.max) return true;
+  return id !== undefined && id.readUInt32LE(0) % split.average === 0;
 }
+
+/** How many entries a list has. */
+export interface ContentSplit {
+  readonly min: number;
+  readonly average: number;
+  readonly max: number;
+}
+
+export const CONTENT_SPLITS = {
+  usual: { min: CONTENT_LIST_ENTRIES_MIN, average: CONTENT_LIST_ENTRIES_AVERAGE, max: CONTENT_LIST_ENTRIES_MAX },
+  /** Of the pieces of a dump; lists of its lists are split as usual. */
+  rows: { min: CONTENT_ROWS_ENTRIES_MIN, average: CONTENT_ROWS_ENTRIES_AVERAGE, max: CONTENT_ROWS_ENTRIES_MAX },
+} as const satisfies { readonly [kind: string]: ContentSplit };

@@ -6,7 +6,7 @@
 import type { BlobId } from '../base/ids.ts';
 import { CONTENT_INLINE_ENTRIES_MAX } from '../base/limits.ts';
 import { type Content, type ContentEntry, type ListEntry, NO_CONTENT } from '../format/row.ts';
-import { type ContentList, endsContentList } from '../format/tree-part.ts';
+import { CONTENT_SPLITS, type ContentList, type ContentSplit, endsContentList } from '../format/tree-part.ts';
 
 /** Lists of one depth. */
 interface Level {
@@ -21,13 +21,16 @@ export class ContentBuilder {
   /** From depth 1 on. */
   readonly #levels: Level[] = [];
 
-  constructor(save: (list: ContentList) => BlobId) {
+  readonly #split: ContentSplit;
+
+  constructor(save: (list: ContentList) => BlobId, kind: keyof typeof CONTENT_SPLITS = 'usual') {
+    this.#split = CONTENT_SPLITS[kind];
     this.#save = save;
   }
 
   add(entry: ContentEntry): void {
     this.#waiting.push(entry);
-    if (endsContentList(this.#waiting.length, entry.blobId)) this.#closeEntries();
+    if (endsContentList(this.#waiting.length, entry.blobId, this.#split)) this.#closeEntries();
   }
 
   #closeEntries(): void {

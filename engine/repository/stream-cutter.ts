@@ -5,6 +5,7 @@ import type { BlobId } from '../base/ids.ts';
 import { CHUNK_LARGE_BYTES_MAX, MIB } from '../base/limits.ts';
 import { Chunker, type ChunkerParameters, chunkerParameters } from '../codec/chunker.ts';
 import { type FileClass, fileClass } from '../codec/file-class.ts';
+import { RowCutter } from '../codec/row-cutter.ts';
 import type { ContentEntry } from '../format/row.ts';
 
 const MEMORY_BYTES = 8 * MIB + CHUNK_LARGE_BYTES_MAX;
@@ -38,6 +39,7 @@ export interface CutFile {
 export class StreamCutter {
   readonly #options: StreamCutterOptions;
   readonly #chunker: Chunker;
+  readonly #rows: RowCutter;
   #name: Buffer = Buffer.alloc(0);
   #sizeHint = 0;
   #chosen: CutOptions = {};
@@ -51,6 +53,7 @@ export class StreamCutter {
   constructor(options: StreamCutterOptions) {
     this.#options = options;
     this.#chunker = new Chunker(options.gearTable, MEMORY_BYTES);
+    this.#rows = new RowCutter(options.gearTable, this.#chunker);
   }
 
   /** `sizeHint` decides the class of a file as its size would; something fixed where the size is not known. */
@@ -109,7 +112,10 @@ export class StreamCutter {
       this.#filled === 0 ? undefined : this.#parametersFor(memory.subarray(0, Math.min(this.#filled, HEAD_BYTES)));
     let start = 0;
     while (this.#parameters !== undefined && start < this.#filled && this.#filled - start > keep) {
-      const length = this.#chunker.cut(this.#parameters, start, this.#filled);
+      const length =
+        this.#chosen.fileClass?.name === 'rows'
+          ? this.#rows.cut(start, this.#filled)
+          : this.#chunker.cut(this.#parameters, start, this.#filled);
       const blobId = this.#options.save(memory.subarray(start, start + length));
       this.#add({ length, blobId });
       this.#size += length;

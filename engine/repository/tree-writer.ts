@@ -103,7 +103,7 @@ export class TreeWriter {
   }
 
   /** The same for pieces that come one by one, of a file of any length. */
-  beginContent(): ContentBuilder {
-    return new ContentBuilder((list) => this.#save(encodeContentList(list)));
+  beginContent(kind: 'usual' | 'rows' = 'usual'): ContentBuilder {
+    return new ContentBuilder((list) => this.#save(encodeContentList(list)), kind);
   }
 }

@@ -75,7 +75,7 @@ export class StreamStore {
   /** Begins a file, the one before being finished or given up. INTERRUPTED from `add` after the signal. */
   begin(name: Buffer, fileClass?: FileClass): StreamedFile {
     const { context, trees } = this.#options;
-    const content = trees.beginContent();
+    const content = trees.beginContent(fileClass?.name === 'rows' ? 'rows' : 'usual');
     // The class never depends on the length, which nobody knows yet.
     this.#cutter.begin(name, MIB, {
       onEntry: (entry) => content.add(entry),
