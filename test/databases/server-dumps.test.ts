@@ -25,6 +25,7 @@ import {
   longTable,
   makeDatabase,
   whenRuns,
+  wordyTable,
 } from '../support/server-fixtures.ts';
 
 const FOLDER: { readonly [kind in Kind]: string } = {
@@ -238,6 +239,19 @@ for (const kind of ['postgresql', 'mariadb'] as const) {
       const bare = await backUp(given, server.url, { environment: { PATH: '/nowhere' } });
       assert.match(bare.problems[0]?.message ?? '', /not? .*on the PATH: install/i);
       assert.equal(bare.snapshot?.databases.length, 0);
+    });
+
+    test('a night that changes one row in a hundred, here and there, adds less than a tenth', async (t) => {
+      const given = await library(t);
+      makeDatabase(server, 'nights', wordyTable(kind, 30_000));
+      const first = await backUp(given, server.urlOf('nights'));
+      for (const night of [1, 2, 3]) {
+        const change = kind === 'postgresql' ? "'night ' || body" : "CONCAT('night ', body)";
+        server.sql('nights', `UPDATE wordy SET body = ${change} WHERE id % 100 = ${night * 7};`);
+        const next = await backUp(given, server.urlOf('nights'));
+        const share = next.counts.dataAddedPacked / first.counts.dataAddedPacked;
+        assert.ok(share < 0.1, `night ${night}: ${share}`);
+      }
     });
 
     test('an interruption ends the dumper, and no snapshot is saved', async (t) => {

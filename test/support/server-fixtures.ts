@@ -71,6 +71,14 @@ export function longTable(kind: Kind, rows: number): string {
     : `CREATE TABLE long_table (id int PRIMARY KEY, body text); INSERT INTO long_table SELECT seq, ${text('seq')} FROM seq_1_to_${rows};`;
 }
 
+/** Rows of some 330 bytes that do not compress away. */
+export function wordyTable(kind: Kind, rows: number): string {
+  const parts = Array.from({ length: 10 }, (_, part) => part);
+  return kind === 'postgresql'
+    ? `CREATE TABLE wordy (id int PRIMARY KEY, body text); INSERT INTO wordy SELECT g, ${parts.map((part) => `md5(g || '.${part}')`).join(" || ' ' || ")} FROM generate_series(1, ${rows}) g;`
+    : `CREATE TABLE wordy (id int PRIMARY KEY, body text); INSERT INTO wordy SELECT seq, CONCAT_WS(' ', ${parts.map((part) => `MD5(CONCAT(seq, '.${part}'))`).join(', ')}) FROM seq_1_to_${rows};`;
+}
+
 export const LONG_TABLE: { readonly [kind in Kind]: string } = { postgresql: 'long', mariadb: 'long_table' };
 
 export const DUMPER: { readonly [kind in Kind]: string } = { postgresql: 'pg_dump', mariadb: 'mariadb-dump' };
