@@ -6,7 +6,7 @@
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, chmodSync, chownSync, constants, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -228,14 +228,4 @@ async function startMariadb(): Promise<TestServer> {
 /** The environment that a door hands on. */
 export function ownEnvironment(more: { readonly [name: string]: string } = {}): { [name: string]: string | undefined } {
   return { ...process.env, ...more };
-}
-
-/** True where a file of this mode may be run. */
-export function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
