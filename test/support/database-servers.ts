@@ -4,9 +4,9 @@
  * possible a test is skipped and says why.
  */
 
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, chmodSync, chownSync, constants, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -103,6 +103,14 @@ async function until(what: string, isReady: () => boolean): Promise<void> {
   throw new Error(`${what} did not start within 30 seconds`);
 }
 
+/** A server that ends with this process, however that ends. */
+function startProgram(program: string, parameters: readonly string[], options: SpawnOptions): ChildProcess {
+  const setpriv = findIn(PATH_FOLDERS, 'setpriv');
+  return setpriv === undefined
+    ? spawn(program, parameters, options)
+    : spawn(setpriv, ['--pdeathsig', 'KILL', program, ...parameters], options);
+}
+
 const running = new Set<{ readonly child: ChildProcess; readonly folder: string }>();
 
 process.on('exit', () => {
@@ -148,7 +156,7 @@ async function startPostgres(): Promise<TestServer> {
     },
   );
   const parameters = ['-D', data, '-k', folder, '-p', `${port}`, '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off'];
-  const child = spawn(join(found.path, '..', 'postgres'), parameters, {
+  const child = startProgram(join(found.path, '..', 'postgres'), parameters, {
     ...asNobody,
     env,
     cwd: folder,
@@ -198,7 +206,7 @@ async function startMariadb(): Promise<TestServer> {
     '--character-set-server=utf8mb4',
     `--tmpdir=${folder}`,
   ];
-  const child = spawn(found.path, parameters, { ...asNobody, cwd: folder, stdio: 'ignore' });
+  const child = startProgram(found.path, parameters, { ...asNobody, cwd: folder, stdio: 'ignore' });
   const stop = keep(child, folder);
   const sql = (database: string, statements: string): string =>
     execFileSync('mariadb', ['--no-defaults', '-u', 'root', '-S', socket, '-N', '-B', '-r', `--database=${database}`], {
@@ -228,14 +236,4 @@ async function startMariadb(): Promise<TestServer> {
 /** The environment that a door hands on. */
 export function ownEnvironment(more: { readonly [name: string]: string } = {}): { [name: string]: string | undefined } {
   return { ...process.env, ...more };
-}
-
-/** True where a file of this mode may be run. */
-export function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

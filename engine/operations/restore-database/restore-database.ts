@@ -69,7 +69,6 @@ export async function restoreDatabase(
   const target: DatabaseTarget = {
     address,
     database,
-    overwrite: options.overwrite === true,
     facts: record.details,
     signal: options.signal,
     onNote: (text) => options.monitor?.note?.(text),
@@ -77,7 +76,7 @@ export async function restoreDatabase(
   const way = WAYS[address.kind];
   const state = await way.look(target);
   const server = describeServer(address);
-  if (state.objects > 0 && !target.overwrite) {
+  if (state.objects > 0 && options.overwrite !== true) {
     throw new EngineError(
       'TARGET_NOT_EMPTY',
       `The database "${database}" of ${server} holds ${state.objects} tables and other objects: nothing was changed. Name another database in the URL, or say --overwrite always to replace all of it`,
