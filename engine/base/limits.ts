@@ -32,6 +32,8 @@ export const MEDIA_CLASS_BYTES_MIN = 1 * MIB;
 // ---- frames and packs (bytes)
 /** A frame of small blobs is sealed once it holds this much plaintext. */
 export const FRAME_BYTES_TARGET = 256 * KIB;
+/** One of trees: whoever reads trees needs few of a frame, and opens all of it for them. */
+export const FRAME_TREE_BYTES_TARGET = 64 * KIB;
 /** A blob of this size or more gets a frame of its own. */
 export const FRAME_ALONE_BYTES_MIN = 128 * KIB;
 /** No frame holds more plaintext than this. */

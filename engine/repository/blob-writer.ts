@@ -13,6 +13,7 @@ import {
   FRAME_ALONE_BYTES_MIN,
   FRAME_BYTES_MAX,
   FRAME_BYTES_TARGET,
+  FRAME_TREE_BYTES_TARGET,
   KIB,
   MIB,
   PACK_BLOBS_MAX,
@@ -113,6 +114,7 @@ export class BlobWriter {
   readonly #store: Store;
   readonly #options: BlobWriterOptions;
   readonly #frame = Buffer.allocUnsafeSlow(FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN);
+  readonly #frameTarget: number;
   #frameLength = 0;
   readonly #frameIds = new ByteWriter(16 * KIB);
   #frameLengths: number[] = [];
@@ -131,6 +133,7 @@ export class BlobWriter {
   constructor(store: Store, options: BlobWriterOptions) {
     this.#store = store;
     this.#options = options;
+    this.#frameTarget = options.kind === 'tree' ? FRAME_TREE_BYTES_TARGET : FRAME_BYTES_TARGET;
     this.#piecesMax = store.backend.begin === undefined ? PIECES_WHOLE_MAX : PACK_PIECES_MAX;
   }
 
@@ -169,7 +172,7 @@ export class BlobWriter {
     this.#frameLength += bytes.length;
     this.#frameIds.raw(blobId);
     this.#frameLengths.push(bytes.length);
-    if (this.#frameLength >= FRAME_BYTES_TARGET) this.#flushFrame();
+    if (this.#frameLength >= this.#frameTarget) this.#flushFrame();
   }
 
   #flushFrame(): void {
