@@ -96,6 +96,12 @@ export function errnoCode(error: unknown): string | undefined {
 }
 
 /** What an error says, in one line, for a problem list. */
+/** What a failure in one thread is told as in another one. */
+export function portableError(error: unknown): { readonly code: ErrorCode; readonly message: string } {
+  if (error instanceof EngineError) return { code: error.code, message: error.message };
+  return { code: 'INTERNAL', message: errorMessage(error) };
+}
+
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -91,6 +91,8 @@ export const PACK_SMALL_BYTES = 6 * MIB;
 export const INDEX_SEGMENTS_SMALL_MAX = 16;
 /** Frames that a repack reads in one go: sealed or plain, whichever is longer. */
 export const REPACK_READ_BYTES_MAX = 8 * MIB;
+/** Packs of so many bytes are worth a thread that helps to write them anew. */
+export const REPACK_THREAD_BYTES_MIN = 96 * MIB;
 /** Packs that are removed at a time: each removal waits for the disk or for the store. */
 export const PACKS_REMOVED_AT_ONCE_MAX = 8;
 /** Clocks that are further apart are refused by prune. */
@@ -248,7 +250,7 @@ export const READ_BUFFERS_MAX = 2;
 /** Listings of one refresh, where segments vanish between listing and reading. */
 export const INDEX_RELISTINGS_MAX = 5;
 /** Packs being written at the same time by one writer. */
-export const PACKS_IN_FLIGHT_MAX = 2;
+export const PACKS_IN_FLIGHT_MAX = 4;
 /** Pieces that one writer holds before settle() makes it wait: one that grows, one that is written, one that waits. */
 export const PACK_PIECES_MAX = 3;
 /** repository/id-set.ts */

@@ -314,21 +314,22 @@ export class BlobWriter {
     const sequence = this.#sequence++;
     const stored = { packId: pack.packId, packLength, headerRecord, sequence };
     const parts = [...written(pack.pieces), ...header, ...trailer];
-    const { file } = pack;
+    const file = pack.file?.then(async (writer) => {
+      await writer.append(parts);
+      return writer;
+    });
+    // Its memory is free as soon as the bytes were taken; that they are durable takes longer.
+    if (file !== undefined) this.#track(file, pack.pieces);
     const finish = async (): Promise<void> => {
       if (file === undefined) await this.#store.backend.write('pack', pack.packId, parts);
-      else {
-        const writer = await file;
-        await writer.append(parts);
-        await writer.finish();
-      }
+      else await (await file).finish();
       this.#options.onStored(stored);
     };
     this.#packsInFlight++;
     const finished = finish().finally(() => {
       this.#packsInFlight--;
     });
-    this.#track(finished, pack.pieces);
+    this.#track(finished, file === undefined ? pack.pieces : []);
   }
 
   /** Opens header and trailer as a reader would, before they are written. */

@@ -1,27 +1,19 @@
 /**
- * Empties packs: copies what is needed of them to new packs, sealed anew. Of a blob that is kept elsewhere the other copy
- * is read before this one may go; where it is damaged, this one is copied after all. Nothing is removed here.
- *
- * A batch of frames is read while the one before it is opened, hashed and sealed, and the packs before that are written.
- * A frame that is needed whole is sealed as it was compressed, unless it is small: small ones are put together.
+ * Empties packs: copies what is needed of them to new packs, sealed anew (frame-mover.ts). Of a blob that is kept elsewhere
+ * the other copy is read before this one may go; where it is damaged, this one is copied after all. Nothing is removed here.
  */
 
 import { ByteReader } from '../base/bytes.ts';
 import { throwIfAborted } from '../base/errors.ts';
-import { BLOB_ID_BYTES, type IndexSegmentId, type PackId } from '../base/ids.ts';
-import {
-  COMPRESSION_LEVEL_DEFAULT,
-  FRAME_ALONE_BYTES_MIN,
-  INDEX_SEGMENT_BLOBS_MAX,
-  REPACK_READ_BYTES_MAX,
-} from '../base/limits.ts';
-import { Compressor } from '../codec/compression.ts';
-import { CODEC_ZSTD } from '../format/envelope.ts';
+import { BLOB_ID_BYTES, type BlobId, type IndexSegmentId, type PackId } from '../base/ids.ts';
+import { INDEX_SEGMENT_BLOBS_MAX, REPACK_READ_BYTES_MAX } from '../base/limits.ts';
 import { type BlobKind, blobIdOf, type PackTable, readPackHeader } from '../format/pack-header.ts';
-import { BatchReader, isDamage, type LoadedBatch, type OpenedBatch } from './batch-reader.ts';
-import { BlobWriter, type StoredPack } from './blob-writer.ts';
+import { isDamage } from './batch-reader.ts';
+import type { StoredPack } from './blob-writer.ts';
+import type { FrameBlobs } from './frame-mover.ts';
 import type { FrameAddress } from './frame-reader.ts';
 import type { LiveBlobs } from './live-blobs.ts';
+import { MovePool } from './move-pool.ts';
 import { loadPackHeader, type ReadPackHeader } from './pack-headers.ts';
 import type { Repository } from './repository.ts';
 
@@ -29,42 +21,32 @@ import type { Repository } from './repository.ts';
 export interface MovedPack {
   readonly packId: PackId;
   readonly number: number;
-}
-
-/** Frames of one pack that are read together, and the numbers of the blobs that are needed of each. */
-interface Batch {
-  readonly table: PackTable;
-  readonly frames: FrameAddress[];
-  readonly blobs: (readonly number[])[];
+  readonly bytes: number;
 }
 
 export class PackMover {
   readonly #repository: Repository;
   readonly #live: LiveBlobs;
   readonly #signal: AbortSignal | undefined;
-  readonly #reader: BatchReader;
-  readonly #writers: { readonly [kind in BlobKind]: BlobWriter };
+  readonly #pool: MovePool;
   #waiting: (StoredPack & { readonly blobs: number })[] = [];
   #waitingBlobs = 0;
-  /** What is being read. */
-  #begun: (Batch & { readonly loaded: Promise<LoadedBatch> }) | undefined;
   /** Packs that were written, and their bytes. */
   packsWritten = 0;
   bytesWritten = 0;
   /** Segments that name them. */
   readonly segments = new Set<IndexSegmentId>();
 
-  constructor(repository: Repository, live: LiveBlobs, signal: AbortSignal | undefined) {
+  /** `bytes` of all packs that will be emptied. */
+  constructor(
+    repository: Repository,
+    live: LiveBlobs,
+    { bytes, signal }: { readonly bytes: number; readonly signal: AbortSignal | undefined },
+  ) {
     this.#repository = repository;
     this.#live = live;
     this.#signal = signal;
-    this.#reader = new BatchReader(repository);
-    const compressor = new Compressor(COMPRESSION_LEVEL_DEFAULT);
-    const onStored = (pack: StoredPack): void => this.#stored(pack);
-    this.#writers = {
-      data: new BlobWriter(repository, { kind: 'data', compressor, onStored }),
-      tree: new BlobWriter(repository, { kind: 'tree', compressor, onStored }),
-    };
+    this.#pool = new MovePool(repository, { bytes, onStored: (pack) => this.#stored(pack) });
   }
 
   #stored(pack: StoredPack): void {
@@ -98,7 +80,8 @@ export class PackMover {
   }
 
   async #empty(pack: MovedPack, table: PackTable): Promise<void> {
-    let batch: Batch = { table, frames: [], blobs: [] };
+    let frames: FrameAddress[] = [];
+    let blobs: FrameBlobs[] = [];
     let bytes = 0;
     for (let frame = 0; frame < table.frameCount; frame++) {
       const needed = await this.#needed(table, frame, pack.number);
@@ -106,26 +89,28 @@ export class PackMover {
       const address = frameAddress(pack.packId, table, frame);
       const length = Math.max(address.sealedLength, address.plainLength);
       if (bytes + length > REPACK_READ_BYTES_MAX) {
-        await this.#begin(batch);
-        batch = { table, frames: [], blobs: [] };
+        await this.#copy(table.kind, frames, blobs);
+        frames = [];
+        blobs = [];
         bytes = 0;
       }
-      batch.frames.push(address);
-      batch.blobs.push(needed);
+      frames.push(address);
+      blobs.push(blobsOf(table, frame, needed));
       bytes += length;
     }
-    await this.#begin(batch);
+    await this.#copy(table.kind, frames, blobs);
     if (this.#waitingBlobs >= INDEX_SEGMENT_BLOBS_MAX) await this.#nameWaiting();
   }
 
-  /** Begins to read a batch, and copies the one before it meanwhile. */
-  async #begin(batch: Batch): Promise<void> {
-    if (batch.frames.length === 0) return;
-    const before = this.#begun;
-    const loaded = this.#reader.load(batch.frames);
-    loaded.catch(() => undefined);
-    this.#begun = { ...batch, loaded };
-    if (before !== undefined) await this.#copy(before, await before.loaded);
+  async #copy(kind: BlobKind, frames: readonly FrameAddress[], blobs: readonly FrameBlobs[]): Promise<void> {
+    if (frames.length === 0) return;
+    await this.#pool.move({ kind, frames, blobs }, async (damaged) => {
+      for (let at = 0; at < damaged.length; at += BLOB_ID_BYTES) {
+        const id = Buffer.from(damaged.subarray(at, at + BLOB_ID_BYTES)) as BlobId;
+        // What is damaged here may be whole elsewhere.
+        await this.#pool.here.add(kind, id, await this.#repository.blobs.read(kind, id));
+      }
+    });
   }
 
   /** Numbers of the blobs of a frame that have to be copied. */
@@ -151,68 +136,6 @@ export class PackMover {
     return needed;
   }
 
-  async #copy({ table, frames, blobs }: Batch, loaded: LoadedBatch): Promise<void> {
-    const writer = this.#writers[table.kind];
-    const opened = this.#reader.open(loaded);
-    for (const [at, needed] of blobs.entries()) {
-      const frame = frames[at]?.frame ?? 0;
-      if (!this.#copyWhole(table, frame, { at, needed, loaded, opened })) {
-        for (const blob of needed) await this.#copyBlob(table, blob, opened[at]);
-      }
-      await writer.settle();
-    }
-    this.#reader.release(loaded);
-  }
-
-  /** Copies a frame of which all is needed without compressing it again. False where it is small, or not whole. */
-  #copyWhole(
-    table: PackTable,
-    frame: number,
-    read: {
-      readonly at: number;
-      readonly needed: readonly number[];
-      readonly loaded: LoadedBatch;
-      readonly opened: OpenedBatch;
-    },
-  ): boolean {
-    const { at, needed, loaded, opened } = read;
-    const first = table.frameFirstBlob[frame] ?? 0;
-    const end = table.frameFirstBlob[frame + 1] ?? 0;
-    const plain = opened[at];
-    const sealed = loaded.sealed[at];
-    if (needed.length < end - first || !(plain instanceof Buffer) || !(sealed instanceof Buffer)) return false;
-    if (plain.length < FRAME_ALONE_BYTES_MIN) return false;
-    for (const blob of needed) if (!this.#isWhole(table, blob, plain)) return false;
-    this.#writers[table.kind].addFrame({
-      plain,
-      // The frame was opened in its place.
-      compressed:
-        table.frameCodec[frame] === CODEC_ZSTD ? sealed.subarray(0, table.frameCodedLength[frame]) : undefined,
-      ids: table.blobIds.subarray(first * BLOB_ID_BYTES, end * BLOB_ID_BYTES),
-      lengths: table.blobLength.subarray(first, end),
-    });
-    return true;
-  }
-
-  #isWhole(table: PackTable, blob: number, plain: Buffer): boolean {
-    try {
-      this.#repository.blobs.frames.verify(table.kind, blobIdOf(table, blob), blobBytes(table, blob, plain));
-      return true;
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      return false;
-    }
-  }
-
-  async #copyBlob(table: PackTable, blob: number, plain: OpenedBatch[number] | undefined): Promise<void> {
-    const { kind } = table;
-    const id = blobIdOf(table, blob);
-    const isWhole = plain instanceof Buffer && this.#isWhole(table, blob, plain);
-    // What is damaged here may be whole elsewhere.
-    const bytes = isWhole ? blobBytes(table, blob, plain) : await this.#repository.blobs.read(kind, id);
-    this.#writers[kind].add(id, bytes);
-  }
-
   async #nameWaiting(): Promise<void> {
     const packs = this.#waiting;
     this.#waiting = [];
@@ -223,24 +146,26 @@ export class PackMover {
 
   /** Makes durable and names what was copied. Only then may anything be removed. */
   async finish(): Promise<void> {
-    const last = this.#begun;
-    this.#begun = undefined;
-    if (last !== undefined) await this.#copy(last, await last.loaded);
-    await this.#writers.data.flush();
-    await this.#writers.tree.flush();
+    await this.#pool.flush();
     await this.#nameWaiting();
   }
 
-  /** After a failure: nothing is being read or written any more. */
-  async idle(): Promise<void> {
-    await this.#begun?.loaded.catch(() => undefined);
-    await Promise.all([this.#writers.data.idle(), this.#writers.tree.idle()]);
+  /** The end, also after a failure: nothing is being read or written any more. */
+  async close(): Promise<void> {
+    await this.#pool.close();
   }
 }
 
-function blobBytes(table: PackTable, blob: number, plain: Buffer): Buffer {
-  const offset = table.blobOffset[blob] ?? 0;
-  return plain.subarray(offset, offset + (table.blobLength[blob] ?? 0));
+/** Of a frame; `needed` are numbers in the pack. */
+function blobsOf(table: PackTable, frame: number, needed: readonly number[]): FrameBlobs {
+  const first = table.frameFirstBlob[frame] ?? 0;
+  const end = table.frameFirstBlob[frame + 1] ?? 0;
+  return {
+    // Copies: a view would take the whole pack's ids along to another thread.
+    ids: Uint8Array.from(table.blobIds.subarray(first * BLOB_ID_BYTES, end * BLOB_ID_BYTES)),
+    lengths: Uint32Array.from(table.blobLength.subarray(first, end)),
+    needed: Uint32Array.from(needed, (blob) => blob - first),
+  };
 }
 
 function frameAddress(packId: PackId, table: PackTable, frame: number): FrameAddress {

@@ -176,17 +176,18 @@ export class Survey {
 
   /** Copies what is needed of packs to new ones, and names those. Returns the bytes that were written. */
   async move(packs: readonly SurveyedPack[], onPack: (pack: SurveyedPack, done: number) => void): Promise<number> {
-    const mover = new PackMover(this.#repository, this.live, this.#options.signal);
+    const named: (SurveyedPack & { readonly number: number })[] = [];
+    for (const { number, ...pack } of packs) if (number !== undefined) named.push({ ...pack, number });
+    const bytes = named.reduce((sum, pack) => sum + pack.bytes, 0);
+    const mover = new PackMover(this.#repository, this.live, { bytes, signal: this.#options.signal });
     try {
-      const named: (SurveyedPack & { readonly number: number })[] = [];
-      for (const { number, ...pack } of packs) if (number !== undefined) named.push({ ...pack, number });
       await mover.move(named, (at) => {
         const pack = named[at];
         if (pack !== undefined) onPack(pack, at);
       });
       await mover.finish();
     } finally {
-      await mover.idle();
+      await mover.close();
     }
     return mover.bytesWritten;
   }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, rmSync, statfsSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { EngineError } from '../../engine/base/errors.ts';
 import { BLOB_ID_BYTES, type BlobId, type IndexSegmentId, type PackId } from '../../engine/base/ids.ts';
-import { COMPRESSION_LEVEL_DEFAULT, MIB } from '../../engine/base/limits.ts';
+import { COMPRESSION_LEVEL_DEFAULT, MIB, REPACK_THREAD_BYTES_MIN } from '../../engine/base/limits.ts';
 import { Compressor } from '../../engine/codec/compression.ts';
 import { prune } from '../../engine/operations/prune/prune.ts';
 import { BlobWriter, type StoredPack } from '../../engine/repository/blob-writer.ts';
@@ -13,6 +13,7 @@ import { loadPackHeader } from '../../engine/repository/pack-headers.ts';
 import { Repository } from '../../engine/repository/repository.ts';
 import { replaceSegments } from '../../engine/repository/segment-replacer.ts';
 import type { Backend, FileKind } from '../../engine/storage/backend.ts';
+import { TEMPORARY_FOLDER } from '../../engine/storage/layout.ts';
 import { MemoryBackend } from '../../engine/storage/memory.ts';
 import { createLocation } from '../../engine/storage/open.ts';
 import { FailingListing, ReplacedFile, UnreadableFile, WrappedBackend } from '../support/faulty-backend.ts';
@@ -282,6 +283,17 @@ test('segments that a prune has replaced are read once, and lie in LevelDB from 
   await made.isWhole(backend);
 });
 
+/** A file that leaves so many bytes of a disk, to within a block. */
+function fill(folder: string, left: number): string {
+  const filler = join(folder, 'filler');
+  for (let step = 20 * MIB; step >= 4096; ) {
+    const { bavail, bsize } = statfsSync(folder);
+    if (bavail * bsize - left < step) step /= 2;
+    else appendFileSync(filler, Buffer.alloc(step));
+  }
+  return filler;
+}
+
 test('trap 30: a disk that is full to the last byte is freed by prune --now', async (t) => {
   const disk = mountSmallDisk(t, 40 * MIB);
   if (disk === undefined) return t.skip('only root mounts');
@@ -294,12 +306,7 @@ test('trap 30: a disk that is full to the last byte is freed by prune --now', as
   made.remove('goes');
   await made.backup();
   await made.forget(gone);
-  const filler = join(disk.folder, 'filler');
-  for (let step = 20 * MIB; step >= 4096; ) {
-    const { bavail, bsize } = statfsSync(disk.folder);
-    if (bavail * bsize < step) step /= 2;
-    else appendFileSync(filler, Buffer.alloc(step));
-  }
+  const filler = fill(disk.folder, 0);
   await assert.rejects(made.prune(), { code: 'STORAGE_FAILED' });
   const result = await made.prune({ now: true });
   assert.ok(result.bytesFreed > 2_900_000, String(result.bytesFreed));
@@ -308,6 +315,38 @@ test('trap 30: a disk that is full to the last byte is freed by prune --now', as
   rmSync(filler);
   await made.prune({ now: true });
   assert.ok(existsSync(join(disk.folder, 'repository', 'reserve')), 'and it is kept aside again');
+  await made.isWhole();
+});
+
+/** More than one thread writes anew: photos, of which one of four goes from every pack. */
+async function makePhotos(made: Prunable, count: number): Promise<void> {
+  for (let photo = 0; photo < count; photo++) made.write(`${photo}.jpg`, 3_000_000);
+  const first = await made.backup();
+  for (let photo = 0; photo < count; photo += 4) made.remove(`${photo}.jpg`);
+  await made.backup();
+  await made.forget(first);
+}
+
+test('packs that are written anew in two threads hold what they held', async (t) => {
+  const made = await Prunable.make(t, randomFor(t));
+  await makePhotos(made, Math.ceil((1.2 * REPACK_THREAD_BYTES_MIN) / 3_000_000));
+  const result = await made.prune(ALL);
+  assert.ok(result.packsRepacked >= 4, `${result.packsRepacked} packs`);
+  assert.ok(result.bytesFreed > 0.2 * REPACK_THREAD_BYTES_MIN, String(result.bytesFreed));
+  assert.equal(await made.packBytes(), result.bytesAfter);
+  await made.isWhole();
+  assert.equal((await made.prune(ALL)).packsRepacked, 0);
+});
+
+test('a disk that is full before packs were written anew in two threads costs nothing', async (t) => {
+  const disk = mountSmallDisk(t, 2 * REPACK_THREAD_BYTES_MIN);
+  if (disk === undefined) return t.skip('only root mounts');
+  const backend = await createLocation(join(disk.folder, 'repository'));
+  const made = await Prunable.make(t, randomFor(t), backend);
+  await makePhotos(made, Math.ceil((1.2 * REPACK_THREAD_BYTES_MIN) / 3_000_000));
+  fill(disk.folder, REPACK_THREAD_BYTES_MIN / 3);
+  await assert.rejects(made.prune(ALL), { code: 'STORAGE_FAILED' });
+  assert.deepEqual(readdirSync(join(disk.folder, 'repository', TEMPORARY_FOLDER)), []);
   await made.isWhole();
 });
 

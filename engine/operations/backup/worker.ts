@@ -1,7 +1,7 @@
 /** Entry of a worker thread: opens the repository's store and runs tasks, strictly one after the other. */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { EngineError, errorMessage } from '../../base/errors.ts';
+import { EngineError, portableError } from '../../base/errors.ts';
 import { type LoadedMark, markLoaded } from '../../base/threads.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import { openStore, type RepositoryAddress } from '../../repository/open-store.ts';
@@ -69,8 +69,7 @@ async function main(): Promise<void> {
       .then(() => (failed ? finish(request) : run(request)))
       .catch((error: unknown) => {
         failed = true;
-        const code = error instanceof EngineError ? error.code : 'INTERNAL';
-        post({ type: 'failed', code, message: errorMessage(error) });
+        post({ type: 'failed', ...portableError(error) });
       });
   });
   post({ type: 'ready' });

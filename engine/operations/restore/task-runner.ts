@@ -3,7 +3,6 @@
  * at once more in one go; of a large one, which the sender keeps open, only pieces are written.
  */
 
-import { EngineError, errorMessage } from '../../base/errors.ts';
 import { readMode, readMtime, readSize, S_IFMT, S_IFREG, STAT_BYTES, STAT_OFFSET, type Time } from '../../base/stat.ts';
 import {
   type DirectoryHandle,
@@ -384,10 +383,4 @@ export function nameOfRow(row: Buffer): Buffer {
 
 export function temporaryPrefix(token: string, runner: string): string {
   return `${TEMPORARY_PREFIX}${token}-${runner}-`;
-}
-
-/** What a failed task tells the other thread. */
-export function portableError(error: unknown): { code: EngineError['code']; message: string } {
-  if (error instanceof EngineError) return { code: error.code, message: error.message };
-  return { code: 'INTERNAL', message: errorMessage(error) };
 }

@@ -1,13 +1,14 @@
 /** A restore's worker thread: reads the next task's frames while it is busy with the one before. */
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { portableError } from '../../base/errors.ts';
 import type { Time } from '../../base/stat.ts';
 import { type LoadedMark, markLoaded } from '../../base/threads.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
 import type { LoadedBatch } from '../../repository/batch-reader.ts';
 import { openStore, type RepositoryAddress } from '../../repository/open-store.ts';
 import type { WorkerReply, WorkerRequest } from './messages.ts';
-import { portableError, TaskRunner } from './task-runner.ts';
+import { TaskRunner } from './task-runner.ts';
 
 export interface RestoreWorkerData {
   readonly loaded: LoadedMark;
