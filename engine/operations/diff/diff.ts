@@ -17,6 +17,7 @@ import { LiveDisk } from './live-disk.ts';
 import { MoveFinder } from './move-finder.ts';
 import {
   CHANGE_KINDS,
+  type Change,
   type ChangeKind,
   type DiffEvent,
   type DiffOptions,
@@ -110,12 +111,11 @@ async function* tellAll<After extends Entry>(
     throwIfAborted(options.signal);
     sums.problems += question.problems.length;
     yield* tellProblems(question.problems);
-    const { change } = found;
+    const { change, database } = found;
     counts[change.change]++;
     sums.bytesAdded += change.bytesAdded;
     sums.bytesRemoved += change.bytesRemoved;
     yield change;
-    const database = change.change === 'content' && options.tables !== false ? question.databaseOf(found) : undefined;
     if (database === undefined) continue;
     yield* compareDatabases(repository, database, { rows: options.rows === true, signal: options.signal });
   }
@@ -128,32 +128,48 @@ function* tellProblems(problems: Problem[]): Generator<DiffProblem> {
   for (const problem of problems.splice(0)) yield { event: 'problem', problem };
 }
 
+/** What is kept of a change until it is told: not its nodes, which hold on to parts of trees. */
+interface ToldChange {
+  readonly change: Change;
+  readonly database: DatabasePair | undefined;
+}
+
 /** Everything in order of paths, unless it is too much to be held. */
 async function* inOrder<After extends Entry>(
   comparison: Comparison<After>,
   question: Question<After>,
-): AsyncGenerator<FoundChange<After>> {
+): AsyncGenerator<ToldChange> {
   const sources = [...question.before.paths, ...(question.after?.paths ?? [])];
   const isInSource = (path: Buffer): boolean =>
     sources.length === 0 || sources.some((source) => isWithin(path, source));
   const run = new DiffRun(comparison, isInSource);
   const finder = new MoveFinder(comparison, run);
-  let held: FoundChange<After>[] = [];
+  const told = (found: FoundChange<After>): ToldChange => {
+    const asksTables = found.change.change === 'content' && question.options.tables !== false;
+    return { change: found.change, database: asksTables ? question.databaseOf(found) : undefined };
+  };
+  const allTold = async function* (all: AsyncIterable<FoundChange<After>>): AsyncGenerator<ToldChange> {
+    for await (const found of all) yield told(found);
+  };
+  let held: ToldChange[] = [];
   for (const source of [() => firstFound(run, question), () => finder.find()]) {
     for await (const found of source()) {
-      held.push(found);
+      held.push(told(found));
       if (held.length < DIFF_CHANGES_HELD_MAX) continue;
       yield* held;
       held = [];
     }
   }
   const items = [
-    ...held.map((found) => ({ key: pathSortKey(found.change.path), tell: () => [found] })),
+    ...held.map((one) => ({ key: pathSortKey(one.change.path), tell: () => [one] })),
     ...run.removed.map((root) => ({
       key: pathSortKey(root.path),
-      tell: () => run.tellRemoved(root, finder.isMovedAway),
+      tell: () => allTold(run.tellRemoved(root, finder.isMovedAway)),
     })),
-    ...run.added.map((root) => ({ key: pathSortKey(root.path), tell: () => run.tellAdded(root, finder.isMovedHere) })),
+    ...run.added.map((root) => ({
+      key: pathSortKey(root.path),
+      tell: () => allTold(run.tellAdded(root, finder.isMovedHere)),
+    })),
   ];
   items.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   for (const { tell } of items) yield* tell();
