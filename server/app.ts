@@ -26,6 +26,7 @@ import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
+import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
 import { tokenRoutes } from './routes/tokens.ts';
@@ -38,6 +39,7 @@ const API_ROUTES: readonly Routes[] = [
   snapshotRoutes,
   jobRoutes,
   maintenanceRoutes,
+  scheduleRoutes,
   eventRoutes,
 ];
 /** Below the base path itself. */

@@ -18,6 +18,7 @@ import type { Access } from './auth/scopes.ts';
 import type { EventLog } from './events.ts';
 import type { JobRunner } from './jobs/runner.ts';
 import type { ServeOptions } from './options.ts';
+import type { Scheduler } from './schedule/scheduler.ts';
 import type { Settings } from './settings.ts';
 import type { State } from './state/state.ts';
 
@@ -36,6 +37,7 @@ export interface ServerContext {
   readonly settings: Settings;
   readonly events: EventLog;
   readonly jobs: JobRunner;
+  readonly scheduler: Scheduler;
   readonly authentication: Authentication;
   /** The open repository, up to date with what jobs wrote. Nobody closes it but the server. */
   readonly repository: () => Promise<Repository>;

@@ -2,11 +2,15 @@
 
 import { composeApp, createApp } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
+import { followJobs } from './backups/record.ts';
 import type { App, ServerContext } from './context.ts';
 import { EventLog } from './events.ts';
+import type { RepositoryPlace } from './jobs/messages.ts';
 import { JobRunner } from './jobs/runner.ts';
 import type { ServeOptions } from './options.ts';
 import { RepositoryAccess } from './repository-access.ts';
+import { startNight } from './schedule/night.ts';
+import { Scheduler } from './schedule/scheduler.ts';
 import { Settings } from './settings.ts';
 import { State } from './state/state.ts';
 
@@ -40,34 +44,66 @@ export async function createServer(options: ServeOptions): Promise<Server> {
   try {
     await access.get();
     const app = createApp(options);
-    const events = new EventLog();
-    const { log } = app;
-    const context: ServerContext = {
-      options,
-      log,
-      state,
-      settings: new Settings(state.settings, options),
-      events,
-      jobs: new JobRunner({ store: state.jobs, events, log, place, nowMs }),
-      authentication: new Authentication(state, options, nowMs),
-      repository: () => access.get(),
-      nowMs,
-    };
+    const context = contextOf({ app, options, state, repository: () => access.get(), place, nowMs });
     await composeApp(app, context);
     await app.ready();
+    followJobs(context);
     context.jobs.recover();
     const close = async (): Promise<void> => {
+      context.scheduler.close();
       await context.jobs.close();
       await app.close();
       await access.close();
       state.close();
     };
-    return { app, context, close, listen: () => listen(app, options) };
+    const start = async (): Promise<string> => {
+      const url = await listen(app, options);
+      context.scheduler.start();
+      return url;
+    };
+    return { app, context, close, listen: start };
   } catch (error) {
     await access.close();
     state.close();
     throw error;
   }
+}
+
+function contextOf({
+  app,
+  options,
+  state,
+  repository,
+  place,
+  nowMs,
+}: Pick<ServerContext, 'options' | 'state' | 'repository' | 'nowMs'> & {
+  readonly app: App;
+  readonly place: RepositoryPlace;
+}): ServerContext {
+  const { log } = app;
+  const events = new EventLog();
+  const settings = new Settings(state.settings, options);
+  const context: ServerContext = {
+    options,
+    log,
+    state,
+    settings,
+    events,
+    jobs: new JobRunner({ store: state.jobs, events, log, place, nowMs }),
+    scheduler: new Scheduler({ settings, log, nowMs, begin: (night) => beginNight(context, night) }),
+    authentication: new Authentication(state, options, nowMs),
+    repository,
+    nowMs,
+  };
+  return context;
+}
+
+function beginNight(
+  context: ServerContext,
+  { dueMs, isMadeUp }: { readonly dueMs: number; readonly isMadeUp: boolean },
+): void {
+  const title = isMadeUp ? `Night of ${new Date(dueMs).toISOString()}, made up for` : 'Night';
+  startNight(context, { trigger: 'schedule', createdBy: 'schedule', title });
 }
 
 /** Starts a server and says in its log where it is, and how the first admin is made. */

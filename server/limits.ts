@@ -78,8 +78,12 @@ export const EVENT_BACKLOG_BYTES_MAX = 1024 * KIB;
 export const EVENT_CLIENTS_MAX = 256;
 
 // ---- schedule
-/** A night that was missed is made up for where the server starts within this time of it. */
-export const MISSED_RUN_MS_MAX = 7 * DAY_MS;
-/** Made-up nights wait for this long, so that a machine that just started has its disks and other servers. */
+/** The clock is looked at this often: a machine may have slept, or its clock been set. */
+export const SCHEDULE_TICK_MS_MAX = 30 * SECOND_MS;
+/** A night that was missed is made up for this long after the start, so that disks and other servers are there. */
 export const MISSED_RUN_DELAY_MS = 30 * SECOND_MS;
+export const NEXT_RUNS_SHOWN = 5;
 export const RETENTION_DAYS_MAX = 36_500;
+export const RETENTION_DAYS_DEFAULT = 30;
+/** Snapshots of the server's own state, one a day. */
+export const STATE_SNAPSHOTS_KEPT = 14;

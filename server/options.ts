@@ -1,6 +1,6 @@
 /** What a server is started with. Everything else is a setting that people change in the page. */
 
-import type { BackupOptions, Credential, Hook, RetentionPolicy } from '../engine/index.ts';
+import type { BackupOptions, Credential, ForgetOptions, Hook, NightOptions } from '../engine/index.ts';
 import type { PasswordHashCost } from './auth/password-hash.ts';
 
 export interface ServeOptions {
@@ -22,7 +22,9 @@ export interface ServeOptions {
   readonly hooks: readonly Hook[];
   readonly hookEnvironment: { readonly [name: string]: string | undefined };
   /** Rules of the configuration file; they hold where nobody set retention days in the page. */
-  readonly retention: RetentionPolicy | undefined;
+  readonly retention: Pick<ForgetOptions, 'policy' | 'groupBy' | 'zone'> | undefined;
+  /** The rest of what a night does beside backup and retention. */
+  readonly night: NightParts;
   /** What a new server is set to. */
   readonly scheduleDefaults: { readonly cron: string; readonly zone: string };
   /** Makes a setup link although there are users: for those who lost their password. */
@@ -32,6 +34,11 @@ export interface ServeOptions {
   readonly passwordCost?: PasswordHashCost;
   /** The clock, in milliseconds since 1970; tests set their own. */
   readonly nowMs?: () => number;
+}
+
+export interface NightParts extends Pick<NightOptions, 'schedule' | 'prune' | 'priority' | 'ping' | 'rehearsalBytes'> {
+  readonly copies: readonly { readonly location: string; readonly credential: Credential }[];
+  readonly expectedDatabases: readonly Buffer[];
 }
 
 export interface LogOptions {

@@ -3,11 +3,12 @@
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { EngineError, type UnusedLimit } from '../../engine/index.ts';
+import { type Credential, EngineError, type UnusedLimit } from '../../engine/index.ts';
 import type { LogOptions, ServeOptions } from '../../server/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
 import { configuredServers } from '../config/database-dumps.ts';
 import type { LoadedConfig } from '../config/read.ts';
+import type { Config } from '../config/schema.ts';
 import { sourcesOf } from '../config/settings.ts';
 import { defaultStateDirectory, environment } from '../environment.ts';
 import { hookEnvironment, hooksOf } from '../hooks.ts';
@@ -16,6 +17,7 @@ import { type Interruption, locationOf, newVerb, outputOf, run } from '../sessio
 import { collect, type ListenAddress, parseBasePath, parseListen } from '../values.ts';
 import { type BackupFlags, backupOptionsOf } from './backup.ts';
 import { policyOf, type RetentionFlags } from './forget.ts';
+import { credentialOf, hasOwnPassword, pingOf, scheduleOf } from './run.ts';
 
 interface Options extends BackupFlags, RetentionFlags {
   readonly listen?: ListenAddress;
@@ -70,6 +72,8 @@ async function optionsOf(
 ): Promise<ServeOptions> {
   const { server, ...config } = loaded?.config ?? {};
   const policy = policyOf(options);
+  const { groupBy, zone } = options;
+  const credential = await findCredential(options);
   const listen = options.listen ?? listenOfEnvironment() ?? server?.listen ?? LISTEN_DEFAULT;
   const state = options.state ?? environment('SNAP_STATE_DIR') ?? server?.state_directory ?? defaultStateDirectory();
   const sources =
@@ -78,7 +82,7 @@ async function optionsOf(
       : sourcesOf(config).map((path) => absoluteBytes(Buffer.from(path)));
   return {
     ...locationOf(options),
-    credential: await findCredential(options),
+    credential,
     listen,
     basePath: options.basePath ?? server?.base_path ?? '',
     trustedProxies: options.trustProxy ?? server?.trusted_proxies ?? [],
@@ -87,10 +91,28 @@ async function optionsOf(
     backup: backupOptionsOf(configuredServers(options, config)),
     hooks: hooksOf(config),
     hookEnvironment: hookEnvironment(),
-    retention: Object.keys(policy).length === 0 ? undefined : policy,
-    scheduleDefaults: { cron: CRON_DEFAULT, zone: options.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone },
+    retention: Object.keys(policy).length === 0 ? undefined : { policy, groupBy, zone },
+    night: await nightOf(options, config, credential),
+    scheduleDefaults: { cron: CRON_DEFAULT, zone: zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone },
     setupLink: options.setupLink === true,
     log: logOf(options),
+  };
+}
+
+/** Passwords of other repositories are asked for once, now that somebody may be there to answer. */
+async function nightOf(options: Options, config: Config, credential: Credential): Promise<ServeOptions['night']> {
+  const copies = (config.copies ?? []).map(async (copy) => ({
+    location: copy.repository,
+    credential: hasOwnPassword(copy) ? await credentialOf(copy, options) : credential,
+  }));
+  return {
+    schedule: scheduleOf(config),
+    prune: { maxUnused: options.maxUnused },
+    priority: config.priority,
+    ping: pingOf(config),
+    rehearsalBytes: config.rehearse_bytes,
+    copies: await Promise.all(copies),
+    expectedDatabases: (config.sqlite_databases ?? []).map((path) => absoluteBytes(Buffer.from(path))),
   };
 }
 

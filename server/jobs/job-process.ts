@@ -1,7 +1,7 @@
 /** The process of one job: opens the repository itself, makes one call of the engine, and tells the server how it goes. */
 
 import { isEngineError, openRepository, type Problem, type Progress, type Repository } from '../../engine/index.ts';
-import { JOB_GRACE_MS_MAX, JOB_PROGRESS_MS } from '../limits.ts';
+import { JOB_PROGRESS_MS } from '../limits.ts';
 import type { JobError } from './job.ts';
 import { runKind } from './kinds.ts';
 import type { JobMessage, StartMessage } from './messages.ts';
@@ -21,10 +21,8 @@ function stopSoon(): void {
 process.on('SIGINT', stopSoon);
 process.on('SIGTERM', stopSoon);
 process.on('SIGHUP', stopSoon);
-process.once('disconnect', () => {
-  stopSoon();
-  setTimeout(() => process.exit(1), JOB_GRACE_MS_MAX).unref();
-});
+// What would be written there goes nowhere once the server is gone.
+process.stderr.on('error', () => undefined);
 
 function surroundingsOf({ place }: StartMessage, opened: Repository[]): JobSurroundings {
   let part: string | undefined;
@@ -79,6 +77,10 @@ async function run(message: StartMessage): Promise<void> {
   process.send?.(last, undefined, undefined, () => process.exit(0));
 }
 
-process.once('message', (message) => {
-  run(message as StartMessage);
+process.once('message', (message: StartMessage) => {
+  process.once('disconnect', () => {
+    stopSoon();
+    setTimeout(() => process.exit(1), message.graceMs).unref();
+  });
+  run(message);
 });

@@ -31,9 +31,9 @@ export class JobRun {
   /** When the process is gone. */
   readonly ended: Promise<JobEnd>;
 
-  constructor(message: StartMessage, listener: JobListener, { graceMs }: { readonly graceMs: number }) {
+  constructor(message: StartMessage, listener: JobListener) {
     this.#listener = listener;
-    this.#graceMs = graceMs;
+    this.#graceMs = message.graceMs;
     // The password is not for the environment of a process that may start commands.
     const environment = Object.entries(process.env).filter(([name]) => !name.startsWith('SNAP_PASSWORD'));
     this.#child = fork(new URL('./job-process.js', import.meta.url), {

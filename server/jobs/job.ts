@@ -5,8 +5,8 @@ import type { ErrorCode, Problem, Progress } from '../../engine/index.ts';
 export const JOB_STATUSES = ['QUEUED', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED'] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
-/** How a job that ran to its end ended. `suspect`: the snapshot is kept and not trusted. */
-export const JOB_OUTCOMES = ['done', 'problems', 'suspect', 'damage'] as const;
+/** How a job ended, from the best to the worst. `suspect`: the snapshot is kept and not trusted. */
+export const JOB_OUTCOMES = ['done', 'problems', 'suspect', 'damage', 'failed'] as const;
 export type JobOutcome = (typeof JOB_OUTCOMES)[number];
 
 export const JOB_TRIGGERS = ['manual', 'schedule'] as const;
@@ -47,6 +47,13 @@ export interface Job {
 export interface JobProgress extends Progress {
   /** Of a job of several parts. */
   readonly part: string | undefined;
+}
+
+export function worstOutcome(outcomes: readonly JobOutcome[]): JobOutcome {
+  return outcomes.reduce(
+    (worst, one) => (JOB_OUTCOMES.indexOf(one) > JOB_OUTCOMES.indexOf(worst) ? one : worst),
+    'done',
+  );
 }
 
 export function isOver({ status }: Pick<Job, 'status'>): boolean {

@@ -22,6 +22,7 @@ function kind<Request>(kind: Kind<Request>): Kind<Request> {
 }
 
 export const JOB_KINDS = {
+  night: kind({ writes: true, canGoOn: false, load: () => import('./kinds/night.ts') }),
   backup: kind({ writes: true, canGoOn: false, load: () => import('./kinds/backup.ts') }),
   restore: kind({ writes: true, canGoOn: true, load: () => import('./kinds/restore.ts') }),
   forget: kind({ writes: true, canGoOn: false, load: () => import('./kinds/forget.ts') }),

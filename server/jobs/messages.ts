@@ -16,11 +16,15 @@ export interface StartMessage {
   readonly kind: string;
   readonly request: unknown;
   readonly place: RepositoryPlace;
+  /** How long it has from the moment at which it is told to stop. */
+  readonly graceMs: number;
 }
 
 /** What a kind of job answers. */
 export interface JobAnswer {
   readonly outcome: JobOutcome;
+  /** Of one that failed and has something to tell all the same: a night does several things. */
+  readonly error?: JobError | undefined;
   /** For the API: goes out as JSON. */
   readonly result: object;
 }

@@ -191,7 +191,7 @@ export class JobRunner {
       onLine: (line: string) => events.publish('line', { job_id: id, line }),
       onProblem: (problem: object) => events.publish('problem', { job_id: id, problem }, { isKept: false }),
     };
-    const run = new JobRun({ type: 'start', kind, request, place }, listener, { graceMs });
+    const run = new JobRun({ type: 'start', kind, request, place, graceMs }, listener);
     entry.run = run;
     this.#tell(job);
     run.ended.then((end) => this.#over(entry, end));
@@ -206,8 +206,11 @@ export class JobRunner {
     const told = run === undefined ? {} : { lines: run.lines, problems: run.problems, problemCount: run.problemCount };
     const job: Job = { ...stored, ...told };
     if (end.type === 'done') {
-      const { outcome, result } = end.answer;
-      this.#finish(job, { status: 'COMPLETED', outcome, result });
+      const { outcome, result, error } = end.answer;
+      if (outcome === 'failed') {
+        const failure = error ?? { code: 'INTERNAL', message: 'It failed' };
+        this.#finish(job, { outcome, result, ...failureOf(failure, stopped) });
+      } else this.#finish(job, { status: 'COMPLETED', outcome, result });
     } else this.#finish(job, failureOf(end.error, stopped));
     this.#startWaiting();
     if (this.#entries.length === 0) this.#wakeClosing?.();

@@ -14,3 +14,6 @@ export interface JobSurroundings {
   /** Fires when the job is to stop: somebody cancelled it, or the server ends. */
   readonly signal: AbortSignal;
 }
+
+/** Where commands write to: standard error of the process, which the server takes into the job's log. */
+export const HOOK_OUTPUT = 2;

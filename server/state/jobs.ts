@@ -78,6 +78,12 @@ export class JobStore {
     return job;
   }
 
+  /** The newest of a kind. */
+  findLast(kind: string): Job | undefined {
+    const row = this.#database.prepare(`SELECT ${COLUMNS} FROM jobs WHERE kind = ? ORDER BY id DESC LIMIT 1`).get(kind);
+    return row === undefined ? undefined : jobOf(row as JobRow);
+  }
+
   /** The newest first. */
   list({ before, limit, statuses = [] }: JobPage): Job[] {
     const marks = statuses.map(() => '?').join(', ');

@@ -55,6 +55,11 @@ export class ServerFixture {
       hooks: [],
       hookEnvironment: {},
       retention: undefined,
+      night: {
+        schedule: { pruneEveryMs: undefined, checkEveryMs: undefined, checkParts: 12, rehearseEveryMs: undefined },
+        copies: [],
+        expectedDatabases: [],
+      },
       scheduleDefaults: { cron: '0 2 * * *', zone: 'UTC' },
       setupLink: false,
       log: { level: 'debug', format: 'json', write: (line) => this.log.push(line) },

@@ -9,19 +9,16 @@ import {
   type Hook,
   runHook,
 } from '../../../engine/index.ts';
-import { countsView } from '../../views.ts';
-import type { JobOutcome } from '../job.ts';
+import { worstOutcome } from '../job.ts';
 import type { JobAnswer } from '../messages.ts';
-import type { JobSurroundings } from '../surroundings.ts';
+import { backupAnswer, backupOutcome } from '../results.ts';
+import { HOOK_OUTPUT, type JobSurroundings } from '../surroundings.ts';
 
 export interface BackupRequest {
   readonly options: Omit<BackupOptions, 'monitor' | 'signal' | 'stdin'>;
   readonly hooks: readonly Hook[];
   readonly hookEnvironment: { readonly [name: string]: string | undefined };
 }
-
-/** Standard error of the process, which the server writes into its log. */
-const HOOK_OUTPUT = 2;
 
 export async function run(surroundings: JobSurroundings, request: BackupRequest): Promise<JobAnswer> {
   const { monitor, signal } = surroundings;
@@ -36,12 +33,8 @@ export async function run(surroundings: JobSurroundings, request: BackupRequest)
       onReport: ({ status, hook, message }) => {
         if (status === 'done') return;
         failedCommands++;
-        monitor.problem?.({
-          path: hook.command[0] ?? '',
-          during: 'command',
-          code: 'COMMAND_FAILED',
-          message: `${describeHook(hook)} ${message}`,
-        });
+        const words = `${describeHook(hook)} ${message}`;
+        monitor.problem?.({ path: hook.command[0] ?? '', during: 'command', code: 'COMMAND_FAILED', message: words });
       },
     },
     'backup',
@@ -51,22 +44,6 @@ export async function run(surroundings: JobSurroundings, request: BackupRequest)
       succeeded: () => true,
     },
   );
-  return { outcome: outcomeOf(result, failedCommands), result: resultOf(result) };
-}
-
-function outcomeOf(result: BackupResult, failedCommands: number): JobOutcome {
-  if (result.damage.length > 0) return 'damage';
-  if (result.suspicion !== undefined) return 'suspect';
-  return result.problemCount + failedCommands > 0 ? 'problems' : 'done';
-}
-
-function resultOf({ snapshot, parent, counts, databases, suspicion, skipped }: BackupResult): object {
-  return {
-    snapshot_id: snapshot?.id ?? null,
-    parent: parent ?? null,
-    ...countsView(counts),
-    databases: databases.length,
-    suspicion: suspicion ?? null,
-    skipped,
-  };
+  const outcome = worstOutcome([backupOutcome(result), failedCommands > 0 ? 'problems' : 'done']);
+  return { outcome, result: backupAnswer(result) };
 }

@@ -2,6 +2,7 @@
 
 import { type ForgetOptions, forget } from '../../../engine/index.ts';
 import type { JobAnswer } from '../messages.ts';
+import { forgetAnswer } from '../results.ts';
 import type { JobSurroundings } from '../surroundings.ts';
 
 export interface ForgetRequest {
@@ -12,15 +13,5 @@ export async function run(surroundings: JobSurroundings, request: ForgetRequest)
   const { monitor, signal } = surroundings;
   const result = await forget(await surroundings.open(), { ...request.options, signal });
   for (const warning of result.warnings) monitor.note?.(warning);
-  const removed = result.groups.flatMap(({ remove }) => remove.map(({ snapshot }) => snapshot.id));
-  return {
-    outcome: 'done',
-    result: {
-      kept: result.kept,
-      removed: result.removed,
-      snapshots_removed: removed,
-      policy: result.policy,
-      zone: result.zone,
-    },
-  };
+  return { outcome: 'done', result: forgetAnswer(result) };
 }

@@ -2,6 +2,7 @@
 
 import { type PruneOptions, prune } from '../../../engine/index.ts';
 import type { JobAnswer } from '../messages.ts';
+import { pruneAnswer } from '../results.ts';
 import type { JobSurroundings } from '../surroundings.ts';
 
 export interface PruneRequest {
@@ -11,16 +12,5 @@ export interface PruneRequest {
 export async function run(surroundings: JobSurroundings, request: PruneRequest): Promise<JobAnswer> {
   const { monitor, signal } = surroundings;
   const result = await prune(await surroundings.open(), { ...request.options, monitor, signal });
-  return {
-    outcome: 'done',
-    result: {
-      packs_kept: result.packsKept,
-      packs_repacked: result.packsRepacked,
-      packs_marked: result.packsMarked,
-      packs_removed: result.packsRemoved,
-      bytes_before: result.bytesBefore,
-      bytes_after: result.bytesAfter,
-      bytes_freed: result.bytesFreed,
-    },
-  };
+  return { outcome: 'done', result: pruneAnswer(result) };
 }

@@ -1,7 +1,8 @@
 /** A restore. One that was cut off is found again by its journal in the target: the same request goes on. */
 
-import { type RestoreOptions, type RestoreResult, restore } from '../../../engine/index.ts';
+import { type RestoreOptions, restore } from '../../../engine/index.ts';
 import type { JobAnswer } from '../messages.ts';
+import { restoreAnswer } from '../results.ts';
 import type { JobSurroundings } from '../surroundings.ts';
 
 export interface RestoreRequest {
@@ -12,20 +13,5 @@ export interface RestoreRequest {
 export async function run(surroundings: JobSurroundings, request: RestoreRequest): Promise<JobAnswer> {
   const { monitor, signal } = surroundings;
   const result = await restore(await surroundings.open(), { ...request.options, monitor, signal });
-  return { outcome: result.problemCount > 0 ? 'problems' : 'done', result: resultOf(result) };
-}
-
-function resultOf(result: RestoreResult): object {
-  return {
-    snapshot_id: result.snapshot.id,
-    files_restored: result.filesRestored,
-    files_skipped: result.filesSkipped,
-    files_deleted: result.filesDeleted,
-    bytes_restored: result.bytesRestored,
-    bytes_reused: result.bytesReused,
-    databases: result.databases.length,
-    safety_snapshot: result.safetySnapshot ?? null,
-    targets: result.targets.map((target) => target.toString('utf8')),
-    total_duration: result.totalDuration,
-  };
+  return { outcome: result.problemCount > 0 ? 'problems' : 'done', result: restoreAnswer(result) };
 }
