@@ -30,11 +30,13 @@ import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { userRoutes } from './routes/users.ts';
 import { addApiHeaders, addSecurityHeaders } from './security-headers.ts';
 
 /** Below /api/v1; one file a resource. */
 const API_ROUTES: readonly Routes[] = [
   sessionRoutes,
+  userRoutes,
   tokenRoutes,
   snapshotRoutes,
   jobRoutes,

@@ -6,7 +6,13 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { SCOPES } from './auth/scopes.ts';
 import { JOB_OUTCOMES, JOB_STATUSES, JOB_TRIGGERS } from './jobs/job.ts';
-import { PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX } from './limits.ts';
+import {
+  PAGE_ITEMS_DEFAULT,
+  PAGE_ITEMS_MAX,
+  PASSWORD_CHARACTERS_MAX,
+  PASSWORD_CHARACTERS_MIN,
+  USER_NAME_CHARACTERS_MAX,
+} from './limits.ts';
 import { PROBLEM_CODES } from './problems.ts';
 
 /** One of some words. An enum, since that is what people read in a description. */
@@ -17,8 +23,12 @@ export function Words<const Word extends string>(
   return Type.Unsafe<Word>({ type: 'string', enum: [...words], ...options });
 }
 
+/** The same, or null. Simple types as a list of types, which is what serializers are fast at. */
 export function Nullable<Schema extends TSchema>(schema: Schema) {
-  return Type.Union([schema, Type.Null()]);
+  const { type, enum: words } = schema as { readonly type?: unknown; readonly enum?: readonly unknown[] };
+  if (typeof type !== 'string' || type === 'object' || type === 'array') return Type.Union([schema, Type.Null()]);
+  const withNull = { ...schema, type: [type, 'null'], ...(words === undefined ? {} : { enum: [...words, null] }) };
+  return Type.Unsafe<Static<Schema> | null>(withNull);
 }
 
 /** An object that holds nothing else. */
@@ -158,3 +168,13 @@ export const JobStarted = Type.Object({ job: JobSchema }, { description: 'It run
 
 /** In the address of a route: short numbers only. */
 export const IdParameters = Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) });
+
+export const UserName = Type.String({
+  minLength: 1,
+  maxLength: USER_NAME_CHARACTERS_MAX,
+  // Letters, digits and what stands in names and addresses; nothing that is invisible.
+  pattern: '^[\\p{L}\\p{N}](?:[\\p{L}\\p{N} ._@+\\-]*[\\p{L}\\p{N}])?$',
+});
+export const NewPassword = Type.String({ minLength: PASSWORD_CHARACTERS_MIN, maxLength: PASSWORD_CHARACTERS_MAX });
+/** One that is to be compared: whatever was allowed once. */
+export const GivenPassword = Type.String({ minLength: 1, maxLength: PASSWORD_CHARACTERS_MAX });

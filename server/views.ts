@@ -5,6 +5,7 @@ import type { Identity } from './auth/identity.ts';
 import type { Job, JobProgress } from './jobs/job.ts';
 import type { CountsView, JobProgressView, JobView, SnapshotView } from './schemas.ts';
 import type { Token } from './state/tokens.ts';
+import type { User } from './state/users.ts';
 
 /** Names of Linux are bytes: one that is not UTF-8 also comes as base64. */
 export function pathView(path: Buffer): { readonly path: string; readonly path_base64?: string } {
@@ -97,6 +98,10 @@ export function jobView(job: Job, progress?: JobProgress): JobView {
     progress: progress === undefined ? null : progressView(progress),
     can_go_on: job.canGoOn,
   };
+}
+
+export function userView({ id, name, createdMs }: User) {
+  return { id, name, created_at: timeView(createdMs) };
 }
 
 export function tokenView(token: Token) {

@@ -4,19 +4,10 @@ import { Type } from 'typebox';
 import { setSessionCookie } from '../auth/guard.ts';
 import { SCOPES } from '../auth/scopes.ts';
 import type { App, ServerContext } from '../context.ts';
-import { PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, USER_NAME_CHARACTERS_MAX } from '../limits.ts';
+import { USER_NAME_CHARACTERS_MAX } from '../limits.ts';
 import { notFound } from '../problems.ts';
-import { CLOSED, Nullable, PROBLEM_RESPONSES, Words } from '../schemas.ts';
+import { CLOSED, GivenPassword, NewPassword, Nullable, PROBLEM_RESPONSES, UserName, Words } from '../schemas.ts';
 import { identityView } from '../views.ts';
-
-export const UserName = Type.String({
-  minLength: 1,
-  maxLength: USER_NAME_CHARACTERS_MAX,
-  // Letters, digits and what stands in names and addresses; nothing that is invisible.
-  pattern: '^[\\p{L}\\p{N}](?:[\\p{L}\\p{N} ._@+\\-]*[\\p{L}\\p{N}])?$',
-});
-export const NewPassword = Type.String({ minLength: PASSWORD_CHARACTERS_MIN, maxLength: PASSWORD_CHARACTERS_MAX });
-const GivenPassword = Type.String({ minLength: 1, maxLength: PASSWORD_CHARACTERS_MAX });
 
 const Session = Type.Object({
   type: Words(['user', 'token']),
