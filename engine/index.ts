@@ -31,7 +31,7 @@ export {
 } from './base/limits.ts';
 export { parseMoment } from './base/moment.ts';
 export type { Damage, Monitor, Progress } from './base/monitor.ts';
-export type { NodeType, Time } from './base/stat.ts';
+export { formatTime, type NodeType, type Time } from './base/stat.ts';
 export type { DatabaseServer } from './databases/server-address.ts';
 export { isSqliteHeader } from './databases/sqlite-names.ts';
 export type { TableRows } from './databases/table-rows.ts';

@@ -22,7 +22,9 @@ import {
 import { loggerOptions, pathOf } from './log.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
+import { diffRoutes } from './routes/diff.ts';
 import { eventRoutes } from './routes/events.ts';
+import { findRoutes } from './routes/find.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
@@ -39,6 +41,8 @@ const API_ROUTES: readonly Routes[] = [
   userRoutes,
   tokenRoutes,
   snapshotRoutes,
+  diffRoutes,
+  findRoutes,
   jobRoutes,
   maintenanceRoutes,
   scheduleRoutes,
