@@ -130,7 +130,15 @@ export {
   type RestoreDatabaseResult,
   restoreDatabase,
 } from './operations/restore-database/restore-database.ts';
-export { type DayGrowth, type Stats, type StatsOptions, stats, type TypeStats } from './operations/stats.ts';
+export {
+  type DayGrowth,
+  growthOf,
+  type Stats,
+  type StatsOptions,
+  sizeOfRepository,
+  stats,
+  type TypeStats,
+} from './operations/stats.ts';
 export {
   type ForgottenSnapshot,
   listForgotten,

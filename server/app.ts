@@ -28,6 +28,8 @@ import { findRoutes } from './routes/find.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
+import { repositoryRoutes } from './routes/repository.ts';
+import { retentionRoutes } from './routes/retention.ts';
 import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
@@ -43,6 +45,8 @@ const API_ROUTES: readonly Routes[] = [
   snapshotRoutes,
   diffRoutes,
   findRoutes,
+  repositoryRoutes,
+  retentionRoutes,
   jobRoutes,
   maintenanceRoutes,
   scheduleRoutes,

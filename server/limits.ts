@@ -47,6 +47,12 @@ export const KEPT_LISTS_MAX = 4;
 export const KEPT_LIST_MS_MAX = 60 * SECOND_MS;
 /** A page of one is told after this time although it is not full. */
 export const LIST_PAGE_MS = SECOND_MS;
+/** Bytes of the repository's files are counted anew no more often: there are many files. */
+export const REPOSITORY_SIZE_MS = 30 * SECOND_MS;
+export const GROWTH_DAYS_DEFAULT = 400;
+export const GROWTH_DAYS_MAX = 4000;
+/** Jobs among which the last audits are looked for. */
+export const JOBS_SEARCHED_MAX = 500;
 /** Snapshots that one request changes. */
 export const SNAPSHOTS_CHANGED_MAX = 1000;
 
@@ -106,6 +112,8 @@ export const SCHEDULE_TICK_MS_MAX = 30 * SECOND_MS;
 export const MISSED_RUN_DELAY_MS = 30 * SECOND_MS;
 export const NEXT_RUNS_SHOWN = 5;
 export const RETENTION_DAYS_MAX = 36_500;
+/** Snapshots that one rule of a plan keeps. */
+export const RETENTION_KEPT_MAX = 100_000;
 export const RETENTION_DAYS_DEFAULT = 30;
 /** Snapshots of the server's own state, one a day. */
 export const STATE_SNAPSHOTS_KEPT = 14;

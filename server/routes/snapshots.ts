@@ -6,10 +6,20 @@ import type { App, ServerContext } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
 import { FilterQuery, filterOf, momentOf } from '../filters.ts';
 import { PAGE_ITEMS_DEFAULT, SNAPSHOTS_CHANGED_MAX, TAG_CHARACTERS_MAX, TAGS_MAX } from '../limits.ts';
-import { CLOSED, Page, PageQuery, PROBLEM_RESPONSES, SnapshotName, SnapshotSchema } from '../schemas.ts';
+import { CLOSED, Page, PageQuery, PathFields, PROBLEM_RESPONSES, SnapshotName, SnapshotSchema } from '../schemas.ts';
 import { snapshotView } from '../views.ts';
 
 const Cursor = Type.Object({ id: Type.String({ maxLength: 64 }), ms: Type.Number() });
+
+/** What only one that is looked at tells. */
+const Details = Type.Object({
+  ...SnapshotSchema.properties,
+  problems: Type.Array(
+    Type.Object({ ...PathFields, during: Type.String(), code: Type.String(), message: Type.String() }),
+    { description: 'The first of problem_count' },
+  ),
+  left_out: Type.Integer({ minimum: 0, description: 'Paths that were excluded or could not be read' }),
+});
 
 const Word = Type.String({ minLength: 1, maxLength: TAG_CHARACTERS_MAX });
 const Tags = Type.Array(Word, { maxItems: TAGS_MAX });
@@ -78,10 +88,10 @@ export function snapshotRoutes(app: App, context: ServerContext): void {
       schema: {
         summary: 'One snapshot, by any name it has',
         querystring: Type.Object({ snapshot: SnapshotName, ...FilterQuery }),
-        response: { 200: SnapshotSchema, ...PROBLEM_RESPONSES },
+        response: { 200: Details, ...PROBLEM_RESPONSES },
       },
     },
-    async ({ query }) => snapshotView(await (await repository()).snapshots.find(query.snapshot, filterOf(query))),
+    async ({ query }) => detailsView(await (await repository()).snapshots.find(query.snapshot, filterOf(query))),
   );
 
   declareChanges(app, context);
@@ -115,6 +125,14 @@ function declareChanges(app: App, { repository, events }: ServerContext): void {
       return { changed: changed.map(snapshotView), unchanged: unchanged.map(snapshotView) };
     },
   );
+}
+
+function detailsView(snapshot: Snapshot) {
+  const problems = snapshot.problems.map(({ path, pathBase64, during, code, message }) => {
+    const place = pathBase64 === undefined ? { path } : { path, path_base64: pathBase64 };
+    return { ...place, during, code, message };
+  });
+  return { ...snapshotView(snapshot), problems, left_out: snapshot.leftOut.count };
 }
 
 /** Where the page begins; a snapshot that was forgotten since then leaves its place to the one behind it. */
