@@ -20,6 +20,7 @@ import {
   formatCount,
   formatDuration,
   jsonDatabase,
+  jsonPath,
   jsonProblem,
   ProgressView,
   printable,
@@ -70,6 +71,7 @@ interface Options extends GlobalOptions {
   readonly skipIfUnchanged?: boolean;
   readonly parent?: string;
   readonly force?: boolean;
+  readonly profile?: readonly string[];
   readonly databases?: boolean;
   readonly maxShrink?: number;
   readonly strict?: boolean;
@@ -99,6 +101,7 @@ export function backupCommand(): Command {
     .option('--skip-if-unchanged', 'no snapshot when nothing changed')
     .option('--parent <snapshot>', 'compare with this snapshot (default: the newest of the same paths)')
     .option('--force', 'read every file again')
+    .option('--profile <name>', 'apply what is known of a server (repeatable): see "snap profiles list"', collect)
     .option('--no-databases', 'store SQLite databases as plain files')
     .option('--max-shrink <percent>', 'suspect a run that lost more of its files or bytes (default: 50)', parsePercent)
     .option('--strict', 'no snapshot when a file could not be read or the run is suspect (exit code 1)')
@@ -164,6 +167,7 @@ function engineOptions(options: Options): Omit<BackupOptions, 'paths'> {
     compression: options.compression ?? compressionOfEnvironment(),
     workers: options.workers,
     readBytesPerSecond: options.limitRead,
+    profiles: options.profile,
     databases: options.databases,
     parent: options.parent,
     force: options.force,
@@ -229,6 +233,7 @@ function printSummaryLine(result: BackupResult): void {
     parent: result.parent ?? null,
     ...snakeCase(result.counts),
     databases: result.databases.map(jsonDatabase),
+    profiles: result.profiles.map(({ name, folder, warnings }) => ({ name, ...jsonPath(folder, 'folder'), warnings })),
     problems: result.problems.map(jsonProblem),
     problem_count: result.problemCount,
     damage: result.damage,

@@ -319,6 +319,16 @@ export const DATABASE_HOLDERS_WAIT_MS_MAX = 2000;
 export const DATABASE_LINGER_MS_MAX = 5000;
 /** Names that are tried for a side file which is put aside. */
 export const DATABASE_ASIDE_NAMES_MAX = 1000;
+/** Rows that a child process hands over at a time. */
+export const DATABASE_ROWS_BATCH = 500;
+/** Values of one column of a profile that are read: library folders of a server, say. */
+export const PROFILE_VALUES_MAX = 1000;
+/** Folders in which servers are looked for, below one source. */
+export const PROFILE_FOLDERS_MAX = 300;
+/** Entries of one of those that are looked at. */
+export const PROFILE_ENTRIES_MAX = 1000;
+/** How deep below a source a server's folder may lie to be found. */
+export const PROFILE_DEPTH_MAX = 2;
 /** databases/open-holders.ts */
 export const HOLDER_COMMAND_CHARACTERS_MAX = 64;
 
