@@ -364,6 +364,8 @@ export const PROFILE_VALUES_MAX = 1000;
 export const PROFILE_FOLDERS_MAX = 300;
 /** Entries of one of those that are looked at. */
 export const PROFILE_ENTRIES_MAX = 1000;
+/** Folders of a snapshot at which a server is looked for. */
+export const SNAPSHOT_SERVER_FOLDERS_MAX = 300;
 /** How deep below a source a server's folder may lie to be found. */
 export const PROFILE_DEPTH_MAX = 2;
 /** databases/open-holders.ts */
