@@ -1,8 +1,9 @@
 /** `snap profiles detect DIR... | list` */
 
 import { Command } from 'commander';
-import { type DetectedServer, detectServers, type PathRole, PROFILES } from '../../engine/index.ts';
+import { type DetectedServer, detectServers, type PathRole, PROFILES, type Profile } from '../../engine/index.ts';
 import { absolutePath } from '../bytes.ts';
+import { dumpFlag } from '../database-servers.ts';
 import { EXIT_OK } from '../exit-codes.ts';
 import { formatTable, jsonPath, printable } from '../render.ts';
 import {
@@ -50,15 +51,16 @@ async function detect(
 
 async function list(options: GlobalOptions): Promise<number> {
   if (outputOf(options).json) {
-    printJson(PROFILES.map(({ name, title, parts }) => ({ name, title, databases: parts.flatMap(databasesOf) })));
+    printJson(
+      PROFILES.map((profile) => ({ name: profile.name, title: profile.title, databases: databasesOf(profile) })),
+    );
   } else {
     print(
       formatTable(
-        PROFILES.map(({ name, title, parts }) => [
-          name,
-          title,
-          parts
-            .flatMap(databasesOf)
+        PROFILES.map((profile) => [
+          profile.name,
+          profile.title,
+          databasesOf(profile)
             .map(({ path, kind }) => path ?? kind)
             .join(', '),
         ]),
@@ -68,11 +70,23 @@ async function list(options: GlobalOptions): Promise<number> {
   return EXIT_OK;
 }
 
-function databasesOf({ databases }: (typeof PROFILES)[number]['parts'][number]): { kind: string; path?: string }[] {
-  return databases.map(({ kind, path }) => ({ kind, ...(path === undefined ? {} : { path }) }));
+/** Each once: parts that are found by themselves may name the same one. */
+function databasesOf({ parts }: Profile): { kind: string; path?: string }[] {
+  const all = parts.flatMap(({ databases }) => databases);
+  return all
+    .filter(({ path, kind }, index) => all.findIndex((one) => one.path === path && one.kind === kind) === index)
+    .map(({ kind, path }) => ({ kind, ...(path === undefined ? {} : { path }) }));
 }
 
-const LEFT_OUT: ReadonlySet<PathRole> = new Set<PathRole>(['rebuildable', 'backups']);
+/** What a path is worth, where it stays in. */
+const ROLES: { readonly [role in PathRole]: string } = {
+  precious: 'precious',
+  secret: 'secret',
+  optional: 'optional',
+  rebuildable: 'kept',
+  backups: 'kept',
+  'server-files': 'kept',
+};
 
 function jsonServer(server: DetectedServer): object {
   const { profile, title, folder, parts, reasons, databases, paths, folders, warnings, advice } = server;
@@ -88,11 +102,17 @@ function jsonServer(server: DetectedServer): object {
       what: rule.what,
       rebuildable: rule.rebuildable === true,
     })),
-    paths: paths.map(({ path, rule }) => ({
+    server_databases: server.serverDatabases.map((rule) => ({
+      kind: rule.kind,
+      name: rule.name ?? null,
+      what: rule.what,
+      flag: dumpFlag(rule),
+    })),
+    paths: paths.map(({ path, rule, isLeftOut }) => ({
       ...jsonPath(path),
       role: rule.role,
       what: rule.what,
-      left_out: LEFT_OUT.has(rule.role),
+      left_out: isLeftOut,
     })),
     folders: folders.map(({ rule, said, path }) => ({
       what: rule.what,
@@ -107,12 +127,15 @@ function jsonServer(server: DetectedServer): object {
 function printServer(server: DetectedServer): void {
   const { profile, title, folder, reasons, databases, paths, folders, warnings, advice } = server;
   const show = (path: Buffer): string => printable(path.toString('utf8'));
-  print(`${title} in ${show(folder)}: --profile ${profile}`);
+  const flags = [`--profile ${profile}`, ...server.serverDatabases.map(dumpFlag)];
+  print(`${title} in ${show(folder)}: ${flags.join(' ')}`);
   for (const reason of reasons) print(`  since      ${printable(reason)}`);
   for (const { path, rule } of databases) print(`  database   ${show(path)} (${rule.what})`);
-  for (const { path, rule } of paths) {
-    const role = LEFT_OUT.has(rule.role) ? 'left out' : rule.role;
-    print(`  ${role.padEnd(9)}  ${show(path)} (${rule.what})`);
+  for (const { kind, name, what } of server.serverDatabases) {
+    print(`  dump       ${kind}${name === undefined ? '' : ` database ${name}`} (${what})`);
+  }
+  for (const { path, rule, isLeftOut } of paths) {
+    print(`  ${(isLeftOut ? 'left out' : ROLES[rule.role]).padEnd(9)}  ${show(path)} (${rule.what})`);
   }
   for (const { rule, said, path } of folders) {
     const where = path === undefined ? ', not found here' : show(path) === said ? '' : ` = ${show(path)}`;

@@ -1,6 +1,7 @@
 /**
- * Calibre-Web Automated: Calibre-Web with a database of its own, and a folder of what went through its hands. Verified:
- * cwa.db and processed_books in its documentation. What Calibre-Web's profile says holds, too.
+ * Calibre-Web Automated: Calibre-Web with a database of its own, and a folder of what went through its hands. Verified in
+ * its sources: cwa.db and its tables, the library's usual place. From its documentation: processed_books. What
+ * Calibre-Web's profile says holds, too.
  */
 
 import { CALIBRE_LIBRARY } from './calibre.ts';

@@ -1,6 +1,7 @@
 /**
- * Calibre-Web. Verified in its sources: settings (config_calibre_dir, config_calibre_split_dir, config_certfile,
- * config_keyfile) in app.db. From its documentation and folders: the rest.
+ * Calibre-Web. Verified in its sources: settings in app.db, `.key` beside it, credentials and logs in the same folder (which
+ * is the program's own where nothing else is said, so that its thumbnails lie in `cps/cache`). From folders of its usual
+ * container: `cache`.
  */
 
 import { CALIBRE_LIBRARY } from './calibre.ts';
@@ -28,14 +29,17 @@ export const CALIBRE_WEB_CONFIG: Part = {
     { path: '.key', role: 'secret', what: 'decrypts the passwords that are stored in app.db' },
     { path: 'client_secrets.json', role: 'secret', what: 'credentials for Google Drive' },
     { path: 'gdrive_credentials', role: 'secret', what: 'credentials for Google Drive' },
+    { path: 'settings.yaml', role: 'secret', what: 'credentials for Google Drive' },
+    { path: 'gmail.json', role: 'secret', what: 'credentials for mail' },
     { path: 'cache', role: 'rebuildable', what: 'thumbnails' },
+    { path: 'cps/cache', role: 'rebuildable', what: 'thumbnails' },
     { path: 'calibre-web.log*', role: 'rebuildable', what: 'logs' },
     { path: 'access.log*', role: 'rebuildable', what: 'logs' },
   ],
   warnings: [
     {
       unlessPresent: '.key',
-      text: 'No .key lies beside app.db: if the server keeps it elsewhere (beside its program), add it, since the passwords stored in app.db cannot be decrypted without it',
+      text: 'no .key lies beside app.db: if the server keeps it elsewhere (beside its program), add it, since the passwords stored in app.db cannot be decrypted without it',
     },
   ],
 };

@@ -1,6 +1,7 @@
 /**
  * Calibre. Verified in its sources: books (path, title, has_cover) and data (book, format, name), whose paths are
- * relative to the library. Not verified: what `.caltrash` and `.calnotes` hold in each version; both stay in.
+ * relative to the library; `.calnotes` (notes.db, resources, and notes of what was deleted, in `backup` and `retired`),
+ * which nothing else has; `.caltrash`, from which a book can be brought back for 14 days.
  */
 
 import type { Part, Profile } from './types.ts';
@@ -18,7 +19,7 @@ export const CALIBRE_LIBRARY: Part = {
   ],
   paths: [
     { path: 'metadata_db_prefs_backup.json', role: 'precious', what: 'settings of the library' },
-    { path: '.calnotes', role: 'precious', what: 'notes and their pictures' },
+    { path: '.calnotes', role: 'precious', what: 'notes, their pictures, and those of what was deleted' },
     { path: '.caltrash', role: 'optional', what: 'books that were deleted not long ago' },
   ],
 };

@@ -1,6 +1,8 @@
 /**
- * Jellyfin. Verified: BaseItems (10.11 on), data/backups as the folder of its own backups. Not verified: columns of
- * other tables, and library.db of versions before 10.11.
+ * Jellyfin. Verified in its sources: BaseItems, BaseItemImageInfos and MediaStreamInfos (10.11 on), the folders below its
+ * data folder, that it makes missing ones and their markers (`.jfcache`, `.jflog` ...) itself, and that SQLiteBackups are
+ * copies of its database from before an upgrade. From its documentation: `data/backups`. Not verified: library.db of
+ * versions before 10.11.
  */
 
 import type { PathColumn, Profile } from './types.ts';
@@ -37,10 +39,12 @@ export const JELLYFIN: Profile = {
         { path: 'cache', role: 'rebuildable', what: 'pictures in other sizes' },
         { path: 'transcodes', role: 'rebuildable', what: 'what is being transcoded' },
         { path: 'data/transcodes', role: 'rebuildable', what: 'what is being transcoded' },
+        { path: 'transcoding-temp', role: 'rebuildable', what: 'what is being transcoded' },
         { path: 'log', role: 'rebuildable', what: 'logs' },
         { path: 'trickplay', role: 'rebuildable', what: 'preview pictures' },
         { path: 'data/trickplay', role: 'rebuildable', what: 'preview pictures' },
         { path: 'data/backups', role: 'backups', what: "the server's own backups" },
+        { path: 'data/SQLiteBackups', role: 'backups', what: 'copies of its database from before an upgrade' },
       ],
     },
   ],

@@ -1,6 +1,7 @@
 /**
- * Kavita. Verified in its sources: MangaFile.FilePath (absolute), FolderPath.Path, the key 12 of the bookmarks' folder,
- * the folders below `config`. Not verified: Series.FolderPath and LowestFolderPath, the table's name ServerSetting.
+ * Kavita. Verified in its sources: MangaFile.FilePath (absolute), FolderPath.Path, Series.FolderPath, ServerSetting with its
+ * keys 5 (folder of its backups) and 12 (that of the bookmarks), the names of its backups, the folders below `config`.
+ * Not verified: Series.LowestFolderPath.
  */
 
 import type { PathColumn, Profile } from './types.ts';
@@ -46,6 +47,16 @@ export const KAVITA: Profile = {
       where: { column: 'Key', equals: 12 },
       what: 'folder of the bookmarks',
       use: 'library',
+    },
+    {
+      part: 'config',
+      database: DATABASE,
+      table: 'ServerSetting',
+      column: 'Value',
+      where: { column: 'Key', equals: 5 },
+      what: "folder of the server's own backups",
+      use: 'backups',
+      leftOut: 'kavita_backup_*.zip',
     },
   ],
   pathColumns: [

@@ -1,6 +1,6 @@
 /**
- * Komga. Verified in its migrations: LIBRARY.ROOT, SERIES.URL, BOOK.URL. Not verified: what tasks.sqlite holds (the
- * queue of jobs, it seems; it stays in), SIDECAR.URL and PARENT_URL.
+ * Komga. Verified in its migrations and settings: LIBRARY.ROOT, SERIES.URL, BOOK.URL, SIDECAR.URL and PARENT_URL, that
+ * tasks.sqlite is the queue of jobs, and each folder and file below its configuration folder.
  */
 
 import type { PathColumn, Profile } from './types.ts';
@@ -33,6 +33,9 @@ export const KOMGA: Profile = {
       ],
       paths: [
         { path: 'application.yml', role: 'secret', what: 'settings, and credentials of login services' },
+        { path: 'application.yaml', role: 'secret', what: 'settings, and credentials of login services' },
+        { path: 'application.properties', role: 'secret', what: 'settings, and credentials of login services' },
+        { path: 'fonts', role: 'precious', what: 'fonts that somebody added' },
         { path: 'lucene', role: 'rebuildable', what: 'the search index' },
         { path: 'artemis', role: 'rebuildable', what: 'the queue of jobs of old versions' },
         { path: 'logs', role: 'rebuildable', what: 'logs' },

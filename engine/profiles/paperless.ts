@@ -1,6 +1,6 @@
 /**
- * Paperless-ngx. From its documentation and folders: the layout. Not verified: that index and model are always made
- * again by themselves, so they stay in.
+ * Paperless-ngx. Verified in its settings and documentation: the layout; that somebody has to ask for the index, thumbnails
+ * and archive to be made again, so they stay in.
  */
 
 import type { Profile } from './types.ts';
@@ -43,7 +43,8 @@ export const PAPERLESS: Profile = {
       warnings: [
         {
           unlessPresent: 'db.sqlite3',
-          text: 'The database is Postgres or MariaDB: without a dump of it in the snapshot tags, users and where each document lies are lost',
+          unlessDumped: ['postgresql', 'mariadb'],
+          text: 'the database is Postgres or MariaDB: without a dump of it in the snapshot (--postgres or --mariadb) tags, users and where each document lies are lost',
         },
       ],
     },

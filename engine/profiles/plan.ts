@@ -3,18 +3,11 @@
  * same for `profiles detect` and a backup.
  */
 
-import { baseName, isWithin } from '../base/paths.ts';
-import { below, type FolderView, type Recognised } from './recognise.ts';
-import type { DatabaseKind, DatabaseRule, NamedFolder, PathRule } from './types.ts';
-
-/** A folder that the server's database names. */
-export interface FoundFolder {
-  readonly rule: NamedFolder;
-  /** As the server sees it. */
-  readonly said: string;
-  /** Where it lies here; undefined where nothing lies there. */
-  readonly path: Buffer | undefined;
-}
+import { isWithin } from '../base/paths.ts';
+import { type FoundFolder, hasAllDatabases, hasDumps, type PlanContext } from './plan-context.ts';
+import { below, isSeen, type Recognised, type RecognisedPart } from './recognise.ts';
+import type { DatabaseRule, PathRule } from './types.ts';
+import { warningsOf } from './warnings.ts';
 
 export interface PlannedDatabase {
   readonly path: Buffer;
@@ -32,6 +25,7 @@ export interface PlannedExclusion {
 export interface PlannedPath {
   readonly path: Buffer;
   readonly rule: PathRule;
+  readonly isLeftOut: boolean;
 }
 
 export interface ProfilePlan {
@@ -43,106 +37,82 @@ export interface ProfilePlan {
   readonly warnings: readonly string[];
 }
 
-export interface PlanContext {
-  readonly folders: readonly FoundFolder[];
-  /** Absolute source paths. */
-  readonly sources: readonly Buffer[];
-  readonly view: FolderView;
-  /** Kinds of databases of which the snapshot gets a dump. */
-  readonly dumped: ReadonlySet<DatabaseKind>;
-}
-
 export function planProfile(recognised: Recognised, context: PlanContext): ProfilePlan {
   const { view } = context;
-  const databases: PlannedDatabase[] = [];
+  const hasDatabases = hasAllDatabases(recognised, context);
+  const databases = recognised.parts.flatMap(({ part, folder }) =>
+    part.databases.flatMap((rule) => {
+      if (rule.path === undefined) return [];
+      const path = below(folder, rule.path);
+      return view.kindOf(path) === 'sqlite' ? [{ path, rule }] : [];
+    }),
+  );
+  const precious = preciousPaths(recognised, databases, context);
   const exclusions: PlannedExclusion[] = [];
   const paths: PlannedPath[] = [];
-  for (const { part, folder } of recognised.parts) {
-    for (const rule of part.databases) {
-      if (rule.path === undefined) continue;
-      const path = below(folder, rule.path);
-      if (view.kindOf(path) === 'sqlite') databases.push({ path, rule });
-    }
-    for (const rule of part.paths) {
-      const path = below(folder, rule.path);
-      if (rule.path.includes('*') || view.kindOf(path) !== undefined) paths.push({ path, rule });
-      exclusions.push(...exclusionsOf(rule, folder));
+  for (const found of recognised.parts) {
+    for (const rule of found.part.paths) {
+      const path = below(found.folder, rule.path);
+      const isLeftOut = staysOut(rule, { hasDatabases, hasDumps: hasDumps(found, context) }) && !covers(path, precious);
+      if (rule.path.includes('*') || view.kindOf(path) !== undefined) paths.push({ path, rule, isLeftOut });
+      if (isLeftOut) exclusions.push(...exclusionsOf(rule, found));
     }
   }
-  exclusions.push(...context.folders.flatMap(backupsOf));
+  const isDumped = recognised.parts.some((found) => hasDumps(found, context));
+  for (const folder of context.folders) {
+    const exclusion = folderExclusion(folder, { hasDatabases, isDumped, precious, context });
+    if (exclusion !== undefined) exclusions.push(exclusion);
+  }
   return { databases, exclusions, paths, warnings: warningsOf(recognised, context) };
 }
 
-function exclusionsOf(rule: PathRule, folder: Buffer): PlannedExclusion[] {
-  if (rule.role !== 'rebuildable' && rule.role !== 'backups') return [];
+function staysOut({ role }: PathRule, has: { readonly hasDatabases: boolean; readonly hasDumps: boolean }): boolean {
+  if (role === 'backups') return has.hasDatabases;
+  if (role === 'server-files') return has.hasDumps;
+  return role === 'rebuildable';
+}
+
+/** Whatever somebody put where something else is usually left out: a library in a folder for backups, say. */
+function preciousPaths(
+  { parts }: Recognised,
+  databases: readonly PlannedDatabase[],
+  { folders }: PlanContext,
+): readonly Buffer[] {
+  return [
+    ...parts.map(({ folder }) => folder),
+    ...databases.filter(({ rule }) => rule.rebuildable !== true).map(({ path }) => path),
+    ...folders.flatMap(({ rule, path }) => (rule.use === 'library' && path !== undefined ? [path] : [])),
+  ];
+}
+
+function covers(path: Buffer, precious: readonly Buffer[]): boolean {
+  return precious.some((one) => isWithin(one, path));
+}
+
+function exclusionsOf(rule: PathRule, { folder }: RecognisedPart): PlannedExclusion[] {
   const why = rule.what;
   if (rule.keeps === undefined) return [{ folder, pattern: rule.path, isKept: false, why }];
   const kept = rule.keeps.map((name) => ({ folder, pattern: `${rule.path}/${name}`, isKept: true, why }));
   return [{ folder, pattern: `${rule.path}/*`, isKept: false, why }, ...kept];
 }
 
-/** Only the backups themselves: whoever keeps them in a folder with other things loses none of those. */
-function backupsOf({ rule, path }: FoundFolder): PlannedExclusion[] {
-  if (rule.use !== 'backups' || rule.leftOut === undefined || path === undefined) return [];
-  return [{ folder: path, pattern: rule.leftOut, isKept: false, why: rule.what }];
-}
-
-const KIND_NAMES: { readonly [kind in DatabaseKind]: string } = {
-  sqlite: 'SQLite',
-  postgresql: 'Postgres',
-  mariadb: 'MariaDB',
-};
-
-function warningsOf({ profile, parts }: Recognised, context: PlanContext): string[] {
-  const { view, sources, dumped } = context;
-  const { title } = profile;
-  const warnings: string[] = [];
-  for (const { part, folder } of parts) {
-    if (!isAmong(folder, sources)) {
-      warnings.push(`${title}: ${part.what} (${text(folder)}) is not among the sources`);
-    }
-    for (const { what, kind, path } of part.databases) {
-      if (path !== undefined || dumped.has(kind)) continue;
-      const name = KIND_NAMES[kind];
-      warnings.push(`${title} keeps ${what} in ${name}: without a dump of that database in the snapshot they are lost`);
-    }
-    for (const { ifPresent, unlessPresent, text: warning } of part.warnings ?? []) {
-      if (ifPresent !== undefined && view.kindOf(below(folder, ifPresent)) === undefined) continue;
-      if (unlessPresent !== undefined && view.kindOf(below(folder, unlessPresent)) !== undefined) continue;
-      warnings.push(`${title}: ${warning}`);
-    }
+function folderExclusion(
+  { rule, path }: FoundFolder,
+  facts: {
+    readonly hasDatabases: boolean;
+    readonly isDumped: boolean;
+    readonly precious: readonly Buffer[];
+    readonly context: PlanContext;
+  },
+): PlannedExclusion | undefined {
+  if (path === undefined) return undefined;
+  const why = rule.what;
+  if (rule.use === 'backups') {
+    // Only the backups themselves: whoever keeps them in a folder with other things loses none of those.
+    if (!facts.hasDatabases || rule.leftOut === undefined) return undefined;
+    return { folder: path, pattern: rule.leftOut, isKept: false, why };
   }
-  for (const part of profile.parts) {
-    if (parts.some((found) => found.part.name === part.name)) continue;
-    warnings.push(`${title}: ${part.what} was not found beside the rest: if it lies elsewhere, add it to the sources`);
-  }
-  for (const folder of context.folders) {
-    const warning = folder.rule.use === 'library' ? folderWarning(title, folder, context) : undefined;
-    if (warning !== undefined) warnings.push(warning);
-  }
-  return [...new Set(warnings)];
-}
-
-function folderWarning(title: string, { rule, said, path }: FoundFolder, context: PlanContext): string | undefined {
-  const { sources, view } = context;
-  if (path !== undefined && isAmong(path, sources)) return undefined;
-  const name = baseName(Buffer.from(said.replace(/\/+$/, '')));
-  if (path !== undefined) {
-    return `${title}: the ${rule.what} ${said}${text(path) === said ? '' : ` (${text(path)})`} is not among the sources`;
-  }
-  // A server in a container sees other paths: a folder of the same name is taken for it.
-  const isAlike = sources.some(
-    (source) =>
-      name.length > 0 && (baseName(source).equals(name) || view.kindOf(below(source, name.toString())) !== undefined),
-  );
-  if (isAlike) return undefined;
-  return `${title}: the ${rule.what} ${said} is not found here (in a container a server sees other paths): see that it is among the sources`;
-}
-
-function isAmong(path: Buffer, sources: readonly Buffer[]): boolean {
-  return sources.some((source) => isWithin(path, source));
-}
-
-function text(path: Buffer): string {
-  return path.toString('utf8');
+  if (rule.use !== 'server-files' || !facts.isDumped || covers(path, facts.precious)) return undefined;
+  const isWhatItSays = rule.signs?.every((sign) => isSeen(sign, path, facts.context.view)) === true;
+  return isWhatItSays ? { folder: path, pattern: '*', isKept: false, why } : undefined;
 }

@@ -6,6 +6,8 @@ import type { Part, Profile, Sign } from './types.ts';
 export interface FolderView {
   /** What lies at an absolute path, symbolic links followed; undefined for nothing, and for all else. */
   kindOf(path: Buffer): Sign['kind'] | undefined;
+  /** What a file of lines `NAME=value` sets a name to; a view without it knows none. */
+  settingOf?(file: Buffer, name: string): string | undefined;
 }
 
 export interface RecognisedPart {
@@ -27,19 +29,24 @@ export function below(folder: Buffer, path: string): Buffer {
   return path === '' ? folder : joinPath(folder, Buffer.from(path));
 }
 
-/** The server whose folder this is; undefined where its leading part is not there. */
+/** The server whose folder this is; undefined where no leading part is there. */
 export function recognise(profile: Profile, folder: Buffer, view: FolderView): Recognised | undefined {
-  const [lead, ...others] = profile.parts;
-  if (lead === undefined) return undefined;
-  for (const place of lead.places) {
-    const led = recognisePart(lead, below(folder, place), view);
-    if (led === undefined) continue;
-    // Where the folder is the leading part itself, the others lie beside it.
-    const homes = place === '' ? [folder, parentPath(folder)] : [folder];
-    const parts = others.flatMap((part) => findPart(part, homes, view) ?? []);
-    return { profile, folder, parts: [led, ...parts] };
+  for (const lead of leadsOf(profile)) {
+    for (const place of lead.places) {
+      const led = recognisePart(lead, below(folder, place), view);
+      if (led === undefined) continue;
+      // Where the folder is the leading part itself, the others lie beside it.
+      const homes = place === '' ? [folder, parentPath(folder)] : [folder];
+      const others = profile.parts.filter((part) => part !== lead).flatMap((part) => findPart(part, homes, view) ?? []);
+      return { profile, folder, parts: [led, ...others] };
+    }
   }
   return undefined;
+}
+
+function leadsOf({ parts, leads }: Profile): readonly Part[] {
+  if (leads === undefined) return parts.slice(0, 1);
+  return leads.flatMap((name) => parts.find((part) => part.name === name) ?? []);
 }
 
 function findPart(part: Part, homes: readonly Buffer[], view: FolderView): RecognisedPart | undefined {
@@ -53,12 +60,18 @@ function findPart(part: Part, homes: readonly Buffer[], view: FolderView): Recog
 }
 
 export function recognisePart(part: Part, folder: Buffer, view: FolderView): RecognisedPart | undefined {
-  const isThere = ({ path, kind }: Sign): boolean => isKind(view.kindOf(below(folder, path)), kind);
+  const isThere = (sign: Sign): boolean => isSeen(sign, folder, view);
   if (!part.signs.every(isThere)) return undefined;
   const { anyOf = [], anyOfMin = 1 } = part;
   const seen = anyOf.filter(isThere);
   if (anyOf.length > 0 && seen.length < anyOfMin) return undefined;
   return { part, folder, seen: [...part.signs, ...seen] };
+}
+
+export function isSeen({ path, kind, setting }: Sign, folder: Buffer, view: FolderView): boolean {
+  const where = below(folder, path);
+  if (!isKind(view.kindOf(where), kind)) return false;
+  return setting === undefined || view.settingOf?.(where, setting) !== undefined;
 }
 
 function isKind(found: Sign['kind'] | undefined, wanted: Sign['kind']): boolean {
@@ -74,4 +87,18 @@ export function withoutSuperseded(found: readonly Recognised[]): Recognised[] {
         (other) => other.profile.supersedes?.includes(one.profile.name) === true && leads(other) === leads(one),
       ),
   );
+}
+
+/** Without those all of whose parts are another one's of the same profile: what a setting names was found by itself, too. */
+export function withoutContained(found: readonly Recognised[]): Recognised[] {
+  const keysOf = ({ parts }: Recognised): string[] =>
+    parts.map(({ part, folder }) => `${part.name} ${folder.toString('latin1')}`);
+  const isContained = (one: Recognised, index: number): boolean =>
+    found.some((other, at) => {
+      if (at === index || other.profile !== one.profile) return false;
+      const keys = new Set(keysOf(other));
+      if (!keysOf(one).every((key) => keys.has(key))) return false;
+      return other.parts.length > one.parts.length || at < index;
+    });
+  return found.filter((one, index) => one.parts.length === 0 || !isContained(one, index));
 }

@@ -13,9 +13,11 @@ export type DatabaseKind = 'sqlite' | 'postgresql' | 'mariadb';
  * - `secret`: precious, and worth hiding.
  * - `optional`: large or old, and nobody can make it again by itself: it stays unless somebody excludes it.
  * - `rebuildable`: the server makes it again by itself; left out.
- * - `backups`: where the server puts its own backups; left out.
+ * - `backups`: where the server puts its own backups; left out where the snapshot has the databases themselves.
+ * - `server-files`: what a running Postgres or MariaDB keeps on disk, which is worth nothing as a copy; left out where the
+ *   snapshot has a dump.
  */
-export type PathRole = 'precious' | 'secret' | 'optional' | 'rebuildable' | 'backups';
+export type PathRole = 'precious' | 'secret' | 'optional' | 'rebuildable' | 'backups' | 'server-files';
 
 export interface PathRule {
   /** `*` stays inside a name. */
@@ -30,6 +32,8 @@ export interface DatabaseRule {
   /** Undefined where it is no file of the server's (Postgres, MariaDB). */
   readonly path: string | undefined;
   readonly kind: DatabaseKind;
+  /** What it is usually called, where it is no file: for the sake of a dump of another one nothing is left out. */
+  readonly name?: string;
   readonly what: string;
   /** The server makes it again by itself, though it may take it long; it is captured all the same. */
   readonly rebuildable?: boolean;
@@ -41,12 +45,16 @@ export interface DatabaseRule {
 export interface Sign {
   readonly path: string;
   readonly kind: 'file' | 'folder' | 'sqlite';
+  /** The file has a line that sets this. */
+  readonly setting?: string;
 }
 
 export interface Warning {
   /** Given only where this is not in the part, or only where it is. */
   readonly unlessPresent?: string;
   readonly ifPresent?: string;
+  /** Not given where a dump of one of these is asked for. */
+  readonly unlessDumped?: readonly DatabaseKind[];
   readonly text: string;
 }
 
@@ -62,6 +70,8 @@ export interface Part {
   readonly anyOfMin?: number;
   /** Where the server's usual container sees it: paths in its databases may begin with that. */
   readonly container?: string;
+  /** Nobody misses it: there is no warning where it is not found, or not among the sources. */
+  readonly isOptional?: boolean;
   /** In the order in which they are captured; all before any file. */
   readonly databases: readonly DatabaseRule[];
   readonly paths: readonly PathRule[];
@@ -79,17 +89,34 @@ export interface Column {
   readonly where?: { readonly column: string; readonly equals: string | number };
 }
 
-/** A folder that the server's database names, which may lie anywhere. */
-export interface NamedFolder extends Column {
+/** Where one value lies in a file of lines `NAME=value`, as Docker Compose reads them. */
+export interface Setting {
+  readonly part: string;
+  readonly file: string;
+  readonly setting: string;
+}
+
+interface FolderUse {
   readonly what: string;
-  /** `library`: belongs into the sources. `backups`: what fits `leftOut` in it stays out. */
-  readonly use: 'library' | 'backups';
+  /**
+   * - `library`: belongs into the sources.
+   * - `backups`: what fits `leftOut` in it stays out, as the server's own backups do.
+   * - `server-files`: stays out, as those do, where `signs` are in it: what a setting says may be wrong.
+   */
+  readonly use: 'library' | 'backups' | 'server-files';
   readonly leftOut?: string;
+  readonly signs?: readonly Sign[];
   /** `url`: as `file:` and the path, percent-encoded. */
   readonly form?: 'url';
   /** It is this part of the profile. */
   readonly isPart?: string;
 }
+
+/**
+ * A folder that the server's database or a file of settings names, which may lie anywhere. A database has the server's
+ * paths, which may be a container's; a file has those of this machine, relative ones from the file's folder.
+ */
+export type NamedFolder = FolderUse & (Column | Setting);
 
 /** Absolute paths that the server keeps: they are rewritten when a library comes up under other paths. */
 export interface PathColumn {
@@ -107,8 +134,10 @@ export type CheckName = 'calibre-books' | 'audiobookshelf-items' | 'kavita-files
 export interface Profile {
   readonly name: string;
   readonly title: string;
-  /** The first one leads: without it the server is not recognised. None: the profile fits any folder, and is only used when it is named. */
+  /** None: the profile fits any folder, and is only used when it is named. */
   readonly parts: readonly Part[];
+  /** Parts by any of which the server is recognised, likeliest first; default: the first part. */
+  readonly leads?: readonly string[];
   /** Profiles that fit the same folder and say less. */
   readonly supersedes?: readonly string[];
   readonly folders: readonly NamedFolder[];

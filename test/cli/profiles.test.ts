@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { CliFixture, jsonLines } from '../support/cli.ts';
-import { makeAudiobookshelf, makeFiles } from '../support/servers.ts';
+import { makeAudiobookshelf, makeFiles, makeImmich, makeImmichCompose } from '../support/servers.ts';
 
 test('profiles detect says whose folders these are, why, and what a backup would do, without a repository', async (t) => {
   const cli = new CliFixture(t);
@@ -34,6 +34,34 @@ test('profiles detect says whose folders these are, why, and what a backup would
     [shelf, shelf],
     ['/metadata/backups', join(cli.source, 'metadata/backups')],
   ]);
+});
+
+test('profiles detect gives the flags that a backup needs, and says what stays in without a dump', async (t) => {
+  const cli = new CliFixture(t);
+  const compose = join(cli.source, 'immich');
+  makeImmich(join(compose, 'library'));
+  makeImmichCompose(compose, { upload: './library' });
+  const { stdout } = await cli.ok(['profiles', 'detect', cli.source]);
+  const flags = '--profile immich --postgres postgresql://USER@HOST/immich';
+  assert.ok(stdout.startsWith(`Immich in ${compose}: ${flags}\n`), stdout);
+  assert.match(stdout, /^ {2}dump +postgresql database immich \(users, albums/m);
+  assert.match(stdout, /^ {2}kept +.*library\/backups \(the server's own dumps of its database\)$/m);
+  assert.match(stdout, /^ {2}secret +.*immich\/\.env/m);
+  assert.match(stdout, /^ {2}named +.*immich\/library \(upload location\)$/m);
+  const [server] = JSON.parse((await cli.ok(['profiles', 'detect', cli.source, '--json'])).stdout);
+  assert.deepEqual(server.server_databases, [
+    {
+      kind: 'postgresql',
+      name: 'immich',
+      what: 'users, albums, faces, where each picture lies',
+      flag: '--postgres postgresql://USER@HOST/immich',
+    },
+  ]);
+  const out = server.paths.filter((one: { left_out: boolean }) => one.left_out);
+  assert.deepEqual(
+    out.map((one: { role: string }) => one.role),
+    ['rebuildable', 'rebuildable'],
+  );
 });
 
 test('profiles list names all of them; detect of what is not there fails, of anything else says so', async (t) => {

@@ -1,13 +1,16 @@
 /** Applies profiles: what they know of the servers whose folders the sources are becomes options of the run. */
 
 import { join } from 'node:path';
-import { pathText } from '../../filesystem/patterns.ts';
+import { PROFILE_MENTION_ENTRIES_MAX, PROFILE_MENTION_FOLDERS_MAX } from '../../base/limits.ts';
+import { parseServer } from '../../databases/server-address.ts';
 import { PROFILES, profileNamed } from '../../profiles/all.ts';
-import { type PlannedExclusion, planProfile } from '../../profiles/plan.ts';
+import type { RequestedDump } from '../../profiles/plan-context.ts';
 import type { Recognised } from '../../profiles/recognise.ts';
 import type { Profile } from '../../profiles/types.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { DISK_VIEW, findServers, readServer } from '../../repository/server-finder.ts';
+import { findServers } from '../../repository/server-finder.ts';
+import { type PlannedServer, planServers } from '../../repository/server-plan.ts';
+import { DiskView } from '../../repository/server-view.ts';
 import type { AppliedProfile, BackupOptions, RunOptions } from './options.ts';
 import type { RunContext } from './run-context.ts';
 
@@ -18,16 +21,23 @@ import type { RunContext } from './run-context.ts';
 export async function applyProfiles(repository: Repository, options: BackupOptions): Promise<RunOptions> {
   const { paths, monitor, signal } = options;
   const wanted = [...new Set(options.profiles ?? [])].map(profileNamed);
-  if (options.stdin !== undefined || (wanted.length === 0 && monitor?.note === undefined)) {
+  if (options.stdin !== undefined) return { ...options, applied: [] };
+  if (wanted.length === 0) {
+    mentionServers(options);
     return { ...options, applied: [] };
   }
-  const found = findServers(paths, PROFILES);
-  mentionOthers(found, wanted, options);
-  const applied: AppliedProfile[] = [];
-  for (const one of serversOf(found, wanted, paths)) {
-    const read = await readServer(one, { scratchParent: join(repository.cacheDirectory, 'scratch'), signal });
-    applied.push(applyOne(read.recognised, { ...read, paths }));
-  }
+  const view = new DiskView();
+  const found = serversOf(findServers(paths, PROFILES, { view }), wanted, paths);
+  const servers = await planServers(found, {
+    sources: paths,
+    oneFileSystem: options.oneFileSystem,
+    dumps: dumpsOf(options),
+    capturesDatabases: options.databases !== false,
+    scratchParent: join(repository.cacheDirectory, 'scratch'),
+    view,
+    signal,
+  });
+  const applied = servers.map(appliedProfile);
   for (const { name, folder, warnings } of applied) {
     monitor?.note?.(`${folder.toString('utf8')}: profile ${name} is applied`);
     for (const warning of warnings) monitor?.note?.(warning);
@@ -40,6 +50,13 @@ export async function applyProfiles(repository: Repository, options: BackupOptio
     excludeCaches: options.excludeCaches === true || leavesOutCaches,
     applied,
   };
+}
+
+function dumpsOf({ databaseServers = [] }: BackupOptions): RequestedDump[] {
+  return databaseServers.map((server) => {
+    const { kind, database } = parseServer(server);
+    return { kind, name: database };
+  });
 }
 
 /** A problem for each profile that was named and whose server is not there: perhaps its disk is not. */
@@ -62,39 +79,27 @@ function serversOf(found: readonly Recognised[], wanted: readonly Profile[], pat
   ];
 }
 
-function mentionOthers(found: readonly Recognised[], wanted: readonly Profile[], { monitor }: BackupOptions): void {
-  if (wanted.length > 0) return;
-  for (const { profile, folder } of found) {
-    monitor?.note?.(
-      `${folder.toString('utf8')} looks like ${profile.title}: with --profile ${profile.name} its databases are captured together, what it makes again by itself is left out, and its library is checked`,
+/** A look at a few folders, and at no database: whoever has no server must not wait for those who have. */
+function mentionServers({ paths, monitor }: BackupOptions): void {
+  if (monitor?.note === undefined) return;
+  const bounds = { folders: PROFILE_MENTION_FOLDERS_MAX, entries: PROFILE_MENTION_ENTRIES_MAX };
+  for (const { profile, folder } of findServers(paths, PROFILES, { view: new DiskView(), bounds })) {
+    const { name, title } = profile;
+    monitor.note(
+      `${folder.toString('utf8')} looks like ${title}: with --profile ${name} (in the configuration file: profiles) its databases are captured together, what it makes again by itself is left out, and its library is checked`,
     );
   }
 }
 
-function applyOne(
-  recognised: Recognised,
-  about: Omit<Awaited<ReturnType<typeof readServer>>, 'recognised'> & { readonly paths: readonly Buffer[] },
-): AppliedProfile {
+function appliedProfile({ recognised, folders, warnings, plan, excludes }: PlannedServer): AppliedProfile {
   const { profile, folder, parts } = recognised;
-  const plan = planProfile(recognised, {
-    folders: about.folders,
-    sources: about.paths,
-    view: DISK_VIEW,
-    dumped: new Set(),
-  });
   return {
     name: profile.name,
     folder,
     parts: parts.map((found) => ({ name: found.part.name, folder: found.folder })),
-    folders: about.folders.map(({ said, path }) => ({ said, path })),
-    excludes: plan.exclusions.map(patternOf),
+    folders: folders.map(({ said, path }) => ({ said, path })),
+    excludes,
     databases: plan.databases.map(({ path, rule }) => ({ path, moment: rule.moment })),
-    warnings: [...about.warnings, ...plan.warnings],
+    warnings: [...warnings, ...plan.warnings],
   };
-}
-
-/** As a pattern of the whole path; what the folder's own name holds is no pattern. */
-function patternOf({ folder, pattern, isKept }: PlannedExclusion): string {
-  const literal = pathText(folder).replace(/[\\*?[\]]/g, '\\$&');
-  return `${isKept ? '!' : ''}${literal === '/' ? '' : literal}/${pattern}`;
 }

@@ -3,11 +3,15 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, errnoCode } from '../../base/errors.ts';
+import { PatternSet } from '../../filesystem/patterns.ts';
 import { PROFILES } from '../../profiles/all.ts';
-import { type FoundFolder, type PlannedDatabase, type PlannedPath, planProfile } from '../../profiles/plan.ts';
+import type { PlannedDatabase, PlannedPath } from '../../profiles/plan.ts';
+import type { FoundFolder } from '../../profiles/plan-context.ts';
 import type { Recognised } from '../../profiles/recognise.ts';
-import type { Sign } from '../../profiles/types.ts';
-import { DISK_VIEW, findServers, readServer } from '../../repository/server-finder.ts';
+import type { DatabaseRule, Sign } from '../../profiles/types.ts';
+import { findServers } from '../../repository/server-finder.ts';
+import { type PlannedServer, planServers } from '../../repository/server-plan.ts';
+import { DiskView } from '../../repository/server-view.ts';
 
 export interface DetectOptions {
   /** Absolute; looked at together, as the sources of a backup would be. */
@@ -26,38 +30,57 @@ export interface DetectedServer {
   /** Why it was recognised, in words. */
   readonly reasons: readonly string[];
   readonly databases: readonly PlannedDatabase[];
+  /** Databases that it keeps in Postgres or MariaDB, of which a snapshot needs a dump. */
+  readonly serverDatabases: readonly DatabaseRule[];
   /** What is there of what the profile knows, and what it is worth. */
   readonly paths: readonly PlannedPath[];
-  /** Folders that its database names. */
+  /** Folders that its database or settings name. */
   readonly folders: readonly FoundFolder[];
+  /** Patterns of what its profile leaves out, without any dump. */
+  readonly excludes: readonly string[];
   readonly warnings: readonly string[];
   readonly advice: readonly string[];
 }
 
 /** PATH_NOT_FOUND where nothing lies at a path; INTERRUPTED after the signal. */
 export async function detectServers(options: DetectOptions): Promise<DetectedServer[]> {
-  for (const path of options.paths) requireFolder(path);
-  const scratchParent = join(options.cacheDirectory, 'scratch');
-  const found: DetectedServer[] = [];
-  for (const one of findServers(options.paths, PROFILES)) {
-    const { recognised, folders, warnings } = await readServer(one, { scratchParent, signal: options.signal });
-    const { profile, folder, parts } = recognised;
-    const context = { folders, sources: options.paths, view: DISK_VIEW, dumped: new Set<never>() };
-    const plan = planProfile(recognised, context);
-    found.push({
-      profile: profile.name,
-      title: profile.title,
-      folder,
-      parts: parts.map(({ part, folder: where }) => ({ name: part.name, what: part.what, folder: where })),
-      reasons: reasonsOf(recognised, folders),
-      databases: plan.databases,
-      paths: plan.paths,
-      folders,
-      warnings: [...warnings, ...plan.warnings],
-      advice: profile.advice,
-    });
-  }
-  return found;
+  const { paths, signal } = options;
+  for (const path of paths) requireFolder(path);
+  const view = new DiskView();
+  const servers = await planServers(findServers(paths, PROFILES, { view }), {
+    sources: paths,
+    dumps: [],
+    capturesDatabases: true,
+    scratchParent: join(options.cacheDirectory, 'scratch'),
+    view,
+    signal,
+  });
+  return servers.map(detected);
+}
+
+function detected({ recognised, folders, warnings, plan, excludes }: PlannedServer): DetectedServer {
+  const { profile, folder, parts } = recognised;
+  const kept = parts.flatMap(({ part }) => part.databases.filter(({ path }) => path === undefined));
+  return {
+    profile: profile.name,
+    title: profile.title,
+    folder,
+    parts: parts.map(({ part, folder: where }) => ({ name: part.name, what: part.what, folder: where })),
+    reasons: reasonsOf(recognised, folders),
+    databases: plan.databases,
+    serverDatabases: kept.filter((rule, index) => kept.findIndex(({ kind }) => kind === rule.kind) === index),
+    paths: plan.paths,
+    folders,
+    excludes,
+    warnings: [...warnings, ...plan.warnings],
+    advice: profile.advice,
+  };
+}
+
+/** Those of some paths that the profiles of servers leave out. */
+export function pathsLeftOut(servers: readonly DetectedServer[], paths: readonly Buffer[]): Buffer[] {
+  const patterns = new PatternSet(servers.flatMap(({ excludes }) => excludes));
+  return paths.filter((path) => patterns.matches(path, false));
 }
 
 function requireFolder(path: Buffer): void {
@@ -82,8 +105,13 @@ function reasonsOf({ parts }: Recognised, folders: readonly FoundFolder[]): stri
   return parts.map(({ part, folder, seen }) => {
     const where = folder.toString('utf8');
     const said = folders.find(({ rule, path }) => rule.isPart === part.name && path?.equals(folder) === true);
-    if (said !== undefined)
-      return `${where} is named in ${said.rule.database} (${said.rule.table}.${said.rule.column})`;
-    return `${where} holds ${seen.map(({ path, kind }) => `${path} (${KINDS[kind]})`).join(', ')}`;
+    if (said === undefined) return `${where} holds ${seen.map(signText).join(', ')}`;
+    const { rule } = said;
+    const place = 'file' in rule ? `${rule.file} (${rule.setting})` : `${rule.database} (${rule.table}.${rule.column})`;
+    return `${where} is named in ${place}`;
   });
+}
+
+function signText({ path, kind, setting }: Sign): string {
+  return `${path} (${KINDS[kind]}${setting === undefined ? '' : ` that sets ${setting}`})`;
 }
