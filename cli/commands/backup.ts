@@ -13,6 +13,7 @@ import {
   type StreamSource,
 } from '../../engine/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
+import { configuredProfiles } from '../config/configured-profiles.ts';
 import { configuredServers } from '../config/database-dumps.ts';
 import type { LoadedConfig } from '../config/read.ts';
 import { databaseServers } from '../database-servers.ts';
@@ -146,7 +147,7 @@ async function execute(
     ...(options.configuredSources ?? []).map((path) => absoluteBytes(Buffer.from(path))),
   ];
   const isOfFile = options.configuredSources !== undefined && loaded !== undefined;
-  const flags = isOfFile ? configuredServers(options, loaded.config) : options;
+  const flags = isOfFile ? configuredProfiles(configuredServers(options, loaded.config), loaded.config) : options;
   const save = (): Promise<BackupResult> =>
     withRepository(
       options,
