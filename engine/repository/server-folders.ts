@@ -63,9 +63,27 @@ async function readServer(found: Recognised, options: ReadOptions): Promise<Read
   });
   // What the database names holds, whatever lies beside the rest.
   const others = parts.filter(({ part }) => !named.some((one) => one.part.name === part.name));
-  const located = [...others, ...named].map((one) => ({ ...one, folder: coverage.walked(one.folder) }));
+  const elsewhere = partsAmongSources(found, [...others, ...named], options);
+  const located = [...others, ...named, ...elsewhere].map((one) => ({ ...one, folder: coverage.walked(one.folder) }));
   const recognised = { profile, folder: coverage.walked(found.folder), parts: located };
   return { recognised, folders, warnings };
+}
+
+/** Parts that lie nowhere near the rest, but are sources of their own: of each the one that plainly is it. */
+function partsAmongSources(
+  { profile }: Recognised,
+  known: readonly RecognisedPart[],
+  { sources, view }: ReadOptions,
+): RecognisedPart[] {
+  return profile.parts.flatMap((part) => {
+    if (known.some((one) => one.part === part)) return [];
+    const isTaken = (source: Buffer): boolean => known.some(({ folder }) => folder.equals(source));
+    const fitting = sources.filter((source) => !isTaken(source)).flatMap((one) => recognisePart(part, one, view) ?? []);
+    const [found, ...others] = fitting.filter(
+      ({ seen }) => seen.length > 1 || seen.some(({ kind }) => kind === 'sqlite'),
+    );
+    return found === undefined || others.length > 0 ? [] : [found];
+  });
 }
 
 // ---- settings

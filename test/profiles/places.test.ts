@@ -169,6 +169,26 @@ test('calibre-web in a container: the source that has the name of its library is
   );
 });
 
+test('a part that is a source far from the rest is found, unless two sources look like it', async (t) => {
+  const library = await made(t);
+  const server = join(library.source, 'abs');
+  makeAudiobookshelf(server, { library: library.source, metadata: '/metadata' });
+  const far = join(library.folder, 'disk', 'shelf-data');
+  mkdirSync(join(library.folder, 'disk'));
+  renameSync(join(server, 'metadata'), far);
+  const missing = /covers, details, caches was not found beside the rest/;
+  assert.match((await save(library, 'audiobookshelf')).applied.warnings.join('\n'), missing);
+  const { files, applied } = await save(library, 'audiobookshelf', [library.source, far]);
+  assert.deepEqual(applied.warnings, []);
+  assert.ok(files.includes('../disk/shelf-data/items/book1/cover.jpg'));
+  assert.ok(!files.some((file) => /shelf-data\/(?:backups|logs)/.test(file)));
+  const second = join(library.folder, 'disk', 'old-data');
+  makeFiles(second, ['items/a', 'logs/b']);
+  const both = await save(library, 'audiobookshelf', [library.source, far, second]);
+  assert.match(both.applied.warnings.join('\n'), missing);
+  assert.ok(both.files.includes('../disk/old-data/logs/b'), 'nothing is left out on a guess');
+});
+
 test('with --one-file-system what lies on another file system is not among the sources', async (t) => {
   const library = await made(t);
   const shelf = join(library.source, 'audiobooks');
