@@ -73,8 +73,10 @@ async function readServer(found: Recognised, options: ReadOptions): Promise<Read
 function partsAmongSources(
   { profile }: Recognised,
   known: readonly RecognisedPart[],
-  { sources, view }: ReadOptions,
+  { sources: named, coverage, view }: ReadOptions,
 ): RecognisedPart[] {
+  // One that is named twice is one.
+  const sources = [...new Map(named.map((path) => [coverage.walked(path).toString('latin1'), path])).values()];
   return profile.parts.flatMap((part) => {
     if (known.some((one) => one.part === part)) return [];
     const isTaken = (source: Buffer): boolean => known.some(({ folder }) => folder.equals(source));

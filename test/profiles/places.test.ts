@@ -178,7 +178,7 @@ test('a part that is a source far from the rest is found, unless two sources loo
   renameSync(join(server, 'metadata'), far);
   const missing = /covers, details, caches was not found beside the rest/;
   assert.match((await save(library, 'audiobookshelf')).applied.warnings.join('\n'), missing);
-  const { files, applied } = await save(library, 'audiobookshelf', [library.source, far]);
+  const { files, applied } = await save(library, 'audiobookshelf', [library.source, far, `${far}/`]);
   assert.deepEqual(applied.warnings, []);
   assert.ok(files.includes('../disk/shelf-data/items/book1/cover.jpg'));
   assert.ok(!files.some((file) => /shelf-data\/(?:backups|logs)/.test(file)));
