@@ -39,7 +39,7 @@ export type { Node } from './format/row.ts';
 export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';
 export type { NightCopy, NightDetails, NightOptions } from './night.ts';
 export { type AnnotateOptions, type AnnotateResult, annotate } from './operations/annotate.ts';
-export type { BackupOptions, BackupResult } from './operations/backup/options.ts';
+export type { AppliedProfile, BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
 export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
 export type { CheckError, CheckOptions, CheckResult } from './operations/check/check.ts';
@@ -111,6 +111,7 @@ export {
   type PingOptions,
 } from './operations/night/options.ts';
 export { runHook } from './operations/night/run-hook.ts';
+export { type DetectedServer, type DetectOptions, detectServers, pathsLeftOut } from './operations/profiles/detect.ts';
 export { MAX_UNUSED_DEFAULT, type PruneOptions, type PruneResult } from './operations/prune/options.ts';
 export type { PrunePlan, UnusedLimit } from './operations/prune/plan.ts';
 export { prune } from './operations/prune/prune.ts';
@@ -139,6 +140,8 @@ export {
   undelete,
 } from './operations/undelete.ts';
 export { type UnlockResult, unlock } from './operations/unlock.ts';
+export { PROFILES } from './profiles/all.ts';
+export type { PathRole, Profile } from './profiles/types.ts';
 export { METADATA_FIELDS, type MetadataField } from './repository/entry-difference.ts';
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
 export { type NewKeyOptions, Repository } from './repository/repository.ts';

@@ -33,7 +33,7 @@ function importsOf(folders: readonly string[]): Import[] {
   );
 }
 
-const LEAVES = ['codec', 'format', 'storage', 'filesystem', 'databases'];
+const LEAVES = ['codec', 'format', 'storage', 'filesystem', 'databases', 'profiles'];
 const isOurs = ({ to }: Import): boolean => /^(?:engine|cli|server|bench|test)\//.test(to);
 
 /** The floor of a file of the engine: `base`, a leaf, `repository`, `operations`, or `index`. */

@@ -85,6 +85,8 @@ test('what README.md says of what to keep and of a second place is so', (t) => {
   assert.equal(second.length, 2);
   assert.equal(readFileSync(join(folder, 'audiobooks.zip')).subarray(0, 2).toString(), 'PK');
   assert.equal(JSON.parse(run('snap snapshots --json')).length, 3, 'the archive is one more');
+
+  assert.match(run(movedInto(folder, exampleNamed('profiles'))), /audiobookshelf +Audiobookshelf +absdatabase\.sqlite/);
 });
 
 test('the nights in README.md go as it says', (t) => {

@@ -13,6 +13,7 @@ import {
   type StreamSource,
 } from '../../engine/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
+import { configuredProfiles } from '../config/configured-profiles.ts';
 import { configuredServers } from '../config/database-dumps.ts';
 import type { LoadedConfig } from '../config/read.ts';
 import { databaseServers } from '../database-servers.ts';
@@ -24,6 +25,7 @@ import {
   formatCount,
   formatDuration,
   jsonDatabase,
+  jsonPath,
   jsonProblem,
   ProgressView,
   printable,
@@ -74,6 +76,7 @@ export interface BackupFlags extends GlobalOptions {
   readonly skipIfUnchanged?: boolean;
   readonly parent?: string;
   readonly force?: boolean;
+  readonly profile?: readonly string[];
   readonly databases?: boolean;
   readonly postgres?: readonly string[];
   readonly mariadb?: readonly string[];
@@ -107,6 +110,7 @@ export function backupCommand(): Command {
     .option('--skip-if-unchanged', 'no snapshot when nothing changed')
     .option('--parent <snapshot>', 'compare with this snapshot (default: the newest of the same paths)')
     .option('--force', 'read every file again')
+    .option('--profile <name>', 'apply what is known of a server (repeatable): see "snap profiles list"', collect)
     .option('--no-databases', 'store SQLite databases as plain files')
     .option('--postgres <url>', 'dump a Postgres server, or one database of it (repeatable)', collect)
     .option('--mariadb <url>', 'dump a MariaDB server, or one database of it (repeatable)', collect)
@@ -143,7 +147,7 @@ async function execute(
     ...(options.configuredSources ?? []).map((path) => absoluteBytes(Buffer.from(path))),
   ];
   const isOfFile = options.configuredSources !== undefined && loaded !== undefined;
-  const flags = isOfFile ? configuredServers(options, loaded.config) : options;
+  const flags = isOfFile ? configuredProfiles(configuredServers(options, loaded.config), loaded.config) : options;
   const save = (): Promise<BackupResult> =>
     withRepository(
       options,
@@ -191,6 +195,7 @@ export function backupOptionsOf(options: BackupFlags): Omit<BackupOptions, 'path
     compression: options.compression ?? compressionOfEnvironment(),
     workers: options.workers,
     readBytesPerSecond: options.limitRead,
+    profiles: options.profile,
     databases: options.databases,
     databaseServers: databaseServers(options),
     parent: options.parent,
@@ -260,6 +265,7 @@ export function backupSummary(result: BackupResult): object {
     parent: result.parent ?? null,
     ...snakeCase(result.counts),
     databases: result.databases.map(jsonDatabase),
+    profiles: result.profiles.map(({ name, folder, warnings }) => ({ name, ...jsonPath(folder, 'folder'), warnings })),
     problems: result.problems.map(jsonProblem),
     problem_count: result.problemCount,
     damage: result.damage,

@@ -358,6 +358,23 @@ export const CLIENT_ANSWER_BYTES_MAX = 16 * MIB;
 export const DUMP_STATEMENT_BYTES_MAX = 256 * KIB;
 /** Triggers, routines, events and views of one MariaDB database, which are in memory while it is put in its place. */
 export const DUMP_CODE_BYTES_MAX = 64 * MIB;
+/** Rows that a child process hands over at a time. */
+export const DATABASE_ROWS_BATCH = 500;
+/** Values of one column of a profile that are read: library folders of a server, say. */
+export const PROFILE_VALUES_MAX = 1000;
+/** Folders in which servers are looked for, in all sources; sources themselves are always looked at. */
+export const PROFILE_FOLDERS_MAX = 1000;
+/** Entries of one of those that are looked at. */
+export const PROFILE_ENTRIES_MAX = 1000;
+/** The same where servers are only mentioned: a night must not be later for it. */
+export const PROFILE_MENTION_FOLDERS_MAX = 50;
+export const PROFILE_MENTION_ENTRIES_MAX = 200;
+/** A file of settings (`.env`) that is read: a larger one is none. */
+export const PROFILE_SETTINGS_BYTES_MAX = 64 * KIB;
+/** Folders of a snapshot at which a server is looked for. */
+export const SNAPSHOT_SERVER_FOLDERS_MAX = 300;
+/** How deep below a source a server's folder may lie to be found. */
+export const PROFILE_DEPTH_MAX = 2;
 /** databases/open-holders.ts */
 export const HOLDER_COMMAND_CHARACTERS_MAX = 64;
 

@@ -1,0 +1,14 @@
+/** Any folder: every SQLite database is found by its header anyhow, and caches that say so are left out. */
+
+import type { Profile } from './types.ts';
+
+export const GENERIC: Profile = {
+  name: 'generic',
+  title: 'any other folder',
+  parts: [],
+  folders: [],
+  pathColumns: [],
+  checks: [],
+  leavesOutCaches: true,
+  advice: [],
+};
