@@ -1,7 +1,7 @@
 /**
- * Audiobookshelf. Verified in its sources: tables and columns (libraryFolders, libraryItems, books, authors, settings and
- * its `server-settings`), the default of its backup folder. From what its folders hold on disk: the rest of the layout.
- * Not verified: podcasts.coverPath, podcastEpisodes.audioFile, feeds, playbackSessions.
+ * Audiobookshelf. Verified in its sources: tables and columns (libraryFolders, libraryItems, books, podcasts.coverPath,
+ * podcastEpisodes.audioFile, authors, settings and its `server-settings`), the default of its backup folder. From what its
+ * folders hold on disk: the rest of the layout. Not verified: feeds, playbackSessions.
  */
 
 import type { PathColumn, Profile } from './types.ts';

@@ -1,6 +1,7 @@
 /**
- * Calibre-Web. Verified in its sources: settings (config_calibre_dir, config_calibre_split_dir, config_certfile,
- * config_keyfile) in app.db. From its documentation and folders: the rest.
+ * Calibre-Web. Verified in its sources: settings (config_calibre_dir, config_calibre_split, config_calibre_split_dir,
+ * config_certfile, config_keyfile) in app.db; books lie in the split folder, if there is one. From its documentation and
+ * folders: the rest.
  */
 
 import { CALIBRE_LIBRARY } from './calibre.ts';

@@ -1,6 +1,7 @@
 /**
  * Calibre. Verified in its sources: books (path, title, has_cover) and data (book, format, name), whose paths are
- * relative to the library. Not verified: what `.caltrash` and `.calnotes` hold in each version; both stay in.
+ * relative to the library; that a book's folder is called `Title (id)`, a format's file by its name and the format in lower
+ * case, a cover `cover.jpg`. Not verified: what `.caltrash` and `.calnotes` hold in each version; both stay in.
  */
 
 import type { Part, Profile } from './types.ts';

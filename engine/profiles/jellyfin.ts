@@ -1,6 +1,7 @@
 /**
- * Jellyfin. Verified: BaseItems (10.11 on), data/backups as the folder of its own backups. Not verified: columns of
- * other tables, and library.db of versions before 10.11.
+ * Jellyfin. Verified: BaseItems (10.11 on) and TypedBaseItems in library.db (before), with Path (what lies in its own folders
+ * begins with `%`), Name, SeriesName, MediaType, IsFolder, IsVirtualItem and TopParentId; data/backups as the folder of its
+ * own backups. Not verified: columns of other tables.
  */
 
 import type { PathColumn, Profile } from './types.ts';

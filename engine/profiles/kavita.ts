@@ -1,6 +1,7 @@
 /**
- * Kavita. Verified in its sources: MangaFile.FilePath (absolute), FolderPath.Path, the key 12 of the bookmarks' folder,
- * the folders below `config`. Not verified: Series.FolderPath and LowestFolderPath, the table's name ServerSetting.
+ * Kavita. Verified in its sources: MangaFile.FilePath (absolute) and the way from it to a series, FolderPath.Path,
+ * Series.FolderPath and LowestFolderPath, the table ServerSetting and the key 12 of the bookmarks' folder, the folders below
+ * `config`.
  */
 
 import type { PathColumn, Profile } from './types.ts';
