@@ -378,6 +378,8 @@ export const SERVER_TITLE_CHARACTERS_MAX = 300;
 export const SERVER_MISSES_MAX = 1000;
 /** Of those, how many a backup tells. */
 export const SERVER_MISSES_TOLD_MAX = 5;
+/** Paths of a library by which its folder is found in a snapshot. */
+export const SERVER_SAMPLE_MAX = 24;
 /** Where nothing of a library is found and this much was looked for, one line stands for all of it. */
 export const SERVER_LIBRARY_ENTRIES_MIN = 10;
 /** Of a snapshot that left out more, what is missing is not looked up among it. */

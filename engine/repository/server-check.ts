@@ -52,7 +52,7 @@ export function missText({ what, title, path, entries }: ServerMiss): string {
     case 'row':
       return `no row for the folder ${where}`;
     case 'library':
-      return `nothing of "${title}" is in the snapshot (${entries} files and folders): ${where}`;
+      return `nothing of "${title}" (${where}) was found in the snapshot: ${entries} files and folders`;
     case 'value':
       return `"${title}": "${where}" is no path of a file`;
     default:

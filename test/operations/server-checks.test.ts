@@ -221,6 +221,26 @@ test("audiobookshelf: paths of its container are those of the host's folders", a
   assert.equal(check.filesChecked, 10);
 });
 
+test('audiobookshelf: a folder that a container sees by another name is known by what rows name in it', async (t) => {
+  const library = await made(t);
+  const { shelf, server } = makeShelf(library);
+  const [books, metadata] = [join(library.folder, 'disk/Hörbücher'), join(library.folder, 'appdata/abs-meta')];
+  mkdirSync(join(library.folder, 'disk'));
+  mkdirSync(join(library.folder, 'appdata'));
+  renameSync(shelf, books);
+  renameSync(join(server, 'metadata'), metadata);
+  rmSync(join(books, 'Austen'), { recursive: true });
+  rmSync(join(metadata, 'items/book1/cover.jpg'));
+  // One that has a little of it, too.
+  makeFiles(join(library.folder, 'disk'), ['Sample/Melville/Moby Dick/book.m4b']);
+  const paths = [server, join(library.folder, 'disk'), metadata].map((path) => Buffer.from(path));
+  const check = await checkedOnce(library, 'audiobookshelf', { paths });
+  assert.deepEqual(told(library, check), [
+    'cover | Moby Dick | ../appdata/abs-meta/items/book1/cover.jpg',
+    'folder | Emma “1815” | ../disk/Hörbücher/Austen/Emma “1815”',
+  ]);
+});
+
 test('audiobookshelf: items, audio files, e-books, covers and pictures that are gone; not what the server knows to be missing', async (t) => {
   const library = await made(t);
   const { database, shelf, server } = makeShelf(library);
@@ -363,7 +383,6 @@ test('jellyfin: files below folders of the snapshot; virtual items, folders, per
   addJellyfinItem(database, { id: 'G', name: 'Somebody', path: `${media}/people/Somebody`, MediaType: 'Unknown' });
   addJellyfinItem(database, { id: 'H', name: 'Channel', path: 'http://x/y.m3u8' });
   addJellyfinItem(database, { id: 'I', name: 'None', path: null });
-  // What a namesake of the container's folder is, the sources say.
   const sources = [server, media, join(media, 'films')].map((path) => Buffer.from(path));
   const check = await checkedOnce(library, 'jellyfin', { paths: sources });
   assert.deepEqual(told(library, check), [

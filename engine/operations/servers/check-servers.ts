@@ -5,7 +5,7 @@
 
 import { join } from 'node:path';
 import { EngineError, isEngineError } from '../../base/errors.ts';
-import { PROFILE_VALUES_MAX } from '../../base/limits.ts';
+import { PROFILE_VALUES_MAX, SERVER_PATH_BYTES_MAX, SERVER_TITLE_CHARACTERS_MAX } from '../../base/limits.ts';
 import type { Monitor } from '../../base/monitor.ts';
 import { baseName } from '../../base/paths.ts';
 import { plainPath } from '../../base/server-paths.ts';
@@ -20,7 +20,7 @@ import type { Snapshot } from '../../repository/snapshots.ts';
 import { writeDatabase } from '../../repository/write-image.ts';
 import { Compare } from './compare.ts';
 import { COMPARISONS, type DatabaseComparison, SPLIT_FOLDER } from './comparisons.ts';
-import { type Place, Placer, type SaidLibrary } from './places.ts';
+import { type Place, Placer, type SaidLibrary, sampleSql, type TakeSample } from './places.ts';
 
 export interface CheckServersOptions {
   readonly snapshot: Snapshot;
@@ -71,14 +71,12 @@ class ServerComparison {
   readonly #repository: Repository;
   readonly #wanted: Wanted;
   readonly #options: CheckServersOptions;
-  readonly #placer: Placer;
   #images = 0;
 
   constructor(repository: Repository, wanted: Wanted, options: CheckServersOptions) {
     this.#repository = repository;
     this.#wanted = wanted;
     this.#options = options;
-    this.#placer = new Placer(repository, options.snapshot, wanted.server);
   }
 
   async run(): Promise<ServerCheck> {
@@ -189,22 +187,39 @@ class ServerComparison {
     comparison: DatabaseComparison,
     { scratch, image }: { readonly scratch: string; readonly image: string },
   ): Promise<Place[]> {
-    const { libraries } = comparison;
-    if (comparison.isRelative === true) return [await this.#booksPlace(scratch)];
-    if (libraries === undefined) return this.#placer.places([]);
-    const sql = `SELECT CAST(said AS TEXT), CAST(title AS TEXT) FROM (${libraries}) LIMIT ${PROFILE_VALUES_MAX}`;
-    const said = (await this.#all({ image, sql })).flatMap(([path, title]): SaidLibrary[] =>
-      typeof path === 'string' ? [{ said: path, title: typeof title === 'string' ? title : path }] : [],
+    const { entries, libraries } = comparison;
+    if (comparison.isRelative === true) return [await this.#booksPlace(scratch, { image, entries })];
+    const placer = this.#placer(async (folder) => {
+      const parameters = [`${folder}/`, `${folder}/`];
+      return textsIn(await this.#all({ image, sql: sampleSql(entries), parameters }));
+    });
+    if (libraries === undefined) return placer.places([]);
+    const path = `substr(CAST(said AS TEXT), 1, ${SERVER_PATH_BYTES_MAX})`;
+    const name = `substr(CAST(title AS TEXT), 1, ${SERVER_TITLE_CHARACTERS_MAX})`;
+    const sql = `SELECT ${path}, ${name} FROM (${libraries}) LIMIT ${PROFILE_VALUES_MAX}`;
+    const said = (await this.#all({ image, sql })).flatMap(([folder, title]): SaidLibrary[] =>
+      typeof folder === 'string' ? [{ said: folder, title: typeof title === 'string' ? title : folder }] : [],
     );
-    return this.#placer.places(said);
+    return placer.places(said);
+  }
+
+  #placer(takeSample: TakeSample): Placer {
+    const { snapshot } = this.#options;
+    return new Placer(this.#repository, { snapshot, server: this.#wanted.server }, takeSample);
   }
 
   /** The folder that the paths of a Calibre library are relative to. */
-  async #booksPlace(scratch: string): Promise<Place> {
+  async #booksPlace(
+    scratch: string,
+    { image, entries }: { readonly image: string; readonly entries: string },
+  ): Promise<Place> {
     const split = await this.#splitFolder(scratch);
-    const place =
-      split === undefined ? { path: this.#wanted.folder, isThere: true } : await this.#placer.place(split, split);
-    return { ...place, said: '/', title: baseName(place.path).toString('utf8') };
+    if (split === undefined) return relativePlace({ path: this.#wanted.folder, isThere: true });
+    const placer = this.#placer(async (folder) => {
+      const paths = textsIn(await this.#all({ image, sql: sampleSql(entries), parameters: ['/', '/'] }));
+      return paths.map((path) => `${folder}${path}`);
+    });
+    return relativePlace(await placer.place(split, split));
   }
 
   /** As the server sees it; undefined where the books lie beside their database. */
@@ -219,4 +234,12 @@ class ServerComparison {
     const [row] = await this.#all({ image, sql });
     return plainPath(row?.[0]);
   }
+}
+
+function relativePlace({ path, isThere }: Pick<Place, 'path' | 'isThere'>): Place {
+  return { said: '/', title: baseName(path).toString('utf8'), path, isThere };
+}
+
+function textsIn(rows: readonly (readonly RowValue[])[]): string[] {
+  return rows.flatMap(([value]) => (typeof value === 'string' ? [value] : []));
 }

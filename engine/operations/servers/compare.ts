@@ -6,14 +6,13 @@ import { isWithin, joinPath, parentPath } from '../../base/paths.ts';
 import { pathOfTreeKey, treeKey } from '../../base/server-paths.ts';
 import type { NodeType } from '../../base/stat.ts';
 import { type RowValue, readRows } from '../../databases/sqlite-rows.ts';
-import { decodeRow, type Node, rowLengthAt } from '../../format/row.ts';
-import { findPath } from '../../repository/find-node.ts';
 import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
 import { OrderedFinder } from '../../repository/ordered-finder.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { MissKind } from '../../repository/server-check.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { DatabaseComparison } from './comparisons.ts';
+import { foldersIn, treeAt, treeOf } from './folders.ts';
 import { type Entry, Ledger, onlyInSecond, type Verdict } from './ledger.ts';
 import type { Place } from './places.ts';
 
@@ -144,37 +143,22 @@ export class Compare {
 
   /** Keys of the folders `Author/Title (id)` of a library. What begins with a dot is the program's own. */
   async *#bookFolders(library: Buffer): AsyncGenerator<Buffer> {
-    const { repository, snapshot } = this.#options;
-    const found = await findPath(repository.blobs, snapshot, library);
-    const tree = found.kind === 'root' ? found.treeId : treeOf(found.node);
+    const { repository, snapshot, signal } = this.#options;
+    const { blobs } = repository;
+    const tree = await treeAt(blobs, snapshot, library);
     if (tree === undefined) return;
-    for await (const author of this.#foldersIn(tree)) {
+    for await (const author of foldersIn(blobs, tree)) {
+      throwIfAborted(signal);
       const inner = treeOf(author);
       if (inner === undefined || author.name[0] === DOT) continue;
       const path = joinPath(library, author.name);
-      for await (const { name } of this.#foldersIn(inner)) {
+      for await (const { name } of foldersIn(blobs, inner)) {
         if (!BOOK_FOLDER.test(name.toString('latin1'))) continue;
         this.folders++;
         yield treeKey(joinPath(path, name));
       }
     }
   }
-
-  async *#foldersIn(tree: NonNullable<ReturnType<typeof treeOf>>): AsyncGenerator<Node> {
-    for await (const leaf of this.#options.repository.blobs.leaves(tree)) {
-      throwIfAborted(this.#options.signal);
-      for (let row = 0, at = leaf.firstRow; row < leaf.rowCount; row++) {
-        const end = at + rowLengthAt(leaf.bytes, at);
-        const node = decodeRow(leaf.bytes.subarray(at, end), 'a row');
-        at = end;
-        if (node.type === 'dir') yield node;
-      }
-    }
-  }
-}
-
-function treeOf({ content }: Node) {
-  return content.kind === 'tree' ? content.treeId : undefined;
 }
 
 /** A link counts as what it should be: where it leads is not looked at. */

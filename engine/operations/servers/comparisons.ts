@@ -3,6 +3,7 @@
  * MissKind) and `title`; whoever runs it puts the rows into the order of a tree.
  */
 
+import { SERVER_PATH_BYTES_MAX } from '../../base/limits.ts';
 import type { CheckName } from '../../profiles/types.ts';
 
 export interface Comparison {
@@ -128,5 +129,5 @@ export const SPLIT_FOLDER = {
   path: 'app.db',
   table: 'settings',
   columns: ['config_calibre_split', 'config_calibre_split_dir'],
-  sql: 'SELECT CAST(config_calibre_split_dir AS TEXT) FROM settings WHERE config_calibre_split = 1 LIMIT 1',
+  sql: `SELECT substr(CAST(config_calibre_split_dir AS TEXT), 1, ${SERVER_PATH_BYTES_MAX}) FROM settings WHERE config_calibre_split = 1 LIMIT 1`,
 } as const;
