@@ -26,11 +26,15 @@ function jsonMiss({ what, title, path, entries }: ServerMiss): object {
 
 /** One line that says how it went, then misses, at most `missesMax`. */
 export function serverCheckLines(check: ServerCheck, missesMax: number): string[] {
-  const { title, folder, rowsChecked, leftOut, misses, missCount, problem } = check;
+  const { title, folder, rowsChecked, leftOut, unjudged, misses, missCount, problem } = check;
   const where = `${title} in ${folder.toString('utf8')}`;
   if (problem !== undefined) return [`${where} was not checked: ${problem.message}`];
   const named = `${formatCount(rowsChecked)} files and folders that its database names`;
-  const aside = leftOut > 0 ? `, ${formatCount(leftOut)} were left out of the snapshot on purpose` : '';
+  const asides = [
+    ...(leftOut > 0 ? [`, ${formatCount(leftOut)} were left out of the snapshot on purpose`] : []),
+    ...(unjudged > 0 ? [`, ${formatCount(unjudged)} could not be looked for`] : []),
+  ];
+  const aside = asides.join('');
   if (missCount === 0) return [`${where}: ${named}${aside}, nothing amiss`];
   const told = misses.slice(0, missesMax).map((miss) => `  ${missText(miss)}`);
   const more = missCount - told.length;

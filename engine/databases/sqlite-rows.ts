@@ -19,6 +19,8 @@ export interface RowsRequest {
   readonly sql: string;
   readonly parameters?: readonly (string | number)[];
   readonly places?: readonly ServerPlace[];
+  /** Default: DATABASE_ROWS_WAIT_MS_MAX. */
+  readonly waitMsMax?: number;
 }
 
 export type RowsReply =
@@ -47,7 +49,7 @@ export async function* readRows(request: RowsRequest, signal?: AbortSignal): Asy
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     for (let order: RowsOrder = request; ; order = 'more') {
-      const reply = await ask(child, order);
+      const reply = await ask(child, order, request.waitMsMax ?? DATABASE_ROWS_WAIT_MS_MAX);
       if (signal?.aborted === true) throw new EngineError('INTERRUPTED', 'Interrupted before the end');
       if (reply.kind === 'end') return;
       if (reply.kind === 'failed') throw new EngineError('DATABASE_FAILED', reply.message);
@@ -59,17 +61,14 @@ export async function* readRows(request: RowsRequest, signal?: AbortSignal): Asy
   }
 }
 
-function ask(child: ChildProcess, order: RowsOrder): Promise<RowsReply> {
+function ask(child: ChildProcess, order: RowsOrder, waitMsMax: number): Promise<RowsReply> {
   return new Promise((resolve) => {
     const failed = (message: string): void => resolve({ kind: 'failed', message });
     const onEnd = (code: number | null, name: string | null): void => {
       clearTimeout(timer);
       failed(`The process that reads a database ended (${name ?? code})`);
     };
-    const timer = setTimeout(
-      () => failed(`No rows came within ${DATABASE_ROWS_WAIT_MS_MAX / 60_000} minutes`),
-      DATABASE_ROWS_WAIT_MS_MAX,
-    );
+    const timer = setTimeout(() => failed(`No rows came within ${waitMsMax / 1000} seconds`), waitMsMax);
     child.once('exit', onEnd);
     child.once('message', (reply: RowsReply) => {
       clearTimeout(timer);
