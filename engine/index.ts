@@ -6,9 +6,10 @@
  * in the result.
  */
 
+import { backupAndCheck, checkAll } from './checked.ts';
 import type { NightDetails, NightOptions } from './night.ts';
-import type { backup as Backup } from './operations/backup/backup.ts';
-import type { check as Check } from './operations/check/check.ts';
+import type { BackupOptions, BackupResult } from './operations/backup/options.ts';
+import type { CheckOptions, CheckResult } from './operations/check/check.ts';
 import { recoverKey } from './operations/keys.ts';
 import type { NightPlan, NightResult } from './operations/night/options.ts';
 import type { RestoreOptions, RestoreResult } from './operations/restore/options.ts';
@@ -33,6 +34,7 @@ export { parseMoment } from './base/moment.ts';
 export type { Damage, Monitor, Progress } from './base/monitor.ts';
 export type { NodeType, Time } from './base/stat.ts';
 export type { DatabaseServer } from './databases/server-address.ts';
+export type { BrokenReferences } from './databases/sqlite-audit.ts';
 export { isSqliteHeader } from './databases/sqlite-names.ts';
 export type { TableRows } from './databases/table-rows.ts';
 export type { Node } from './format/row.ts';
@@ -42,7 +44,13 @@ export { type AnnotateOptions, type AnnotateResult, annotate } from './operation
 export type { AppliedProfile, BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
 export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
-export type { CheckError, CheckOptions, CheckResult } from './operations/check/check.ts';
+export type {
+  CheckError,
+  CheckOptions,
+  CheckResult,
+  DatabaseCheck,
+  DatabasesChecked,
+} from './operations/check/check.ts';
 export { copy } from './operations/copy/copy.ts';
 export type { CopyOptions, CopyResult, SnapshotPair } from './operations/copy/options.ts';
 export { diff } from './operations/diff/diff.ts';
@@ -76,7 +84,6 @@ export type {
   RetentionDecision,
   RetentionGroup,
   RetentionRule,
-  SnapshotFlaw,
 } from './operations/forget/plan-retention.ts';
 export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
 export { importArchive } from './operations/import/import.ts';
@@ -145,6 +152,8 @@ export type { PathRole, Profile } from './profiles/types.ts';
 export { METADATA_FIELDS, type MetadataField } from './repository/entry-difference.ts';
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
 export { type NewKeyOptions, Repository } from './repository/repository.ts';
+export { type MissKind, missText, type ServerCheck, type ServerMiss } from './repository/server-check.ts';
+export type { SnapshotFlaw } from './repository/snapshot-flaws.ts';
 export type { SnapshotRange } from './repository/snapshot-ranges.ts';
 export { SAFETY_LABEL, SHORT_ID_LENGTH, type Snapshot, type SnapshotFilter } from './repository/snapshots.ts';
 
@@ -170,9 +179,12 @@ export async function preload(verb: keyof typeof LOADERS): Promise<void> {
   await LOADERS[verb]();
 }
 
-/** operations/backup/backup.ts says what it does. */
-export async function backup(...parameters: Parameters<typeof Backup>): ReturnType<typeof Backup> {
-  return (await LOADERS.backup()).backup(...parameters);
+/**
+ * operations/backup/backup.ts says what it does. Where profiles were applied, the rows of their servers' databases are then
+ * held against the files of the snapshot: see `checks` of the result, which are notes and no failure.
+ */
+export function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
+  return backupAndCheck(repository, options);
 }
 
 /**
@@ -201,9 +213,9 @@ export async function restore(repository: Repository, options: RestoreOptions): 
   });
 }
 
-/** operations/check/check.ts says what it does. */
-export async function check(...parameters: Parameters<typeof Check>): ReturnType<typeof Check> {
-  return (await LOADERS.check()).check(...parameters);
+/** operations/check/check.ts says what it does. With databases, rows of servers are held against files of the same snapshots. */
+export function check(repository: Repository, options?: CheckOptions): Promise<CheckResult> {
+  return checkAll(repository, options);
 }
 
 /** Opens a repository. REPOSITORY_NOT_FOUND, PASSWORD_WRONG, REPOSITORY_UNSUPPORTED, REPOSITORY_CHANGED, OBJECT_CORRUPT. */

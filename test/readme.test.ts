@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
+import { addCalibreBook, makeCalibreLibrary, makeFiles } from './support/servers.ts';
 import { treeState } from './support/tree-state.ts';
 
 const TOP = fileURLToPath(new URL('../..', import.meta.url));
@@ -187,6 +188,22 @@ test('the day something went wrong goes just as README.md shows it', async (t) =
       const shown = run(`(${words}) 2>&1 || true`).replaceAll(folder, '');
       assert.equal(timeless(shown), timeless(output), command);
     }
+  }
+});
+
+test('a broken book is told as README.md shows it', (t) => {
+  const folder = given(t);
+  const books = join(folder, 'srv/books');
+  makeCalibreLibrary(books);
+  addCalibreBook(books, { id: 1, title: 'Moby Dick', path: 'Melville/Moby Dick (1)', formats: ['EPUB'], cover: true });
+  addCalibreBook(books, { id: 2, title: 'Emma', path: 'Austen/Emma (2)', formats: ['EPUB'] });
+  rmSync(join(books, 'Melville/Moby Dick (1)/Moby Dick.epub'));
+  makeFiles(books, ['Austen/Persuasion (7)/Persuasion.epub']);
+  const run = shell(folder);
+  run('snap init -q --password-memory 8K --password-iterations 1');
+  for (const { command, output } of transcript('a broken book')) {
+    const shown = run(`(${movedInto(folder, command)}) 2>&1 || true`).replaceAll(folder, '');
+    assert.equal(shown, output, command);
   }
 });
 

@@ -31,6 +31,7 @@ import {
   printable,
   snakeCase,
 } from '../render.ts';
+import { jsonServerCheck, serverCheckLines } from '../server-checks.ts';
 import {
   type GlobalOptions,
   type Interruption,
@@ -170,7 +171,9 @@ async function execute(
   if (output.json) printSummaryLine(result);
   else if (!output.quiet) printAccount(result, options.dryRun === true);
   if (result.suspicion !== undefined && !output.json) showSuspicion(result.suspicion, result.snapshot);
-  return worstExitCode([exitCodeOf(result), hookCode]);
+  // The snapshot is there, but somebody wanted an end before all was checked.
+  const wasInterrupted = result.checksError?.code === 'INTERRUPTED';
+  return worstExitCode([exitCodeOf(result), hookCode, ...(wasInterrupted ? [interruption.exitCode] : [])]);
 }
 
 function exitCodeOf(result: BackupResult): number {
@@ -265,7 +268,17 @@ export function backupSummary(result: BackupResult): object {
     parent: result.parent ?? null,
     ...snakeCase(result.counts),
     databases: result.databases.map(jsonDatabase),
-    profiles: result.profiles.map(({ name, folder, warnings }) => ({ name, ...jsonPath(folder, 'folder'), warnings })),
+    profiles: result.profiles.map(({ name, folder, warnings }) => ({
+      name,
+      ...jsonPath(folder, 'folder'),
+      warnings,
+      checks: result.checks
+        .filter((check) => check.profile === name && check.folder.equals(folder))
+        .map(jsonServerCheck),
+    })),
+    ...(result.checksError === undefined
+      ? {}
+      : { checks_error: { code: result.checksError.code, message: result.checksError.message } }),
     problems: result.problems.map(jsonProblem),
     problem_count: result.problemCount,
     damage: result.damage,
@@ -291,6 +304,10 @@ function printAccount(result: BackupResult, isDryRun: boolean): void {
   if (!isDryRun) print(`  stored     ${formatBytes(counts.dataAddedPacked)}`);
   for (const { path, kind, bytes, check } of result.databases) {
     print(`  database   ${printable(path.toString('utf8'))} (${kind}, ${formatBytes(bytes)}, ${check})`);
+  }
+  // What is amiss was named above, and is no failure of the backup.
+  for (const check of result.checks) {
+    for (const line of serverCheckLines(check, 0).slice(0, 1)) print(`  checked    ${printable(line)}`);
   }
   if (result.damage.length > 0) {
     print(

@@ -1,14 +1,24 @@
 /** The child process that reads rows of an image; sqlite-rows.ts says why it is one. */
 
+import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { DATABASE_ROWS_BATCH } from '../base/limits.ts';
+import { placedKey } from '../base/server-paths.ts';
 import type { Row, RowsOrder, RowsReply, RowsRequest } from './sqlite-rows.ts';
 
 let rows: Iterator<Row> | undefined;
 
-function start({ image, sql, parameters = [] }: RowsRequest): Iterator<Row> {
+function start({ image, sql, parameters = [], places }: RowsRequest): Iterator<Row> {
+  // A large sort goes to files: beside the image, which is as private, and not into memory.
+  process.env['SQLITE_TMPDIR'] = dirname(image);
   const connection = new Database(image, { fileMustExist: true });
   connection.pragma('query_only = ON');
+  connection.pragma('temp_store = FILE');
+  // Views of a database that somebody else made call nothing but what is harmless.
+  connection.pragma('trusted_schema = OFF');
+  if (places !== undefined) {
+    connection.function('tree_key', { deterministic: true }, (said: unknown) => placedKey(said, places) ?? null);
+  }
   return connection
     .prepare(sql)
     .raw()

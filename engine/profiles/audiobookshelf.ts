@@ -1,7 +1,8 @@
 /**
- * Audiobookshelf. Verified in its sources: tables and columns, `server-settings` and its backupPath, what each folder below
- * the metadata is for (`cache/items` gets copies of audio files before tags are written into them). From what its folders
- * hold on disk: `config/migrations`.
+ * Audiobookshelf. Verified in its sources: tables and columns (podcasts.coverPath and podcastEpisodes.audioFile among them),
+ * `server-settings` and its backupPath, what each folder below the metadata is for (`cache/items` gets copies of audio files
+ * before tags are written into them). From what its folders hold on disk: `config/migrations`. Not verified: feeds,
+ * playbackSessions.
  */
 
 import type { PathColumn, Profile } from './types.ts';

@@ -1,7 +1,7 @@
 /**
  * Calibre-Web. Verified in its sources: settings in app.db, `.key` beside it, credentials and logs in the same folder (which
- * is the program's own where nothing else is said, so that its thumbnails lie in `cps/cache`). From folders of its usual
- * container: `cache`.
+ * is the program's own where nothing else is said, so that its thumbnails lie in `cps/cache`); books lie in the split folder
+ * where config_calibre_split is set. From folders of its usual container: `cache`.
  */
 
 import { CALIBRE_LIBRARY } from './calibre.ts';

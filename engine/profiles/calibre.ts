@@ -1,6 +1,7 @@
 /**
  * Calibre. Verified in its sources: books (path, title, has_cover) and data (book, format, name), whose paths are
- * relative to the library; `.calnotes` (notes.db, resources, and notes of what was deleted, in `backup` and `retired`),
+ * relative to the library; that a book's folder is called `Title (id)`, a format's file by its name and the format in lower
+ * case, a cover `cover.jpg`; `.calnotes` (notes.db, resources, and notes of what was deleted, in `backup` and `retired`),
  * which nothing else has; `.caltrash`, from which a book can be brought back for 14 days.
  */
 

@@ -1,8 +1,9 @@
 /**
- * Jellyfin. Verified in its sources: BaseItems, BaseItemImageInfos and MediaStreamInfos (10.11 on), the folders below its
- * data folder, that it makes missing ones and their markers (`.jfcache`, `.jflog` ...) itself, and that SQLiteBackups are
- * copies of its database from before an upgrade. From its documentation: `data/backups`. Not verified: library.db of
- * versions before 10.11.
+ * Jellyfin. Verified in its sources: BaseItems, BaseItemImageInfos and MediaStreamInfos (10.11 on), TypedBaseItems in
+ * library.db (before), with Path (what lies in its own folders begins with `%`), Name, SeriesName, MediaType, IsFolder,
+ * IsVirtualItem and TopParentId; the folders below its data folder, that it makes missing ones and their markers (`.jfcache`,
+ * `.jflog` ...) itself, and that SQLiteBackups are copies of its database from before an upgrade. From its documentation:
+ * `data/backups`.
  */
 
 import type { PathColumn, Profile } from './types.ts';

@@ -1,7 +1,7 @@
 /**
- * Kavita. Verified in its sources: MangaFile.FilePath (absolute), FolderPath.Path, Series.FolderPath, ServerSetting with its
- * keys 5 (folder of its backups) and 12 (that of the bookmarks), the names of its backups, the folders below `config`.
- * Not verified: Series.LowestFolderPath.
+ * Kavita. Verified in its sources: MangaFile.FilePath (absolute) and the way from it to a series, FolderPath.Path,
+ * Series.FolderPath and LowestFolderPath, ServerSetting with its keys 5 (folder of its backups) and 12 (that of the
+ * bookmarks), the names of its backups, the folders below `config`.
  */
 
 import type { PathColumn, Profile } from './types.ts';

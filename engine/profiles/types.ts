@@ -128,7 +128,7 @@ export interface PathColumn {
   readonly form: 'text' | 'json' | 'url';
 }
 
-/** Comparisons of rows with files; operations/check knows how they are made. */
+/** Comparisons of rows with files; operations/servers knows how they are made. */
 export type CheckName = 'calibre-books' | 'audiobookshelf-items' | 'kavita-files' | 'jellyfin-items';
 
 export interface Profile {

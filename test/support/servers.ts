@@ -282,6 +282,19 @@ export function makeKavita(folder: string, library: string): string {
   return database;
 }
 
+/** A chapter of a series with its file, which is made unless told otherwise. */
+export function addKavitaFile(
+  database: string,
+  file: { readonly id: number; readonly series: string; readonly path: string; readonly isMade?: boolean },
+): void {
+  const { id, series, path, isMade = true } = file;
+  insert(database, 'Series', { Id: id, Name: series, LibraryId: 1 });
+  insert(database, 'Volume', { Id: id, Name: '1', SeriesId: id });
+  insert(database, 'Chapter', { Id: id, Range: '1', VolumeId: id });
+  insert(database, 'MangaFile', { Id: id, FilePath: path, Pages: 1, Format: 1, Bytes: 1, ChapterId: id });
+  if (isMade) makeFiles('/', [path.slice(1)]);
+}
+
 // ---- Komga
 
 export function makeKomga(folder: string, library: string): string {
@@ -308,7 +321,7 @@ export function makeJellyfin(folder: string): string {
   const database = join(folder, 'data', 'jellyfin.db');
   makeDatabase(
     database,
-    `CREATE TABLE BaseItems (Id TEXT NOT NULL CONSTRAINT PK_BaseItems PRIMARY KEY, Type TEXT NOT NULL, Name TEXT NULL, Path TEXT NULL, IsFolder INTEGER NOT NULL, IsVirtualItem INTEGER NOT NULL, MediaType TEXT NULL, Data TEXT NULL, ParentId TEXT NULL, TopParentId TEXT NULL);
+    `CREATE TABLE BaseItems (Id TEXT NOT NULL CONSTRAINT PK_BaseItems PRIMARY KEY, Type TEXT NOT NULL, Name TEXT NULL, Path TEXT NULL, SeriesName TEXT NULL, IsFolder INTEGER NOT NULL, IsVirtualItem INTEGER NOT NULL, MediaType TEXT NULL, Data TEXT NULL, ParentId TEXT NULL, TopParentId TEXT NULL);
      CREATE TABLE BaseItemImageInfos (Id TEXT NOT NULL CONSTRAINT PK_BaseItemImageInfos PRIMARY KEY, Path TEXT NOT NULL, ImageType INTEGER NOT NULL DEFAULT 0, ItemId TEXT NOT NULL, CONSTRAINT FK_BaseItemImageInfos_BaseItems_ItemId FOREIGN KEY (ItemId) REFERENCES BaseItems (Id) ON DELETE CASCADE);
      CREATE TABLE MediaStreamInfos (ItemId TEXT NOT NULL, StreamIndex INTEGER NOT NULL, StreamType INTEGER NOT NULL, Codec TEXT NULL, Path TEXT NULL, CONSTRAINT PK_MediaStreamInfos PRIMARY KEY (ItemId, StreamIndex));`,
     { wal: true },
@@ -334,6 +347,43 @@ export function makeJellyfin(folder: string): string {
   ]);
   makeDatabase(join(folder, 'data', 'SQLiteBackups', '20260101020202_jellyfin.db'), 'CREATE TABLE BaseItems (Id TEXT)');
   return database;
+}
+
+/** Before 10.11: jellyfin.db has users only. */
+export function makeOldJellyfin(folder: string): string {
+  makeDatabase(join(folder, 'data', 'jellyfin.db'), 'CREATE TABLE Users (Id TEXT NOT NULL PRIMARY KEY)');
+  const database = join(folder, 'data', 'library.db');
+  makeDatabase(
+    database,
+    `CREATE TABLE TypedBaseItems (guid GUID primary key NOT NULL, type TEXT NOT NULL, data BLOB NULL, ParentId GUID NULL, Path TEXT NULL);
+     ALTER TABLE TypedBaseItems ADD COLUMN Name Text NULL;
+     ALTER TABLE TypedBaseItems ADD COLUMN MediaType Text NULL;
+     ALTER TABLE TypedBaseItems ADD COLUMN IsFolder BIT NULL;
+     ALTER TABLE TypedBaseItems ADD COLUMN TopParentId Text NULL;
+     ALTER TABLE TypedBaseItems ADD COLUMN IsVirtualItem BIT NULL;
+     ALTER TABLE TypedBaseItems ADD COLUMN SeriesName Text NULL;`,
+  );
+  return database;
+}
+
+/** A film, an episode, a folder: whatever the row says. */
+export function addJellyfinItem(
+  database: string,
+  item: { readonly id: string; readonly name: string; readonly path: string | null } & {
+    readonly [column: string]: string | number | null;
+  },
+): void {
+  const { id, name, path, ...more } = item;
+  insert(database, 'BaseItems', {
+    Id: id,
+    Type: 'MediaBrowser.Controller.Entities.Movies.Movie',
+    Name: name,
+    Path: path,
+    IsFolder: 0,
+    IsVirtualItem: 0,
+    MediaType: 'Video',
+    ...more,
+  });
 }
 
 // ---- servers whose database is elsewhere

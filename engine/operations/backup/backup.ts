@@ -35,6 +35,7 @@ import { NO_PARENT_ROWS, ParentRows } from './parent-rows.ts';
 import { applyProfiles, reportUnrecognised } from './profiles.ts';
 import { RunContext } from './run-context.ts';
 import { saveSnapshot } from './save-snapshot.ts';
+import { type CheckSaved, checkSavedSnapshot } from './saved-checks.ts';
 import type { DirectoryResult } from './scan-types.ts';
 import { Scanner } from './scanner.ts';
 import { type DumpResult, NO_DUMPS, ServerDumpStore } from './server-dumps.ts';
@@ -47,10 +48,21 @@ import { WorkerPool } from './worker-pool.ts';
 /**
  * Stores the sources and saves a snapshot, last of all. Problems of single files are in the result; what concerns the
  * repository throws: STORAGE_FAILED, OBJECT_CORRUPT, REPOSITORY_LOCKED; INTERRUPTED after the signal; SOURCE_MISSING
- * where no source exists.
+ * where no source exists. What is saved with profiles is then given to `checkSaved`, which changes nothing about it.
  */
-export async function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
+export async function backup(
+  repository: Repository,
+  options: BackupOptions,
+  checkSaved?: CheckSaved,
+): Promise<BackupResult> {
   requireOptions(options);
+  const result = await storeAndSave(repository, options);
+  const { snapshot, profiles } = result;
+  if (checkSaved === undefined || snapshot === undefined || profiles.length === 0) return result;
+  return { ...result, ...(await checkSavedSnapshot(snapshot, checkSaved, options.monitor)) };
+}
+
+async function storeAndSave(repository: Repository, options: BackupOptions): Promise<BackupResult> {
   const run = await BackupRun.prepare(repository, await applyProfiles(repository, options));
   try {
     return await run.execute();

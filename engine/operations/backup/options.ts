@@ -6,6 +6,7 @@ import { COMPRESSION_LEVEL_MAX, WORKERS_MAX } from '../../base/limits.ts';
 import type { Damage, Monitor } from '../../base/monitor.ts';
 import type { DatabaseServer } from '../../databases/server-address.ts';
 import type { BackupCounts, DatabaseRecord } from '../../format/snapshot.ts';
+import type { ServerCheck } from '../../repository/server-check.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { ExclusionOptions } from './exclusions.ts';
 import type { StreamSource } from './stream-store.ts';
@@ -87,6 +88,10 @@ export interface BackupResult {
   readonly counts: BackupCounts;
   readonly databases: readonly DatabaseRecord[];
   readonly profiles: readonly AppliedProfile[];
+  /** What the profiles checked once the snapshot was saved: rows of the servers' databases against its files. */
+  readonly checks: readonly ServerCheck[];
+  /** Why not all was checked: INTERRUPTED, say. The snapshot is saved all the same. */
+  readonly checksError: EngineError | undefined;
   /** Bytes of the sources' files that were read: none where nothing changed. */
   readonly bytesRead: number;
   /** At most SNAPSHOT_PROBLEMS_MAX of problemCount. */

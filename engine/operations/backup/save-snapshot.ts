@@ -14,6 +14,7 @@ import type { TreeWriter } from '../../repository/tree-writer.ts';
 import type { BackupResult, RunOptions } from './options.ts';
 import { sourcePaths } from './parent.ts';
 import type { RunContext } from './run-context.ts';
+import { NO_CHECKS } from './saved-checks.ts';
 import { findSuspicion } from './shrink-guard.ts';
 import { isoWithZone, ownerNames, rulesJson, userName } from './snapshot-facts.ts';
 
@@ -41,7 +42,7 @@ export async function saveSnapshot(repository: Repository, end: RunEnd): Promise
   const skipped = options.skipIfUnchanged === true && !isFlawed && (await isAsParent(repository, end));
   const { bytesRead } = context.counts;
   const found = { databases, profiles: options.applied, problems, problemCount, damage, suspicion };
-  const result = { parent: parent?.id, ...found, bytesRead, skipped };
+  const result = { parent: parent?.id, ...found, ...NO_CHECKS, bytesRead, skipped };
   if (options.strict === true && problemCount > 0) {
     throw new EngineError(
       'PROBLEMS_FOUND',
