@@ -364,6 +364,12 @@ export const PROFILE_VALUES_MAX = 1000;
 export const PROFILE_FOLDERS_MAX = 300;
 /** Entries of one of those that are looked at. */
 export const PROFILE_ENTRIES_MAX = 1000;
+/** A longer text of a database is not searched for paths: it is decoded in memory as a whole. */
+export const PATH_VALUE_BYTES_MAX = 64 * MIB;
+/** Columns of a table that one statement searches for paths: no expression of SQLite is deeper than a thousand. */
+export const PATH_COLUMNS_AT_ONCE_MAX = 200;
+/** Mappings of one restore that are rewritten in a database, for the same reason. */
+export const PATH_MAPPINGS_MAX = 100;
 /** Folders of a snapshot at which a server is looked for. */
 export const SNAPSHOT_SERVER_FOLDERS_MAX = 300;
 /** How deep below a source a server's folder may lie to be found. */
