@@ -370,6 +370,8 @@ export const PATH_VALUE_BYTES_MAX = 64 * MIB;
 export const PATH_COLUMNS_AT_ONCE_MAX = 200;
 /** Mappings of one restore that are rewritten in a database, for the same reason. */
 export const PATH_MAPPINGS_MAX = 100;
+/** Servers that are named where one of several has to be chosen. */
+export const SERVERS_NAMED_MAX = 10;
 /** Folders of a snapshot at which a server is looked for. */
 export const SNAPSHOT_SERVER_FOLDERS_MAX = 300;
 /** How deep below a source a server's folder may lie to be found. */

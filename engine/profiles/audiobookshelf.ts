@@ -1,7 +1,7 @@
 /**
- * Audiobookshelf. Verified in its sources: tables and columns (libraryFolders, libraryItems, books, authors, settings and
- * its `server-settings`), the default of its backup folder. From what its folders hold on disk: the rest of the layout.
- * Not verified: podcasts.coverPath, podcastEpisodes.audioFile, feeds, playbackSessions.
+ * Audiobookshelf. Verified in its sources: tables and columns (libraryFolders, libraryItems, books, podcasts, episodes,
+ * authors, feeds, playbackSessions, settings and its `server-settings`), the default of its backup folder. From what its
+ * folders hold on disk: the rest of the layout. Its triggers copy titles and authors, and no paths.
  */
 
 import type { PathColumn, Profile } from './types.ts';
@@ -91,5 +91,11 @@ export const AUDIOBOOKSHELF: Profile = {
     column('settings', 'value', 'json'),
   ],
   checks: ['audiobookshelf-items'],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker stop audiobookshelf, or systemctl stop audiobookshelf',
+    start: 'docker start audiobookshelf, or systemctl start audiobookshelf',
+    afterwards: 'Scan each library once: it takes the files for those that it knows by their paths',
+  },
   advice: ["The server's own backups hold neither audio nor e-books: the library folders belong into the sources"],
 };

@@ -32,5 +32,11 @@ export const BOOKLORE: Profile = {
   folders: [],
   pathColumns: [],
   checks: [],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker compose stop booklore',
+    start: 'docker compose up -d',
+    moved: 'Its database is a dump, in which no paths are rewritten: let its container see the paths that it saw',
+  },
   advice: [],
 };

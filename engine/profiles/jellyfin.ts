@@ -1,6 +1,7 @@
 /**
- * Jellyfin. Verified: BaseItems (10.11 on), data/backups as the folder of its own backups. Not verified: columns of
- * other tables, and library.db of versions before 10.11.
+ * Jellyfin. Verified in its sources: the tables of 10.11 and their columns of paths, ids of items that are hashes of their
+ * paths, data/backups as the folder of its own backups. Paths of its own folders stand there as `%AppDataPath%/...`. Not
+ * verified: library.db of versions before 10.11, whose paths are not rewritten.
  */
 
 import type { PathColumn, Profile } from './types.ts';
@@ -50,8 +51,18 @@ export const JELLYFIN: Profile = {
     column('BaseItems', 'Data', 'json'),
     column('BaseItemImageInfos', 'Path', 'text'),
     column('MediaStreamInfos', 'Path', 'text'),
+    column('Chapters', 'ImagePath', 'text'),
+    column('ImageInfos', 'Path', 'text'),
   ],
   checks: ['jellyfin-items'],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker stop jellyfin, or systemctl stop jellyfin',
+    start: 'docker start jellyfin, or systemctl start jellyfin',
+    afterwards: 'Scan all libraries once',
+    moved:
+      'Library folders stand in files below root/default (*.mblink, options.xml), which are not rewritten, and the ids of items are made from their paths: let the server see the old paths if you can, or the next scan takes all items for new ones',
+  },
   advice: [
     'Library folders are named in files below root/default (*.mblink, options.xml): see that they are among the sources',
   ],

@@ -1,14 +1,15 @@
 /**
- * Kavita. Verified in its sources: MangaFile.FilePath (absolute), FolderPath.Path, the key 12 of the bookmarks' folder,
- * the folders below `config`. Not verified: Series.FolderPath and LowestFolderPath, the table's name ServerSetting.
+ * Kavita. Verified in its sources: the tables' names, MangaFile.FilePath and MediaError.FilePath (absolute), FolderPath.Path,
+ * Series.FolderPath and LowestFolderPath, the settings of folders in ServerSetting (key 12 is that of the bookmarks), the
+ * folders below `config`. Covers, bookmarks, themes and fonts have names there, and no paths.
  */
 
 import type { PathColumn, Profile } from './types.ts';
 
 const DATABASE = 'kavita.db';
 
-function column(table: string, name: string): PathColumn {
-  return { part: 'config', database: DATABASE, table, column: name, form: 'text' };
+function column(table: string, name: string, more: Pick<PathColumn, 'someVersions'> = {}): PathColumn {
+  return { part: 'config', database: DATABASE, table, column: name, form: 'text', ...more };
 }
 
 export const KAVITA: Profile = {
@@ -52,9 +53,16 @@ export const KAVITA: Profile = {
     column('FolderPath', 'Path'),
     column('MangaFile', 'FilePath'),
     column('Series', 'FolderPath'),
-    column('Series', 'LowestFolderPath'),
+    column('Series', 'LowestFolderPath', { someVersions: true }),
     column('ServerSetting', 'Value'),
+    column('MediaError', 'FilePath', { someVersions: true }),
   ],
   checks: ['kavita-files'],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker stop kavita, or systemctl stop kavita',
+    start: 'docker start kavita, or systemctl start kavita',
+    afterwards: 'Scan each library once: it takes the files for those that it knows by their paths',
+  },
   advice: [],
 };

@@ -196,11 +196,12 @@ async function readNames(
 }
 
 function nameOf(value: RowValue | undefined, rule: NamedFolder): SaidName[] {
-  const said = typeof value === 'string' ? pathSaid(value, rule) : undefined;
+  const said = typeof value === 'string' ? spokenPath(value, rule) : undefined;
   return said === undefined ? [] : [{ rule, said }];
 }
 
-function selectOf(rule: NamedFolder): { readonly sql: string; readonly parameters: (string | number)[] } {
+/** What reads the values of a rule's column. */
+export function selectOf(rule: NamedFolder): { readonly sql: string; readonly parameters: (string | number)[] } {
   const column = quoted(rule.column);
   const value =
     rule.member === undefined
@@ -218,7 +219,7 @@ function quoted(name: string): string {
 }
 
 /** Undefined for what is no absolute path: a setting that was never made, one of another system. */
-function pathSaid(value: string, rule: NamedFolder): string | undefined {
+export function spokenPath(value: string, rule: NamedFolder): string | undefined {
   const path = rule.form === 'url' ? pathOfUrl(value) : value;
   if (path === undefined || !path.startsWith('/')) return undefined;
   return path.length > 1 ? path.replace(/\/+$/, '') : path;
