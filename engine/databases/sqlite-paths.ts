@@ -4,9 +4,11 @@
  */
 
 import { fork } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { EngineError, throwIfAborted } from '../base/errors.ts';
 import type { PathForm, PathRule } from './path-values.ts';
+import { sqliteSideFiles } from './sqlite-names.ts';
 
 export interface PathColumnRequest {
   readonly table: string;
@@ -114,5 +116,7 @@ export async function rewritePaths(
     signal?.removeEventListener('abort', onAbort);
     child.kill('SIGKILL');
     await ended;
+    // Of a child that was killed, which nobody else opens.
+    for (const path of Object.values(sqliteSideFiles(request.image))) rmSync(path, { force: true });
   }
 }

@@ -196,7 +196,7 @@ async function readNames(
 }
 
 function nameOf(value: RowValue | undefined, rule: NamedFolder): SaidName[] {
-  const said = typeof value === 'string' ? spokenPath(value, rule) : undefined;
+  const said = typeof value === 'string' ? pathSaid(value, rule) : undefined;
   return said === undefined ? [] : [{ rule, said }];
 }
 
@@ -219,7 +219,7 @@ function quoted(name: string): string {
 }
 
 /** Undefined for what is no absolute path: a setting that was never made, one of another system. */
-export function spokenPath(value: string, rule: NamedFolder): string | undefined {
+export function pathSaid(value: string, rule: NamedFolder): string | undefined {
   const path = rule.form === 'url' ? pathOfUrl(value) : value;
   if (path === undefined || !path.startsWith('/')) return undefined;
   return path.length > 1 ? path.replace(/\/+$/, '') : path;

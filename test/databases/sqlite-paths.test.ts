@@ -280,6 +280,7 @@ test('killed after any step, and what it left lies beside the image that is made
         if (now === step) process.kill(pid, 'SIGKILL');
       };
       assert.match(await failure(place.rewrite(['item.path'], RULES, kill)), /ended \(SIGKILL\); try again/);
+      assert.deepEqual(readdirSync(place.folder), ['image.db'], step);
     }
     copyFileSync(saved, place.image);
     copyFileSync(saved, `${place.image}-journal`);

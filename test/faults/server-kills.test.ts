@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
+import { isEngineError, restore } from '../../engine/index.ts';
 import { CliFixture } from '../support/cli.ts';
+import { Library } from '../support/library.ts';
 import { randomFor, rounds } from '../support/random.ts';
 import { assertAgree, type Machine, machineIn, makeMachine, pathsInRows } from '../support/server-machine.ts';
 import { makeFiles, STAMPS } from '../support/servers.ts';
@@ -67,8 +69,10 @@ for (const wal of [false, true]) {
           break;
         }
         kills++;
-        if (existsSync(fresh.database))
-          assert.deepEqual(pathsInRows(fresh.database), expected, 'no half of it is ever there');
+        if (!existsSync(fresh.database)) continue;
+        assert.deepEqual(pathsInRows(fresh.database), expected, 'no half of it is ever there');
+        // Without its journal it was done, and only its account was not given.
+        if (!existsSync(join(fresh.server, 'config', '.snap-restore'))) break;
       }
       assertAgree(fresh);
       assert.deepEqual(pathsInRows(fresh.database), expected);
@@ -82,3 +86,70 @@ for (const wal of [false, true]) {
     t.diagnostic(`${kills} kills, a run takes ${Math.round(spanMs)} ms`);
   });
 }
+
+/** The process that rewrites paths, as often as one begins. */
+function rewriters(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const isOurs = readFileSync(`/proc/${pid}/status`, 'utf8').includes(`PPid:\t${process.pid}\n`);
+        return isOurs && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sqlite-paths-child');
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It was done before: the test fails by what it left.
+  }
+}
+
+test('when only the process that rewrites is killed, what was there is there, nothing lies beside it, and it is a problem', async (t) => {
+  const library = await Library.make(t);
+  const old = makeMachine(join(library.folder, 'old'), { wal: true });
+  addItems(old, 20_000);
+  await sleep(30);
+  await library.backup({ paths: [Buffer.from(join(old.folder, 'srv'))], profiles: ['audiobookshelf'] });
+  const fresh = machineIn(join(library.folder, 'new'));
+  const mappings = [{ from: Buffer.from(old.folder), to: Buffer.from(fresh.folder) }];
+  for (const nth of [1, 2]) {
+    const seen = new Set<number>();
+    const timer = setInterval(() => {
+      for (const pid of rewriters()) {
+        if (seen.has(pid)) continue;
+        seen.add(pid);
+        // It has begun by then, and is not done.
+        if (seen.size === nth) setTimeout(() => killIfThere(pid), 150);
+      }
+    }, 5);
+    try {
+      const act = restore(await library.reopen(), { snapshot: 'latest', profile: 'audiobookshelf', mappings });
+      if (nth === 1) {
+        await assert.rejects(
+          act,
+          (error) => isEngineError(error, 'DATABASE_FAILED') && /Nothing was changed/.test(error.message),
+        );
+        assert.equal(existsSync(fresh.folder), false);
+        continue;
+      }
+      const result = await act;
+      assert.deepEqual(
+        result.problems.map(({ path, during, code }) => [path, during, code]),
+        [[fresh.database, 'swap', 'DATABASE_FAILED']],
+      );
+      assert.equal(result.server?.databases[0]?.state, 'failed');
+      assert.deepEqual(readdirSync(join(fresh.server, 'config')), ['migrations']);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+  const again = { snapshot: 'latest', profile: 'audiobookshelf', mappings, overwrite: 'if-changed' } as const;
+  assert.deepEqual((await restore(await library.reopen(), again)).problems, []);
+  assertAgree(fresh);
+});

@@ -1,7 +1,7 @@
 /** One server brought back: what belongs to it, files before rows, and paths in its database that follow to a new machine. */
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,8 @@ import { type ErrorCode, isEngineError } from '../../engine/base/errors.ts';
 import type { PathMapping, RestoreOptions, RestoreResult, RewrittenDatabase } from '../../engine/index.ts';
 import { restore } from '../../engine/index.ts';
 import { backup } from '../../engine/operations/backup/backup.ts';
-import { nextSteps } from '../../engine/operations/restore/server-restore.ts';
+import { NO_REWRITES } from '../../engine/operations/restore/path-rewrites.ts';
+import { mentionOrder, nextSteps } from '../../engine/operations/restore/server-restore.ts';
 import { IMMICH } from '../../engine/profiles/immich.ts';
 import { Repository } from '../../engine/repository/repository.ts';
 import { Holder } from '../support/holder.ts';
@@ -449,6 +450,26 @@ test('a database that is one piece in the snapshot is rewritten like any other',
   rows.close();
 });
 
+test('files come first, databases last, also where neither is there', async (t) => {
+  const move = await Move.make(t, { wal: true });
+  makeFiles(
+    move.old.library,
+    Array.from({ length: 50 }, (_, at) => `Zola/${at}.m4b`),
+  );
+  await sleep(30);
+  await move.save();
+  const target = join(move.library.folder, 'target');
+  for (const options of [{ target: Buffer.from(target) }, { mappings: move.mapping }]) {
+    await move.restore({ profile: 'audiobookshelf', ...options });
+    const there = 'target' in options ? machineIn(join(target, move.old.folder)) : move.new;
+    const changed = (path: string): bigint => statSync(path, { bigint: true }).ctimeNs;
+    const files = readdirSync(there.library, { recursive: true }).map((name) => join(there.library, String(name)));
+    assert.ok(files.length > 50);
+    const last = files.filter((path) => statSync(path).isFile()).map(changed);
+    assert.ok(last.every((ctime) => ctime <= changed(there.database)));
+  }
+});
+
 test('where the database is a dump, its command is told in the order of the profile', () => {
   const dump = (database: string, path: string): object => ({
     kind: 'postgresql',
@@ -466,6 +487,13 @@ test('where the database is a dump, its command is told in the order of the prof
   assert.deepEqual([second?.kind, third?.text], ['moved', 'Start Immich: docker compose up -d']);
   const [before] = nextSteps({ ...IMMICH, restoreOrder: 'databases first' }, snapshot, false);
   assert.match(before?.text ?? '', /before anything is started/);
+  for (const restoreOrder of ['files first', 'databases first'] as const) {
+    const notes: string[] = [];
+    const server = { profile: { ...IMMICH, restoreOrder }, folder: Buffer.from('/'), parts: [], folders: [] };
+    const wanted = { server, paths: [], mappings: [], rewrites: NO_REWRITES };
+    mentionOrder(wanted, snapshot, { note: (text) => notes.push(text) });
+    assert.equal(notes.length, restoreOrder === 'databases first' ? 1 : 0);
+  }
   const [missing] = nextSteps(IMMICH, { ...snapshot, databases: [] }, false);
   assert.match(missing?.text ?? '', /holds no dump of its database/);
 });

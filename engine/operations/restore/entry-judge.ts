@@ -33,6 +33,8 @@ export interface Wanted {
 }
 
 export interface JudgeRules extends EntryFilters {
+  /** Databases come when all files are there, also where nothing lies at their places. */
+  readonly databasesLast: boolean;
   readonly rewrites: DatabaseRewrites;
 }
 
@@ -70,9 +72,8 @@ export class EntryJudge {
     return this.#takesOut || (this.#picks && !directory.included);
   }
 
-  /** True where a database may change on the way into its place. */
-  get rewrites(): boolean {
-    return this.#rules.rewrites.size > 0;
+  get databasesLast(): boolean {
+    return this.#rules.databasesLast;
   }
 
   /** `below`: not itself, but something in it may be wanted. */
@@ -90,7 +91,7 @@ export class EntryJudge {
   }
 
   #rewriteOf(directory: WalkDirectory, node: Node): DatabaseRewrite | undefined {
-    if (!this.rewrites || !isDatabase(node)) return undefined;
+    if (this.#rules.rewrites.size === 0 || !isDatabase(node)) return undefined;
     return this.#rules.rewrites.get(joinPath(directory.path, node.name).toString('latin1'));
   }
 

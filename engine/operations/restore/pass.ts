@@ -218,12 +218,13 @@ function countTotals(context: RestoreContext, places: readonly OpenPlace[]): voi
 async function carryOut(context: RestoreContext, request: RestoreRequest, places: readonly OpenPlace[]): Promise<void> {
   const { signal, pool, repository } = context.parts;
   const { options, snapshot, filters, wanted } = request;
-  const { rewrites } = wanted.rewrites;
+  // Of a server: a row without its file is a broken book.
+  const rules = { ...filters, databasesLast: wanted.server !== undefined, rewrites: wanted.rewrites.rewrites };
   const tree = new TargetTree(context);
   const removal = request.removal === undefined ? undefined : new Removal(context, request.removal);
   const executor = new WindowExecutor(context, tree, removal);
   const swaps = new DatabaseSwaps(context, { force: options.force === true });
-  const walk = new Walk(context, { tree, executor, swaps, removal }, { ...filters, rewrites, snapshot });
+  const walk = new Walk(context, { tree, executor, swaps, removal }, { ...rules, snapshot });
   const cancel = (): void => pool.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   try {

@@ -9,7 +9,7 @@ import { below } from '../../profiles/recognise.ts';
 import type { NamedFolder, Profile } from '../../profiles/types.ts';
 import { findPath } from '../../repository/find-node.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { selectOf, spokenPath } from '../../repository/server-finder.ts';
+import { pathSaid, selectOf } from '../../repository/server-finder.ts';
 import { findSnapshotServers, recordedServers, type SnapshotServer } from '../../repository/snapshot-servers.ts';
 import { SHORT_ID_LENGTH, type Snapshot } from '../../repository/snapshots.ts';
 import type { DatabaseImages } from './database-images.ts';
@@ -141,7 +141,7 @@ async function readNames(image: string, rule: NamedFolder): Promise<string[]> {
   try {
     for await (const rows of readRows({ image, ...selectOf(rule) })) {
       for (const [value] of rows) {
-        const path = typeof value === 'string' ? spokenPath(value, rule) : undefined;
+        const path = typeof value === 'string' ? pathSaid(value, rule) : undefined;
         if (path !== undefined) names.push(path);
       }
     }

@@ -135,7 +135,7 @@ export class Walk {
     for (let number = 0; number < rows.rowCount; number++) {
       const end = start + rowLengthAt(bytes, start);
       const found = at.cursor?.find(bytes, start) ?? -1;
-      const isPlain = place !== undefined && !(this.#judge.rewrites && hasExtensions(bytes, start));
+      const isPlain = place !== undefined && !(this.#judge.databasesLast && hasExtensions(bytes, start));
       if (isPlain && this.#window.addPlain(place, start)) this.#startThreads();
       else if (found < 0 || !this.#isUntouched(directory, bytes, { start, number: found })) {
         const row = bytes.subarray(start, end);
@@ -280,7 +280,7 @@ export class Walk {
       this.#window.links.push({ group: verdict.group, directory, row, node, existing, sideFiles });
       return undefined;
     }
-    if (!isSwap(wanted, existing) && verdict.rewrite === undefined) return verdict;
+    if (!isSwap(wanted, existing) && !(this.#judge.databasesLast && isDatabase(wanted.node))) return verdict;
     this.#parts.swaps.add({
       directory,
       file: this.#plannedFile(directory, row, { ...wanted, ...verdict }),
