@@ -375,6 +375,14 @@ export const PROFILE_MENTION_FOLDERS_MAX = 50;
 export const PROFILE_MENTION_ENTRIES_MAX = 200;
 /** A file of settings (`.env`) that is read: a larger one is none. */
 export const PROFILE_SETTINGS_BYTES_MAX = 64 * KIB;
+/** A longer text of a database is not searched for paths: it is decoded in memory as a whole. */
+export const PATH_VALUE_BYTES_MAX = 64 * MIB;
+/** Columns of a table that one statement searches for paths: no expression of SQLite is deeper than a thousand. */
+export const PATH_COLUMNS_AT_ONCE_MAX = 200;
+/** Mappings of one restore that are rewritten in a database, for the same reason. */
+export const PATH_MAPPINGS_MAX = 100;
+/** Servers that are named where one of several has to be chosen. */
+export const SERVERS_NAMED_MAX = 10;
 /** Folders of a snapshot at which a server is looked for. */
 export const SNAPSHOT_SERVER_FOLDERS_MAX = 300;
 /** Longer paths of a server's rows are no paths. */

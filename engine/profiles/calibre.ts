@@ -32,5 +32,12 @@ export const CALIBRE: Profile = {
   folders: [],
   pathColumns: [],
   checks: ['calibre-books'],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'quit Calibre, and its content server',
+    start: 'start Calibre',
+    afterwards: 'Library maintenance, Check library says whether each book has its files',
+    moved: 'Show Calibre, and whatever else uses the library, its new folder: that stands in their own settings',
+  },
   advice: [],
 };

@@ -52,5 +52,11 @@ export const PAPERLESS: Profile = {
   folders: [],
   pathColumns: [],
   checks: [],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker compose stop webserver',
+    start: 'docker compose up -d',
+    afterwards: 'document_sanity_checker says whether each document has its files',
+  },
   advice: [],
 };

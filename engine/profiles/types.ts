@@ -126,7 +126,24 @@ export interface PathColumn {
   readonly column: string;
   /** `text`: the path. `json`: every text in it that is one. `url`: `file:` and the path, percent-encoded. */
   readonly form: 'text' | 'json' | 'url';
+  /** Only some versions of the server have it. */
+  readonly someVersions?: boolean;
 }
+
+/** What a person does with the server around a restore, in words that end a sentence. */
+export interface Handling {
+  /** How it is stopped, where it is in the way. */
+  readonly stop: string;
+  /** How it is started when all is there. */
+  readonly start: string;
+  /** What is to be done then. */
+  readonly afterwards?: string;
+  /** What else has to change when its folders have other paths, which no rewriting of its database does. */
+  readonly moved?: string;
+}
+
+/** Where the database is no file: whether it is restored before the files or after them. Files of databases always come last. */
+export type RestoreOrder = 'files first' | 'databases first';
 
 /** Comparisons of rows with files; operations/servers knows how they are made. */
 export type CheckName = 'calibre-books' | 'audiobookshelf-items' | 'kavita-files' | 'jellyfin-items';
@@ -143,6 +160,8 @@ export interface Profile {
   readonly folders: readonly NamedFolder[];
   readonly pathColumns: readonly PathColumn[];
   readonly checks: readonly CheckName[];
+  readonly restoreOrder: RestoreOrder;
+  readonly handling: Handling;
   /** Leaves out folders marked by CACHEDIR.TAG. */
   readonly leavesOutCaches?: boolean;
   /** What a person should know once; warnings are of a part. */

@@ -34,7 +34,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-type ColumnRule = Extract<NamedFolder, Column>;
+export type ColumnRule = Extract<NamedFolder, Column>;
 
 interface SaidFolder {
   readonly rule: NamedFolder;
@@ -184,7 +184,8 @@ function nameOf(value: RowValue | undefined, rule: ColumnRule): SaidFolder[] {
   return said === undefined ? [] : [{ rule, said }];
 }
 
-function selectOf(rule: ColumnRule): { readonly sql: string; readonly parameters: (string | number)[] } {
+/** What reads the values of a rule's column. */
+export function selectOf(rule: ColumnRule): { readonly sql: string; readonly parameters: (string | number)[] } {
   const column = quoted(rule.column);
   const value =
     rule.member === undefined
@@ -202,7 +203,7 @@ function quoted(name: string): string {
 }
 
 /** Undefined for what is no absolute path: a setting that was never made, one of another system. */
-function pathSaid(value: string, rule: ColumnRule): string | undefined {
+export function pathSaid(value: string, rule: ColumnRule): string | undefined {
   const path = rule.form === 'url' ? pathOfUrl(value) : value;
   if (path === undefined || !path.startsWith('/') || path.includes('\0')) return undefined;
   return path.replace(/(?!^)\/+$/, '');

@@ -39,6 +39,8 @@ const SERVER: Profile = {
   folders: [{ part: 'config', database: 'a.db', table: 'F', column: 'p', what: 'library folder', use: 'library' }],
   pathColumns: [],
   checks: [],
+  restoreOrder: 'files first',
+  handling: { stop: 'stop it', start: 'start it' },
   advice: [],
 };
 
