@@ -389,8 +389,9 @@ test('Komga, Kavita and Calibre-Web come up under other paths', async (t) => {
   const komga = makeKomga(old('komga'), old('comics & më'));
   makeFiles(old('comics & më'), ['Series 1/a b#.cbz']);
   const url = `file:${encodeURI(old('comics & më'))}/Series%201/`;
-  insert(komga, 'SERIES', { ID: 'S', NAME: 'Series 1', URL: url, LIBRARY_ID: 'L1' });
-  insert(komga, 'BOOK', { ID: 'B', NAME: 'a', URL: `${url}a%20b%23.cbz`, SERIES_ID: 'S', LIBRARY_ID: 'L1' });
+  insert(komga, 'SERIES', { ID: 'S', NAME: 'Series 1', URL: url, LIBRARY_ID: 'L1', FILE_LAST_MODIFIED: '' });
+  const book = { ID: 'B', NAME: 'a', URL: `${url}a%20b%23.cbz`, SERIES_ID: 'S', LIBRARY_ID: 'L1' };
+  insert(komga, 'BOOK', { ...book, FILE_LAST_MODIFIED: '' });
   const kavita = makeKavita(old('kavita'), old('manga'));
   makeFiles(old('manga'), ['One/1.cbz']);
   insert(kavita, 'Series', { Id: 1, Name: 'One', FolderPath: `${old('manga')}/One`, LibraryId: 1 });

@@ -6,11 +6,8 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { addAudiobook, insert, makeAudiobookshelf, makeDatabase, makeFiles, STAMPS } from './servers.ts';
 
-/** Tables that servers.ts leaves out, as the server declares them. */
-const MORE_TABLES = `
-CREATE TABLE feeds (id UUID PRIMARY KEY, slug VARCHAR(255), feedURL VARCHAR(255), coverPath VARCHAR(255), createdAt DATETIME NOT NULL, updatedAt DATETIME NOT NULL);
-CREATE TABLE feedEpisodes (id UUID PRIMARY KEY, title VARCHAR(255), filePath VARCHAR(255), createdAt DATETIME NOT NULL, updatedAt DATETIME NOT NULL, feedId UUID REFERENCES feeds (id) ON DELETE CASCADE ON UPDATE CASCADE);
-CREATE TABLE playbackSessions (id UUID PRIMARY KEY, displayTitle VARCHAR(255), coverPath VARCHAR(255), mediaMetadata JSON, createdAt DATETIME NOT NULL, updatedAt DATETIME NOT NULL);
+/** What servers.ts leaves out, as the server declares it. */
+const TRIGGERS = `
 CREATE TRIGGER update_library_items_title AFTER UPDATE OF title ON books FOR EACH ROW BEGIN UPDATE libraryItems SET title = NEW.title WHERE mediaId = NEW.id; END;
 CREATE TRIGGER stamp_items AFTER UPDATE ON libraryItems FOR EACH ROW WHEN NEW.updatedAt = OLD.updatedAt BEGIN UPDATE libraryItems SET updatedAt = 'now' WHERE id = NEW.id; END;
 `;
@@ -31,7 +28,7 @@ export function makeMachine(folder: string, options: { readonly wal?: boolean; r
   mkdirSync(library, { recursive: true });
   const paths = { library: options.sees ?? library, metadata: join(server, 'metadata') };
   makeAudiobookshelf(server, paths);
-  makeDatabase(database, MORE_TABLES, options);
+  makeDatabase(database, TRIGGERS, options);
   for (const [at, relPath] of TITLES.entries()) {
     const id = `book${at + 1}`;
     addAudiobook(database, { id, title: relPath, relPath, paths });
