@@ -206,7 +206,9 @@ export function backup(repository: Repository, options: BackupOptions): Promise<
  */
 export async function restore(repository: Repository, options: RestoreOptions): Promise<RestoreResult> {
   const { restore: run } = await LOADERS.restore();
-  return run(repository, options, savesFirst(repository, options));
+  const result = await run(repository, options, savesFirst(repository, options));
+  if (result.server === undefined) return result;
+  return (await import('./checked.ts')).checkRestored(repository, result, options);
 }
 
 function savesFirst(repository: Repository, options: RestoreOptions): SaveFirst {

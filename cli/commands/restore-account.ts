@@ -21,7 +21,7 @@ import {
   shortId,
 } from '../render.ts';
 import { print, printJson, writeOutput } from '../session.ts';
-import { printNext, printRewrites, serverJson } from './restore-server.ts';
+import { printChecks, printNext, printRewrites, serverJson } from './restore-server.ts';
 
 const DAMAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>(['OBJECT_CORRUPT', 'OBJECT_MISSING', 'OBJECT_UNREADABLE']);
 
@@ -95,6 +95,7 @@ export function printAccount(result: RestoreResult, verified: boolean): void {
   if (result.problemCount > 0) print(`  problems   ${formatCount(result.problemCount)}: each was named above`);
   if (result.server !== undefined) {
     printRewrites(result.server);
+    printChecks(result.server);
     printNext(result.server);
   }
 }

@@ -2,10 +2,13 @@
 
 import type { NextStep, RestoredServer, RewriteState, RewrittenDatabase } from '../../engine/index.ts';
 import { formatCount, jsonPath, printable } from '../render.ts';
+import { jsonServerCheck, serverCheckLines } from '../server-checks.ts';
 import { print } from '../session.ts';
 
+const MISSES_SHOWN_MAX = 10;
+
 export function serverJson(server: RestoredServer): object {
-  const { profile, title, folder, paths, databases, next } = server;
+  const { profile, title, folder, paths, databases, checks, checksError, next } = server;
   return {
     profile,
     title,
@@ -18,6 +21,8 @@ export function serverJson(server: RestoredServer): object {
       missing,
       leftovers,
     })),
+    checks: checks.map(jsonServerCheck),
+    ...(checksError === undefined ? {} : { checks_error: { code: checksError.code, message: checksError.message } }),
     next: next.map(({ kind, text, command }) => ({ kind, text, ...(command === undefined ? {} : { command }) })),
   };
 }
@@ -53,6 +58,12 @@ function printDatabase({ path, state, columns, missing, leftovers }: RewrittenDa
 
 function rowCount(rows: number): string {
   return `${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'}`;
+}
+
+/** Whether its rows and the files that came back with them agree. */
+export function printChecks({ title, checks, checksError }: RestoredServer): void {
+  for (const check of checks) for (const line of serverCheckLines(check, MISSES_SHOWN_MAX)) print(printable(line));
+  if (checksError !== undefined) print(`${title} was not checked to the end: ${printable(checksError.message)}`);
 }
 
 /** What is to be done now, in order. */

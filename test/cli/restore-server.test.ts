@@ -1,7 +1,7 @@
 /** `snap restore SNAP --profile NAME`: what a person and a program see of it. */
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -71,10 +71,24 @@ test('in JSON: each database, its state, columns, leftovers, and the next steps;
     ),
   );
   assert.deepEqual(planned.databases, [{ ...database, state: 'planned' }]);
+  assert.deepEqual(planned.checks, []);
+  const [checked] = server.checks;
+  assert.deepEqual([checked.check, checked.miss_count, checked.rows_checked], ['audiobookshelf-items', 0, 12]);
   assert.deepEqual(
     server.next.map(({ kind }: { kind: string }) => kind),
     ['start', 'afterwards'],
   );
+});
+
+test('a book that the snapshot lacks is named by its title once the server is back, and fails nothing', async (t) => {
+  const { cli, old, words } = await given(t);
+  rmSync(join(old.library, 'Austen/Emma/book.m4b'));
+  await cli.ok(['backup', old.server, old.library, join(old.folder, 'srv/unrelated'), '--profile', 'audiobookshelf']);
+  const done = await cli.ok(words);
+  assert.match(done.stdout, /^Audiobookshelf in .*: 12 files and folders that its database names, 1 amiss$/m);
+  assert.match(done.stdout, /^ {2}.*"Austen\/Emma".*book\.m4b$/m);
+  const { server } = await cli.json([...words, '--overwrite', 'if-changed']);
+  assert.equal(server.checks[0].misses[0].title, 'Austen/Emma');
 });
 
 test('a running server is refused with 21, by its name and how it is stopped', async (t) => {

@@ -16,7 +16,14 @@ import { IMMICH } from '../../engine/profiles/immich.ts';
 import { Repository } from '../../engine/repository/repository.ts';
 import { Holder } from '../support/holder.ts';
 import { Library } from '../support/library.ts';
-import { assertAgree, type Machine, machineIn, makeMachine, pathsInRows } from '../support/server-machine.ts';
+import {
+  assertAgree,
+  type Machine,
+  type MachineOptions,
+  machineIn,
+  makeMachine,
+  pathsInRows,
+} from '../support/server-machine.ts';
 import { insert, makeCalibreWeb, makeDatabase, makeFiles, makeKavita, makeKomga } from '../support/servers.ts';
 import { touchState, treeState } from '../support/tree-state.ts';
 
@@ -42,7 +49,7 @@ class Move {
 
   static async make(
     t: TestContext,
-    options: Parameters<typeof makeMachine>[1] & { readonly profiles?: readonly string[] } = {},
+    options: MachineOptions & { readonly profiles?: readonly string[] } = {},
   ): Promise<Move> {
     const library = await Library.make(t);
     const old = makeMachine(join(library.folder, 'old'), options);
@@ -272,14 +279,14 @@ test('a dry run names each column and count, and what is left over, and changes 
 });
 
 test('a server in a container: a mapping for its paths alone, and the library by its name', async (t) => {
-  const move = await Move.make(t, { sees: '/audiobooks' });
+  const move = await Move.make(t, { sees: '/audiobooks', backups: '/unrelated' });
   move.hideOld();
   const mappings = [...move.mapping, ...map('/audiobooks=/data/books')];
   const result = await move.restore({ profile: 'audiobookshelf', mappings });
   assert.deepEqual(result.problems, []);
   assert.match(move.notes.join('\n'), /srv\/audiobooks is taken for \/audiobooks, which its database names/);
   assert.ok(existsSync(join(move.new.library, 'Austen/Emma/book.m4b')));
-  assert.ok(!existsSync(`${move.new.library}2`));
+  assert.deepEqual(readdirSync(join(move.new.folder, 'srv')).sort(), ['abs', 'audiobooks'], 'no folder of backups');
   const rows = new Database(move.new.database, { readonly: true });
   assert.equal(rows.prepare('SELECT path FROM libraryFolders').pluck().get(), '/data/books');
   assert.ok(rows.prepare('SELECT path FROM libraryItems').pluck().all().includes('/data/books/Brontë/Jane "Eyre"'));

@@ -21,12 +21,21 @@ export interface Machine {
   readonly database: string;
 }
 
+export interface MachineOptions {
+  readonly wal?: boolean;
+  /** Where the server's container sees the library. */
+  readonly sees?: string;
+  readonly backups?: string;
+}
+
 /** Below `folder`: `srv/abs`, `srv/audiobooks`, and a neighbour whose name only begins alike. */
-export function makeMachine(folder: string, options: { readonly wal?: boolean; readonly sees?: string } = {}): Machine {
+export function makeMachine(folder: string, options: MachineOptions = {}): Machine {
   const machine = machineIn(folder);
   const { server, library, database } = machine;
   mkdirSync(library, { recursive: true });
-  const paths = { library: options.sees ?? library, metadata: join(server, 'metadata') };
+  const { sees = library, backups } = options;
+  const metadata = join(server, 'metadata');
+  const paths = { library: sees, metadata, ...(backups === undefined ? {} : { backups }) };
   makeAudiobookshelf(server, paths);
   makeDatabase(database, TRIGGERS, options);
   for (const [at, relPath] of TITLES.entries()) {

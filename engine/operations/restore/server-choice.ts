@@ -96,13 +96,15 @@ export async function findServerFolders(
     if (await isThere(folder)) paths.push(folder);
     else notes.push(`${title}: ${part.what} (${folder.toString('utf8')}) is not in the snapshot`);
   }
+  const unplaced = new Set<string>();
+  for (const { said, path } of server.folders) {
+    if (path !== undefined && (await isThere(path))) paths.push(path);
+    else unplaced.add(said);
+  }
   const isRecorded = server.folders.length > 0;
-  const named = isRecorded ? server.folders : await namesIn(server, images);
-  for (const { said, path } of named) {
-    if (path !== undefined && (await isThere(path))) {
-      paths.push(path);
-      continue;
-    }
+  // A record does not say what a folder is for; one of backups is nothing to look for by its name.
+  const libraries = isRecorded && unplaced.size === 0 ? [] : await librariesIn(server, images);
+  for (const said of isRecorded ? libraries.filter((one) => unplaced.has(one)) : libraries) {
     const { found, note } = await folderSaid({ server, snapshot, isThere }, said);
     paths.push(...found);
     if (note !== undefined) notes.push(`${title}: ${note}`);
@@ -120,20 +122,22 @@ async function holdsFolder(repository: Repository, snapshot: Snapshot, path: Buf
   }
 }
 
-/** Library folders that the database of a server names which was only seen in the tree. */
-async function namesIn(
-  server: SnapshotServer,
-  images: DatabaseImages,
-): Promise<{ readonly said: string; readonly path: undefined }[]> {
+/** Library folders that a server's database names, as the server sees them. */
+async function librariesIn(server: SnapshotServer, images: DatabaseImages): Promise<string[]> {
   const said = new Set<string>();
-  for (const rule of server.profile.folders) {
-    const part = server.parts.find((one) => one.part.name === rule.part);
-    if (part === undefined || rule.use !== 'library' || 'file' in rule) continue;
-    await images.use(below(part.folder, rule.database), async ({ image }) => {
-      for (const path of await readNames(image, rule)) said.add(path);
-    });
+  for (const { part, folder } of server.parts) {
+    const rules = server.profile.folders.flatMap((rule) =>
+      rule.part !== part.name || rule.use !== 'library' || 'file' in rule ? [] : [rule],
+    );
+    for (const database of new Set(rules.map((rule) => rule.database))) {
+      await images.use(below(folder, database), async ({ image }) => {
+        for (const rule of rules.filter((one) => one.database === database)) {
+          for (const path of await readNames(image, rule)) said.add(path);
+        }
+      });
+    }
   }
-  return [...said].map((one) => ({ said: one, path: undefined }));
+  return [...said];
 }
 
 async function readNames(image: string, rule: ColumnRule): Promise<string[]> {
@@ -171,7 +175,8 @@ async function folderSaid(
   if (await isThere(path)) return { found: [path] };
   const name = baseName(path);
   const alike: Buffer[] = [];
-  for (const source of name.length === 0 ? [] : snapshot.paths) {
+  const others = snapshot.paths.filter((source) => !server.parts.some(({ folder }) => isWithin(folder, source)));
+  for (const source of name.length === 0 ? [] : others) {
     const inside = joinPath(source, name);
     if (baseName(source).equals(name)) alike.push(source);
     else if (await isThere(inside)) alike.push(inside);

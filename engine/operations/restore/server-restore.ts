@@ -114,6 +114,8 @@ export function describeServer(
     folder: server.folder,
     paths: wanted.paths,
     databases,
+    checks: [],
+    checksError: undefined,
     next: nextSteps(server.profile, snapshot, isMoved),
   };
 }

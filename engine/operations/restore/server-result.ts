@@ -1,6 +1,8 @@
 /** What a restore with a profile says about the server. */
 
+import type { EngineError } from '../../base/errors.ts';
 import type { ColumnCount } from '../../databases/sqlite-paths.ts';
+import type { ServerCheck } from '../../repository/server-check.ts';
 
 /**
  * `planned`: a dry run would rewrite it. `rewritten`: now. `kept`: what lies there was left alone: an earlier restore like
@@ -43,6 +45,10 @@ export interface RestoredServer {
   readonly paths: readonly Buffer[];
   /** Empty where no mapping was given. */
   readonly databases: readonly RewrittenDatabase[];
+  /** Its rows held against the files that came back with them; none of a dry run. */
+  readonly checks: readonly ServerCheck[];
+  /** Why they were not made to the end. */
+  readonly checksError: EngineError | undefined;
   /** In the order in which it is to be done. */
   readonly next: readonly NextStep[];
 }
