@@ -247,6 +247,11 @@ function planOf(context: RestoreContext): RestorePlan {
   };
 }
 
+function hasFiles(plan: RestorePlan | undefined): boolean {
+  if (plan === undefined) return false;
+  return plan.filesToCreate + plan.filesToReplace + plan.filesToCompare + plan.filesToSkip > 0;
+}
+
 function summary(
   context: RestoreContext,
   request: RestoreRequest,
@@ -285,5 +290,8 @@ function summary(
     targets: places.map(({ target }) => target),
     totalDuration: (performance.now() - run.begunMs) / 1000,
   };
+  if (options.include !== undefined && counters.filesRestored + counters.filesSkipped === 0 && !hasFiles(run.plan)) {
+    options.monitor?.note?.(`No file that is to be restored fits ${options.include.join(' or ')}`);
+  }
   return run.plan === undefined ? result : { ...result, plan: run.plan };
 }
