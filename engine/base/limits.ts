@@ -334,6 +334,8 @@ export const DATABASE_LOCKED_ATTEMPTS_MAX = 2;
 export const DATABASE_UNLOCKED_ATTEMPTS_MAX = 6;
 /** databases/sqlite-copy.ts */
 export const DATABASE_PRIVATE_ATTEMPTS_MAX = 5;
+/** databases/sqlite-super-journal.ts: a path as SQLite can have one. */
+export const SUPER_JOURNAL_NAME_BYTES_MAX = 4 * KIB;
 /** Attempts to have several databases as of one moment, for each of which large ones may be copied anew. */
 export const DATABASE_MOMENT_ATTEMPTS_MAX = 4;
 /** Looks for that moment in each attempt: how often a commit may come between, or a lock be met. */

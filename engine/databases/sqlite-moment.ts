@@ -71,8 +71,8 @@ const ONE_FILE = 'two of them are one file';
 
 /** Between two looks at who holds a lock. */
 const WAIT_MS = 3;
-/** The longest of the pauses between attempts, which differ so that they do not fall in with a writer's. */
-const PAUSE_MS_MAX = 7;
+/** Pauses between attempts differ, so that they do not fall in with a writer's. */
+const PAUSES_MS = [1, 4, 2, 7, 3, 6, 5];
 
 /** `learned`: what one of them is, or that it cannot be had so; the others are tried without it, or in another way. */
 type Attempt = 'copied' | 'again' | 'learned' | 'one-file';
@@ -196,7 +196,7 @@ export class MomentCopier {
           return 'copied';
         }
         if (result === 'stale') return 'again';
-        await sleep(1 + (attempt % PAUSE_MS_MAX));
+        await sleep(PAUSES_MS[attempt % PAUSES_MS.length]);
       } catch (error) {
         if (!(error instanceof MemberError) || !isBusy(error.cause)) throw error;
         await this.#waitFor(error.member);

@@ -7,12 +7,12 @@
  */
 
 import { closeSync, existsSync, fstatSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { SUPER_JOURNAL_NAME_BYTES_MAX } from '../base/limits.ts';
 import { baseName, joinPath } from '../base/paths.ts';
 
 /** After the path: its length, the sum of its bytes, and the mark of a journal. */
 const TRAILER_BYTES = 16;
 const MARK = Buffer.from('d9d505f920a163d7', 'hex');
-const NAME_BYTES_MAX = 4096;
 /** What follows the first database's name. */
 const SUFFIX = /-mj[0-9A-F]{1,9}$/;
 
@@ -27,7 +27,7 @@ export function superJournalOf(image: string): Buffer | undefined {
     if (size < TRAILER_BYTES) return undefined;
     readSync(fd, trailer, 0, TRAILER_BYTES, size - TRAILER_BYTES);
     const length = trailer.readUInt32BE(0);
-    if (!trailer.subarray(8).equals(MARK) || length === 0 || length > NAME_BYTES_MAX) return undefined;
+    if (!trailer.subarray(8).equals(MARK) || length === 0 || length > SUPER_JOURNAL_NAME_BYTES_MAX) return undefined;
     if (length > size - TRAILER_BYTES) return undefined;
     const name = Buffer.alloc(length);
     readSync(fd, name, 0, length, size - TRAILER_BYTES - length);
