@@ -364,6 +364,23 @@ test('one file under two names is captured under each of them, and said to be', 
   assert.equal(captured(moment).length, 3);
 });
 
+test('of a writer in WAL mode that never pauses the images show one instant, or it is said that they do not', async (t) => {
+  const { source, capture } = place(t);
+  const [one, two] = makePair(source, { journalMode: 'wal' });
+  const writer = await SqliteWriter.start(t, one, { pauseMs: 0, pair: { path: two, how: 'in-turn' } });
+  await writer.order('work');
+  let together = 0;
+  for (let round = 0; round < rounds(30); round++) {
+    const moment = await capture('one.db', 'two.db');
+    const [a = NaN, b = NaN] = captured(moment).map(({ imagePath }) => readAndRemove(imagePath));
+    if (moment.apart !== undefined) continue;
+    together++;
+    assert.ok(a - b === 0 || a - b === 1, `${a} and ${b}`);
+  }
+  assert.deepEqual((await writer.stop()).failures, []);
+  t.diagnostic(`${together} times of one moment`);
+});
+
 test('beside writers in WAL mode that never pause each database is captured by itself, and it is said why', async (t) => {
   const { source, capture } = place(t);
   const [one, two] = makePair(source, { journalMode: 'wal' });
