@@ -11,7 +11,14 @@ import { baseName, isWithin, parentPath } from '../base/paths.ts';
 import { createSqliteCapturer, type SqliteCapturer } from '../databases/sqlite.ts';
 import { type RowValue, readRows } from '../databases/sqlite-rows.ts';
 import type { FoundFolder } from '../profiles/plan-context.ts';
-import { below, type Recognised, type RecognisedPart, recognisePart, withoutContained } from '../profiles/recognise.ts';
+import {
+  below,
+  isSeen,
+  type Recognised,
+  type RecognisedPart,
+  recognisePart,
+  withoutContained,
+} from '../profiles/recognise.ts';
 import type { Column, NamedFolder } from '../profiles/types.ts';
 import { makeScratchFolder } from './scratch-folders.ts';
 import type { DiskView } from './server-view.ts';
@@ -81,11 +88,14 @@ function partsAmongSources(
     if (known.some((one) => one.part === part)) return [];
     const isTaken = (source: Buffer): boolean => known.some(({ folder }) => folder.equals(source));
     const fitting = sources.filter((source) => !isTaken(source)).flatMap((one) => recognisePart(part, one, view) ?? []);
-    const [found, ...others] = fitting.filter(
-      ({ seen }) => seen.length > 1 || seen.some(({ kind }) => kind === 'sqlite'),
-    );
+    const [found, ...others] = fitting.filter((one) => isPlain(one, view));
     return found === undefined || others.length > 0 ? [] : [found];
   });
+}
+
+function isPlain({ part, folder, seen }: RecognisedPart, view: DiskView): boolean {
+  const plain = part.apart === undefined ? seen : part.apart.filter((sign) => isSeen(sign, folder, view));
+  return plain.length > 1 || (part.apart === undefined && plain.some(({ kind }) => kind === 'sqlite'));
 }
 
 // ---- settings

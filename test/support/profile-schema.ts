@@ -71,6 +71,7 @@ const part = v.pipe(
     signs: v.array(sign),
     anyOf: v.optional(v.array(sign)),
     anyOfMin: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+    apart: v.optional(v.pipe(v.array(sign), v.minLength(2))),
     container: v.optional(absolute),
     isOptional: v.optional(v.boolean()),
     databases: v.array(database),
