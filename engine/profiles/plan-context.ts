@@ -27,8 +27,8 @@ export interface PlanContext {
   readonly covers: (path: Buffer) => boolean;
   readonly view: FolderView;
   readonly dumps: readonly RequestedDump[];
-  /** False where SQLite files are stored as files like any other. */
-  readonly capturesDatabases: boolean;
+  /** True for a SQLite file that the snapshot gets as a database, whole. */
+  readonly captures: (path: Buffer) => boolean;
 }
 
 /** True where a dump of this very database is asked for, as far as its name tells. */
@@ -46,7 +46,7 @@ function isInSnapshot(rule: DatabaseRule, folder: Buffer, context: PlanContext):
   if (rule.path === undefined) return isDumped(rule, context.dumps);
   const path = below(folder, rule.path);
   if (context.view.kindOf(path) === undefined) return true;
-  return context.capturesDatabases && context.covers(path);
+  return context.captures(path);
 }
 
 /** True where the snapshot gets a dump of every database that a part keeps in a server. */

@@ -22,6 +22,8 @@ export interface ServerPlanOptions {
   readonly dumps: readonly RequestedDump[];
   /** False where SQLite files are stored as files like any other. */
   readonly capturesDatabases: boolean;
+  /** True for a file that somebody asked to be left out. */
+  readonly isLeftOut?: ((path: Buffer) => boolean) | undefined;
   /** Private images of databases are made below it, and removed. */
   readonly scratchParent: string;
   readonly view: DiskView;
@@ -30,13 +32,16 @@ export interface ServerPlanOptions {
 
 /** INTERRUPTED after the signal. */
 export async function planServers(found: readonly Recognised[], options: ServerPlanOptions): Promise<PlannedServer[]> {
-  const { sources, dumps, capturesDatabases, view } = options;
+  const { sources, dumps, capturesDatabases, isLeftOut, view } = options;
   const coverage = coverageOf(sources, options);
   const servers = await readServers(found, { ...options, coverage });
   return servers.map((server) => {
-    const { folders } = server;
+    const { folders, unread } = server;
     const { covers } = coverage;
-    const plan = planProfile(server.recognised, { folders, sources, covers, view, dumps, capturesDatabases });
+    const isUnread = (path: Buffer): boolean => unread.some((one) => one.equals(path));
+    const captures = (path: Buffer): boolean =>
+      capturesDatabases && covers(path) && !isUnread(path) && isLeftOut?.(path) !== true;
+    const plan = planProfile(server.recognised, { folders, sources, covers, view, dumps, captures });
     return { ...server, plan, excludes: plan.exclusions.map(patternOf) };
   });
 }

@@ -1,11 +1,11 @@
 /** What no profile may leave out: whatever nobody can make again, wherever it lies. */
 
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { made, save } from '../support/saved-servers.ts';
-import { makeAudiobookshelf, makeFiles, makePaperless } from '../support/servers.ts';
+import { makeAudiobookshelf, makeFiles, makeJellyfin, makePaperless } from '../support/servers.ts';
 
 test("a source of somebody's own is no part of a server that lies elsewhere, whatever its folders are called", async (t) => {
   const library = await made(t);
@@ -32,3 +32,45 @@ test('the database of another program does not make its folder one of Paperless-
   const { files } = await save(library, 'paperless', [server, other]);
   assert.ok(files.includes('../other/log/captain.txt'));
 });
+
+/** Breaks pages behind the first one, as a bad disk does. */
+function damage(database: string): void {
+  const { size } = statSync(database);
+  const file = openSync(database, 'r+');
+  for (let at = 4096; at < size; at += 4096) writeSync(file, Buffer.alloc(2048, 0xa5), 0, 2048, at);
+  closeSync(file);
+}
+
+const OWN_BACKUP = 'abs/metadata/backups/2026-01-01T0130.audiobookshelf';
+
+test("a server's own backups stay in where its database is damaged: nothing else may have its rows", async (t) => {
+  const library = await made(t);
+  const database = makeAudiobookshelf(join(library.source, 'abs'), { library: library.source, metadata: '/metadata' });
+  const jellyfin = join(library.source, 'jellyfin');
+  makeJellyfin(jellyfin);
+  makeFiles(jellyfin, ['data/backups/own.zip']);
+  damage(database);
+  damage(join(jellyfin, 'data/jellyfin.db'));
+  const { files, result } = await save(library, 'audiobookshelf');
+  assert.ok(files.includes(OWN_BACKUP));
+  assert.ok(result.problems.some(({ path }) => path.toString() === database));
+  // Of this one no folder is read.
+  assert.ok((await save(library, 'jellyfin')).files.includes('jellyfin/data/backups/own.zip'));
+});
+
+for (const [how, options] of [
+  ['a pattern', { excludes: ['absdatabase.sqlite'] }],
+  ['a pattern in another case', { caseInsensitiveExcludes: ['ABSDATABASE.*'] }],
+  ['its size', { excludeLargerThan: 10_000 }],
+  ['a marker', { excludeIfPresent: ['.nobackup'] }],
+] as const) {
+  test(`a server's own backups stay in where ${how} leaves its database out`, async (t) => {
+    const library = await made(t);
+    const server = join(library.source, 'abs');
+    makeAudiobookshelf(server, { library: library.source, metadata: '/metadata' });
+    makeFiles(server, ['config/.nobackup']);
+    const { files } = await save(library, 'audiobookshelf', [library.source], options);
+    assert.ok(!files.includes('abs/config/absdatabase.sqlite'));
+    assert.ok(files.includes(OWN_BACKUP));
+  });
+}
