@@ -26,6 +26,10 @@ export interface PlanContext {
   /** True for a path that a backup of the sources comes to. */
   readonly covers: (path: Buffer) => boolean;
   readonly view: FolderView;
+  /** Of all servers that are known here: what holds one of these is never left out. */
+  readonly precious: readonly Buffer[];
+  /** Of all servers, folders in which any name may be that of a book: nothing right in one of these is left out. */
+  readonly libraries: readonly Buffer[];
   readonly dumps: readonly RequestedDump[];
   /** True for a SQLite file that the snapshot gets as a database, whole. */
   readonly captures: (path: Buffer) => boolean;

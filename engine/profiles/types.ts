@@ -75,6 +75,8 @@ export interface Part {
   readonly apart?: readonly Sign[];
   /** Where the server's usual container sees it: paths in its databases may begin with that. */
   readonly container?: string;
+  /** Names in it are those of authors and books: nothing right in it is left out. */
+  readonly isLibrary?: boolean;
   /** Nobody misses it: there is no warning where it is not found, or not among the sources. */
   readonly isOptional?: boolean;
   /** In the order in which they are captured; all before any file. */

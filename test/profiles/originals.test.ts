@@ -2,10 +2,21 @@
 
 import assert from 'node:assert/strict';
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { test } from 'node:test';
+import { listEntries } from '../../engine/operations/list.ts';
+import type { Library } from '../support/library.ts';
 import { made, save } from '../support/saved-servers.ts';
-import { makeAudiobookshelf, makeFiles, makeJellyfin, makePaperless } from '../support/servers.ts';
+import {
+  addCalibreBook,
+  makeAudiobookshelf,
+  makeCalibreLibrary,
+  makeCalibreWeb,
+  makeFiles,
+  makeJellyfin,
+  makeKavita,
+  makePaperless,
+} from '../support/servers.ts';
 
 test("a source of somebody's own is no part of a server that lies elsewhere, whatever its folders are called", async (t) => {
   const library = await made(t);
@@ -73,4 +84,41 @@ for (const [how, options] of [
     assert.ok(!files.includes('abs/config/absdatabase.sqlite'));
     assert.ok(files.includes(OWN_BACKUP));
   });
+}
+
+test('what is of one server in a folder that another one leaves out stays in, whichever profiles are named', async (t) => {
+  const library = await made(t);
+  const kavita = join(library.source, 'kavita');
+  makeKavita(kavita, library.source);
+  const shelf = join(kavita, 'config', 'temp', 'audiobooks');
+  makeFiles(shelf, ['a/book.m4b']);
+  makeAudiobookshelf(join(library.source, 'abs'), { library: shelf, metadata: '/metadata' });
+  makeCalibreLibrary(join(kavita, 'config', 'logs'));
+  const paths = [Buffer.from(kavita), Buffer.from(join(library.source, 'abs'))];
+  await library.backup({ paths, profiles: ['kavita', 'audiobookshelf'] });
+  const files = await filesOf(library);
+  assert.ok(files.includes('kavita/config/temp/audiobooks/a/book.m4b'));
+  assert.ok(files.includes('kavita/config/logs/metadata.db'));
+  assert.ok(!files.some((file) => file.startsWith('kavita/config/cache/')));
+});
+
+test('an author of a library that lies in a folder of settings may be called like a cache', async (t) => {
+  const library = await made(t);
+  const books = join(library.source, 'cw', 'config');
+  makeCalibreWeb(join(library.source, 'cw'), { library: books });
+  makeCalibreLibrary(books);
+  addCalibreBook(books, { id: 1, title: 'One', path: 'cache/One (1)', formats: ['EPUB'] });
+  assert.ok((await save(library, 'calibre-web')).files.includes('cw/config/cache/One (1)/One.epub'));
+  const comics = join(library.source, 'kavita', 'config');
+  makeKavita(join(library.source, 'kavita'), comics);
+  makeFiles(comics, ['logs/comic.cbz']);
+  assert.ok((await save(library, 'kavita')).files.includes('kavita/config/logs/comic.cbz'));
+});
+
+async function filesOf(library: Library): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { path, node } of listEntries(library.repository, { snapshot: 'latest', recursive: true })) {
+    if (node.type !== 'dir') files.push(relative(library.source, path.toString()));
+  }
+  return files;
 }

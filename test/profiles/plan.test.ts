@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isWithin } from '../../engine/base/paths.ts';
-import { planProfile } from '../../engine/profiles/plan.ts';
+import { planProfile, preciousPaths } from '../../engine/profiles/plan.ts';
 import type { PlanContext } from '../../engine/profiles/plan-context.ts';
 import { type FolderView, type Recognised, recognise, withoutContained } from '../../engine/profiles/recognise.ts';
 import { settingIn } from '../../engine/profiles/setting-lines.ts';
@@ -66,7 +66,17 @@ function recognised(): Recognised {
 function planOf(given: Partial<PlanContext> & { readonly sources?: readonly Buffer[] }): string[] {
   const { sources = [Buffer.from('/s')], ...rest } = given;
   const covers = (path: Buffer): boolean => sources.some((source) => isWithin(path, source));
-  const context = { folders: [], sources, covers, view: VIEW, dumps: [], captures: covers, ...rest };
+  const context = {
+    folders: [],
+    sources,
+    covers,
+    view: VIEW,
+    precious: preciousPaths(recognised(), rest.folders ?? [], VIEW),
+    libraries: [],
+    dumps: [],
+    captures: covers,
+    ...rest,
+  };
   return planProfile(recognised(), context).exclusions.map(({ folder, pattern }) => `${folder}/${pattern}`);
 }
 

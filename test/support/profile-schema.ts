@@ -73,6 +73,7 @@ const part = v.pipe(
     anyOfMin: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
     apart: v.optional(v.pipe(v.array(sign), v.minLength(2))),
     container: v.optional(absolute),
+    isLibrary: v.optional(v.boolean()),
     isOptional: v.optional(v.boolean()),
     databases: v.array(database),
     paths: v.array(pathRule),

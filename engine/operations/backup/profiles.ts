@@ -30,8 +30,9 @@ export async function applyProfiles(repository: Repository, options: BackupOptio
     return { ...options, applied: [] };
   }
   const view = new DiskView();
-  const found = serversOf(findServers(paths, PROFILES, { view }), wanted, paths);
-  const servers = await planServers(found, {
+  const found = findServers(paths, PROFILES, { view });
+  const servers = await planServers(serversOf(found, wanted, paths), {
+    others: found.filter(({ profile }) => !wanted.includes(profile)),
     sources: paths,
     oneFileSystem: options.oneFileSystem,
     dumps: dumpsOf(options),
