@@ -182,6 +182,12 @@ export const SERVER_DATABASES_NAMED_MAX = 5;
 /** Rows of an import that are in memory before they go to a database in the cache directory. */
 export const SCRATCH_ROWS_PENDING_MAX = 2048;
 
+// ---- reading through a server
+export const PAGE_ENTRIES_DEFAULT = 1000;
+export const PAGE_ENTRIES_MAX = 10_000;
+/** Entries of a folder that is shown in another order than that of its names: all of them are read for each page. */
+export const PAGE_SORTED_ENTRIES_MAX = 10_000;
+
 // ---- diff, find and log
 /** Changes of a diff that are held to be told in order of their paths; of more, the first come as they are found. */
 export const DIFF_CHANGES_HELD_MAX = 50_000;

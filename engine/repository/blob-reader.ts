@@ -132,25 +132,20 @@ export class BlobReader {
 
   async *#lists(entries: readonly ListEntry[]): AsyncGenerator<ContentEntry> {
     for (const entry of entries) {
-      const list = await this.loadContentList(entry.listId);
-      let covered = 0;
-      if ('entries' in list) {
-        for (const piece of list.entries) {
-          covered += piece.length;
-          yield piece;
-        }
-      } else {
-        for (const below of list.lists) covered += below.length;
-        yield* this.#lists(list.lists);
-      }
-      if (covered !== entry.length) {
-        const id = entry.listId.toString('hex');
-        throw new EngineError(
-          'OBJECT_CORRUPT',
-          `Content list ${id} covers ${covered} bytes instead of ${entry.length}`,
-        );
-      }
+      const list = await this.loadListOf(entry);
+      if ('entries' in list) yield* list.entries;
+      else yield* this.#lists(list.lists);
     }
+  }
+
+  /** The content list that an entry stands for, which covers as many bytes as that says. OBJECT_CORRUPT, OBJECT_MISSING. */
+  async loadListOf(entry: ListEntry): Promise<ContentList> {
+    const list = await this.loadContentList(entry.listId);
+    const below: readonly { readonly length: number }[] = 'entries' in list ? list.entries : list.lists;
+    const covered = below.reduce((sum, { length }) => sum + length, 0);
+    if (covered === entry.length) return list;
+    const id = entry.listId.toString('hex');
+    throw new EngineError('OBJECT_CORRUPT', `Content list ${id} covers ${covered} bytes instead of ${entry.length}`);
   }
 }
 
