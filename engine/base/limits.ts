@@ -182,6 +182,12 @@ export const SERVER_DATABASES_NAMED_MAX = 5;
 /** Rows of an import that are in memory before they go to a database in the cache directory. */
 export const SCRATCH_ROWS_PENDING_MAX = 2048;
 
+// ---- reading through a server
+export const PAGE_ENTRIES_DEFAULT = 1000;
+export const PAGE_ENTRIES_MAX = 10_000;
+/** Entries of a folder that is shown in another order than that of its names: all of them are read for each page. */
+export const PAGE_SORTED_ENTRIES_MAX = 10_000;
+
 // ---- diff, find and log
 /** Changes of a diff that are held to be told in order of their paths; of more, the first come as they are found. */
 export const DIFF_CHANGES_HELD_MAX = 50_000;
@@ -215,6 +221,8 @@ export const FILTER_BUCKET_BITS_MAX = 28;
 export const CLAIM_SLOTS_MAX = 1 << 19;
 /** repository/frame-cache.ts */
 export const FRAME_CACHE_BYTES_MAX = 16 * MIB;
+/** Frames from FRAME_ALONE_BYTES_MIN on that single reads have under way: sealed and opened bytes of each. */
+export const FRAMES_LARGE_AT_ONCE_MAX = 16;
 /** Frames of many small blobs fit into this; larger ones get memory of their own (repository/frame-memory.ts). */
 export const FRAME_MEMORY_PIECE_BYTES_MAX = FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN;
 /** What waits to be used again. */
@@ -249,6 +257,8 @@ export const READ_RUN_BYTES_MAX = 8 * MIB;
 export const READ_BUFFERS_MAX = 2;
 /** Listings of one refresh, where segments vanish between listing and reading. */
 export const INDEX_RELISTINGS_MAX = 5;
+/** Packs of which is remembered when the index was last listed because of them. */
+export const CATCH_UPS_REMEMBERED_MAX = 1000;
 /** Packs being written at the same time by one writer. */
 export const PACKS_IN_FLIGHT_MAX = 4;
 /** Pieces that one writer holds before settle() makes it wait: one that grows, one that is written, one that waits. */
