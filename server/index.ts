@@ -7,6 +7,7 @@ import type { App, ServerContext } from './context.ts';
 import { EventLog } from './events.ts';
 import type { RepositoryPlace } from './jobs/messages.ts';
 import { JobRunner } from './jobs/runner.ts';
+import { CLOSE_MS_MAX } from './limits.ts';
 import type { ServeOptions } from './options.ts';
 import { RepositoryAccess } from './repository-access.ts';
 import { startNight } from './schedule/night.ts';
@@ -52,7 +53,7 @@ export async function createServer(options: ServeOptions): Promise<Server> {
     const close = async (): Promise<void> => {
       context.scheduler.close();
       await context.jobs.close();
-      await app.close();
+      await closeApp(app);
       await access.close();
       state.close();
     };
@@ -121,6 +122,13 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     await server.close();
     throw error;
   }
+}
+
+/** Requests under way get some time; what still hangs on then is cut off. */
+async function closeApp(app: App): Promise<void> {
+  const late = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS_MAX);
+  await app.close();
+  clearTimeout(late);
 }
 
 async function listen(app: App, { listen: { host, port }, basePath }: ServeOptions): Promise<string> {
