@@ -8,7 +8,7 @@ import underPressure from '@fastify/under-pressure';
 import { fastify, LogController } from 'fastify';
 import { addGuard, addIdentification } from './auth/guard.ts';
 import type { App, Routes, ServerContext } from './context.ts';
-import { addDescription } from './description.ts';
+import { addDescription, addDocs } from './description.ts';
 import {
   ANONYMOUS_REQUESTS_MAX,
   BODY_BYTES_MAX,
@@ -88,6 +88,7 @@ export async function composeApp(app: App, context: ServerContext): Promise<void
     if (request.method === 'GET' || request.method === 'HEAD') request.log.debug(facts, 'Answered');
     else request.log.info(facts, 'Answered');
   });
+  context.metrics.watch(app, context);
   await addSecurityHeaders(app);
   await app.register(cookie);
   addIdentification(app, context);
@@ -96,8 +97,9 @@ export async function composeApp(app: App, context: ServerContext): Promise<void
   await addDescription(app, context);
   await app.register(
     async (top) => {
-      addGuard(top as App);
+      addGuard(top as App, context.options);
       for (const routes of TOP_ROUTES) routes(top as App, context);
+      await addDocs(top as App);
       await top.register(
         async (api) => {
           addApiHeaders(api as App);

@@ -101,6 +101,10 @@ export class BackupStore {
     return this.#find('snapshot_id = ?', snapshotId);
   }
 
+  findLastCompleted(): BackupRecord | undefined {
+    return this.#find('status = ?', 'COMPLETED');
+  }
+
   /** The newest first. */
   list({ before, limit }: { readonly before?: number | undefined; readonly limit: number }): BackupRecord[] {
     const rows = this.#database
