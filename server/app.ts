@@ -34,6 +34,7 @@ import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { treeRoutes } from './routes/tree.ts';
 import { userRoutes } from './routes/users.ts';
 import { addApiHeaders, addSecurityHeaders } from './security-headers.ts';
 
@@ -43,6 +44,7 @@ const API_ROUTES: readonly Routes[] = [
   userRoutes,
   tokenRoutes,
   snapshotRoutes,
+  treeRoutes,
   diffRoutes,
   findRoutes,
   repositoryRoutes,
