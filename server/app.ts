@@ -22,6 +22,7 @@ import {
 import { loggerOptions, pathOf } from './log.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
+import { descriptionRoutes } from './routes/description.ts';
 import { diffRoutes } from './routes/diff.ts';
 import { eventRoutes } from './routes/events.ts';
 import { findRoutes } from './routes/find.ts';
@@ -53,6 +54,7 @@ const API_ROUTES: readonly Routes[] = [
   maintenanceRoutes,
   scheduleRoutes,
   eventRoutes,
+  descriptionRoutes,
 ];
 /** Below the base path itself. */
 const TOP_ROUTES: readonly Routes[] = [healthRoutes];

@@ -82,7 +82,11 @@ export const Problem = Type.Object(
 );
 
 /** Answers that any route may give. */
-export const PROBLEM_RESPONSES = { '4xx': Problem, '5xx': Problem } as const;
+const ProblemAnswer = {
+  description: 'Problem details (RFC 9457)',
+  content: { 'application/problem+json': { schema: Problem } },
+} as const;
+export const PROBLEM_RESPONSES = { '4xx': ProblemAnswer, '5xx': ProblemAnswer } as const;
 
 /** Answers of a route that sends bytes. */
 const BytesContent = { '*/*': { schema: Type.Unsafe<string>({ type: 'string', format: 'binary' }) } };
