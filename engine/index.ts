@@ -46,7 +46,7 @@ export type { NightCopy, NightDetails, NightOptions } from './night.ts';
 export { type AnnotateOptions, type AnnotateResult, annotate } from './operations/annotate.ts';
 export type { AppliedProfile, BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
-export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
+export { type ReadFileOptions, readEntryContent, readFileContent } from './operations/cat.ts';
 export type {
   CheckError,
   CheckOptions,

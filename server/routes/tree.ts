@@ -7,7 +7,7 @@ import {
   PAGE_ENTRIES_MAX,
   PAGE_ORDERS,
   PAGE_SORTED_ENTRIES_MAX,
-  readFileContent,
+  readEntryContent,
 } from '../../engine/index.ts';
 import type { App, ServerContext } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
@@ -144,11 +144,8 @@ function contentRoute(app: App, { repository }: ServerContext): void {
       const { query } = request;
       const opened = await repository();
       const path = requirePath(query);
-      const { snapshot, node, contentId } = await findEntry(opened, {
-        snapshot: query.snapshot,
-        path,
-        filter: filterOf(query),
-      });
+      const entry = await findEntry(opened, { snapshot: query.snapshot, path, filter: filterOf(query) });
+      const { node, contentId } = entry;
       if (node?.type !== 'file') {
         const type = node?.type ?? 'dir';
         throw new ServerError(
@@ -161,7 +158,7 @@ function contentRoute(app: App, { repository }: ServerContext): void {
         tag: contentId,
         ...presentationOf(node.name, { inline: query.inline === true }),
         open: ({ start, end }, signal) =>
-          readFileContent(opened, { snapshot: snapshot.id, path, offset: start, length: end - start, signal }),
+          readEntryContent(opened, entry, { offset: start, length: end - start, signal }),
       });
     },
   );
