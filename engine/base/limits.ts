@@ -107,6 +107,11 @@ export const SEALED_FILES_AT_ONCE_MAX = 64;
 /** Small sealed files that are written at a time. */
 export const SEALED_WRITES_AT_ONCE_MAX = 16;
 export const SNAPSHOT_PROBLEMS_MAX = 1000;
+/** Records of snapshots that a long-lived process keeps, as they are stored; in memory they take two to three times that. */
+export const SNAPSHOTS_KEPT_BYTES_MAX = 32 * MIB;
+export const ANNOTATIONS_KEPT_BYTES_MAX = 8 * MIB;
+/** Different values (rules, users, mounts) of those that are in memory once for all. */
+export const SNAPSHOT_VALUES_SHARED_MAX = 10_000;
 export const CONFIG_BYTES_MAX = 64 * KIB;
 export const KEY_FILES_MAX = 256;
 
