@@ -12,7 +12,7 @@ import type { BackupOptions, BackupResult } from './operations/backup/options.ts
 import type { CheckOptions, CheckResult } from './operations/check/check.ts';
 import { recoverKey } from './operations/keys.ts';
 import type { NightPlan, NightResult } from './operations/night/options.ts';
-import type { RestoreOptions, RestoreResult } from './operations/restore/options.ts';
+import type { RestoreOptions, RestoreResult, SaveFirst } from './operations/restore/options.ts';
 import type { Credential, KeyDescription } from './repository/keys.ts';
 import { type NewKeyOptions, type NewRepositoryOptions, Repository } from './repository/repository.ts';
 import { SAFETY_LABEL } from './repository/snapshots.ts';
@@ -148,6 +148,12 @@ export {
   type RestoreResult,
 } from './operations/restore/options.ts';
 export type { PathMapping } from './operations/restore/places.ts';
+export type {
+  NextStep,
+  RestoredServer,
+  RewriteState,
+  RewrittenDatabase,
+} from './operations/restore/server-result.ts';
 export {
   type RestoreDatabaseOptions,
   type RestoreDatabaseResult,
@@ -208,10 +214,23 @@ export function backup(repository: Repository, options: BackupOptions): Promise<
 /**
  * operations/restore/restore.ts says what it does. Before a restore in place changes anything, a backup by the same rules
  * takes a snapshot of what is there, labelled SAFETY_LABEL.
+ *
+ * ```ts
+ * // A server on a new machine: its folders, its library, and the paths in its database.
+ * const mappings = [{ from: Buffer.from('/srv'), to: Buffer.from('/mnt/new') }];
+ * const { server } = await restore(repository, { snapshot: 'latest', profile: 'audiobookshelf', mappings });
+ * for (const { text } of server?.next ?? []) console.log(text);
+ * ```
  */
 export async function restore(repository: Repository, options: RestoreOptions): Promise<RestoreResult> {
   const { restore: run } = await LOADERS.restore();
-  return run(repository, options, async ({ paths, like, isOrigin }) => {
+  const result = await run(repository, options, savesFirst(repository, options));
+  if (result.server === undefined) return result;
+  return (await import('./checked.ts')).checkRestored(repository, result, options);
+}
+
+function savesFirst(repository: Repository, options: RestoreOptions): SaveFirst {
+  return async ({ paths, like, isOrigin }) => {
     const { backup: save } = await LOADERS.backup();
     const { rulesOf } = await import('./repository/live-rules.ts');
     const { monitor, signal } = options;
@@ -228,7 +247,7 @@ export async function restore(repository: Repository, options: RestoreOptions): 
       signal,
     });
     return snapshot;
-  });
+  };
 }
 
 /** operations/check/check.ts says what it does. With databases, rows of servers are held against files of the same snapshots. */

@@ -345,12 +345,20 @@ export const DATABASE_COUNT_MS_MAX = 2000;
 export const DATABASE_TABLES_COUNTED_MAX = 1000;
 /** Tables that a record names because they could not be checked. */
 export const DATABASE_MESSAGES_MAX = 100;
-/** databases/sqlite-copy.ts */
+/** databases/sqlite-copy.ts, databases/sqlite-moment.ts */
 export const DATABASE_LOCKED_ATTEMPTS_MAX = 2;
 /** databases/sqlite-copy.ts */
 export const DATABASE_UNLOCKED_ATTEMPTS_MAX = 6;
 /** databases/sqlite-copy.ts */
 export const DATABASE_PRIVATE_ATTEMPTS_MAX = 5;
+/** databases/sqlite-super-journal.ts: a path as SQLite can have one. */
+export const SUPER_JOURNAL_NAME_BYTES_MAX = 4 * KIB;
+/** Attempts to have several databases as of one moment, for each of which large ones may be copied anew. */
+export const DATABASE_MOMENT_ATTEMPTS_MAX = 4;
+/** Looks for that moment in each attempt: how often a commit may come between, or a lock be met. */
+export const DATABASE_PIN_ATTEMPTS_MAX = 200;
+/** Databases of one moment: each is open while the others are looked at. */
+export const DATABASE_MOMENT_MEMBERS_MAX = 64;
 /** Attempts at a private copy before SQLite is asked to open the database in place. */
 export const DATABASE_IDLE_ATTEMPTS_MAX = 2;
 /** Swaps that begin anew because another file took the name meanwhile. */
@@ -390,6 +398,14 @@ export const PROFILE_MENTION_FOLDERS_MAX = 50;
 export const PROFILE_MENTION_ENTRIES_MAX = 200;
 /** A file of settings (`.env`) that is read: a larger one is none. */
 export const PROFILE_SETTINGS_BYTES_MAX = 64 * KIB;
+/** A longer text of a database is not searched for paths: it is decoded in memory as a whole. */
+export const PATH_VALUE_BYTES_MAX = 64 * MIB;
+/** Columns of a table that one statement searches for paths: no expression of SQLite is deeper than a thousand. */
+export const PATH_COLUMNS_AT_ONCE_MAX = 200;
+/** Mappings of one restore that are rewritten in a database, for the same reason. */
+export const PATH_MAPPINGS_MAX = 100;
+/** Servers that are named where one of several has to be chosen. */
+export const SERVERS_NAMED_MAX = 10;
 /** Folders of a snapshot at which a server is looked for. */
 export const SNAPSHOT_SERVER_FOLDERS_MAX = 300;
 /** Longer paths of a server's rows are no paths. */

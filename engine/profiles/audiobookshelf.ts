@@ -1,8 +1,8 @@
 /**
- * Audiobookshelf. Verified in its sources: tables and columns (podcasts.coverPath and podcastEpisodes.audioFile among them),
+ * Audiobookshelf. Verified in its sources: tables and columns (podcasts, episodes, feeds and playbackSessions among them),
  * `server-settings` and its backupPath, what each folder below the metadata is for (`cache/items` gets copies of audio files
- * before tags are written into them). From what its folders hold on disk: `config/migrations`. Not verified: feeds,
- * playbackSessions.
+ * before tags are written into them). From what its folders hold on disk: `config/migrations`. Its triggers copy titles and
+ * authors, and no paths.
  */
 
 import type { PathColumn, Profile } from './types.ts';
@@ -41,6 +41,13 @@ export const AUDIOBOOKSHELF: Profile = {
         { path: 'backups', kind: 'folder' },
       ],
       anyOfMin: 2,
+      apart: [
+        { path: 'cache/items', kind: 'folder' },
+        { path: 'cache/covers', kind: 'folder' },
+        { path: 'cache/images', kind: 'folder' },
+        { path: 'logs/daily', kind: 'folder' },
+        { path: 'logs/scans', kind: 'folder' },
+      ],
       databases: [],
       paths: [
         { path: 'items', role: 'precious', what: 'covers and details that are not kept beside the books' },
@@ -92,5 +99,11 @@ export const AUDIOBOOKSHELF: Profile = {
     column('settings', 'value', 'json'),
   ],
   checks: ['audiobookshelf-items'],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker stop audiobookshelf, or systemctl stop audiobookshelf',
+    start: 'docker start audiobookshelf, or systemctl start audiobookshelf',
+    afterwards: 'Scan each library once: it takes the files for those that it knows by their paths',
+  },
   advice: ["The server's own backups hold neither audio nor e-books: the library folders belong into the sources"],
 };

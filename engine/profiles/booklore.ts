@@ -34,5 +34,11 @@ export const BOOKLORE: Profile = {
   folders: [],
   pathColumns: [],
   checks: [],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker compose stop booklore',
+    start: 'docker compose up -d',
+    moved: 'Its database is a dump, in which no paths are rewritten: let its container see the paths that it saw',
+  },
   advice: ['Further library folders are named only in its database: add them to the sources'],
 };

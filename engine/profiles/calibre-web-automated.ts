@@ -1,7 +1,7 @@
 /**
  * Calibre-Web Automated: Calibre-Web with a database of its own, and a folder of what went through its hands. Verified in
- * its sources: cwa.db and its tables, the library's usual place. From its documentation: processed_books. What
- * Calibre-Web's profile says holds, too.
+ * its sources: cwa.db and its tables (cwa_enforcement.epub_path is called file_path in newer versions), the library's usual
+ * place. From its documentation: processed_books. What Calibre-Web's profile says holds, too.
  */
 
 import { CALIBRE_LIBRARY } from './calibre.ts';
@@ -32,7 +32,23 @@ export const CALIBRE_WEB_AUTOMATED: Profile = {
     { ...CALIBRE_LIBRARY, container: '/calibre-library' },
   ],
   folders: CALIBRE_WEB_FOLDERS,
-  pathColumns: CALIBRE_WEB_PATHS,
+  pathColumns: [
+    ...CALIBRE_WEB_PATHS,
+    ...['epub_path', 'file_path'].map((column) => ({
+      part: 'config',
+      database: 'cwa.db',
+      table: 'cwa_enforcement',
+      column,
+      form: 'text' as const,
+      someVersions: true,
+    })),
+  ],
   checks: ['calibre-books'],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker stop calibre-web-automated, or systemctl stop calibre-web-automated',
+    start: 'docker start calibre-web-automated, or systemctl start calibre-web-automated',
+    moved: 'Settings may name programs (converters, unrar): see that they lie there on this machine',
+  },
   advice: [],
 };

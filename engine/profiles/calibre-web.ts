@@ -1,5 +1,5 @@
 /**
- * Calibre-Web. Verified in its sources: settings in app.db, `.key` beside it, credentials and logs in the same folder (which
+ * Calibre-Web. Verified in its sources: settings in app.db and which of them are paths, `.key` beside it, credentials and logs in the same folder (which
  * is the program's own where nothing else is said, so that its thumbnails lie in `cps/cache`); books lie in the split folder
  * where config_calibre_split is set. From folders of its usual container: `cache`.
  */
@@ -49,13 +49,24 @@ export const CALIBRE_WEB_FOLDERS: readonly NamedFolder[] = [
   { ...SETTINGS, column: 'config_calibre_split_dir', what: 'folder of the books', use: 'library' },
 ];
 
+function setting(column: string, isOfSomeVersions = false): PathColumn {
+  return { ...SETTINGS, column, form: 'text', ...(isOfSomeVersions ? { someVersions: true } : {}) };
+}
+
 export const CALIBRE_WEB_PATHS: readonly PathColumn[] = [
-  { ...SETTINGS, column: 'config_calibre_dir', form: 'text' },
-  { ...SETTINGS, column: 'config_calibre_split_dir', form: 'text' },
-  { ...SETTINGS, column: 'config_certfile', form: 'text' },
-  { ...SETTINGS, column: 'config_keyfile', form: 'text' },
-  { ...SETTINGS, column: 'config_logfile', form: 'text' },
-  { ...SETTINGS, column: 'config_access_logfile', form: 'text' },
+  setting('config_calibre_dir'),
+  setting('config_calibre_split_dir', true),
+  setting('config_certfile'),
+  setting('config_keyfile'),
+  setting('config_logfile'),
+  setting('config_access_logfile'),
+  setting('config_ldap_cacert_path', true),
+  setting('config_ldap_cert_path', true),
+  setting('config_ldap_key_path', true),
+  setting('config_binariesdir', true),
+  setting('config_converterpath', true),
+  setting('config_kepubifypath', true),
+  setting('config_rarfile_location', true),
 ];
 
 export const CALIBRE_WEB: Profile = {
@@ -65,5 +76,11 @@ export const CALIBRE_WEB: Profile = {
   folders: CALIBRE_WEB_FOLDERS,
   pathColumns: CALIBRE_WEB_PATHS,
   checks: ['calibre-books'],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker stop calibre-web, or systemctl stop calibre-web',
+    start: 'docker start calibre-web, or systemctl start calibre-web',
+    moved: 'Settings may name programs (converters, unrar): see that they lie there on this machine',
+  },
   advice: [],
 };

@@ -11,6 +11,7 @@ import type { Part, Profile } from './types.ts';
 export const CALIBRE_LIBRARY: Part = {
   name: 'library',
   what: 'a Calibre library',
+  isLibrary: true,
   places: ['', 'library', 'books', 'calibre', 'calibre-library', 'Calibre Library'],
   signs: [{ path: 'metadata.db', kind: 'sqlite' }],
   databases: [
@@ -32,5 +33,12 @@ export const CALIBRE: Profile = {
   folders: [],
   pathColumns: [],
   checks: ['calibre-books'],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'quit Calibre, and its content server',
+    start: 'start Calibre',
+    afterwards: 'Library maintenance, Check library says whether each book has its files',
+    moved: 'Show Calibre, and whatever else uses the library, its new folder: that stands in their own settings',
+  },
   advice: [],
 };

@@ -9,6 +9,11 @@ export const GENERIC: Profile = {
   folders: [],
   pathColumns: [],
   checks: [],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'stop the program that uses it',
+    start: 'start the program that uses it',
+  },
   leavesOutCaches: true,
   advice: [],
 };

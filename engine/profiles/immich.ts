@@ -80,5 +80,11 @@ export const IMMICH: Profile = {
   ],
   pathColumns: [],
   checks: [],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker compose stop immich-server',
+    start: 'docker compose up -d',
+    moved: 'Its database is a dump, in which no paths are rewritten: let its containers see the paths that they saw',
+  },
   advice: ['External libraries are named only in that database: add their folders to the sources'],
 };

@@ -3,7 +3,8 @@
  * library.db (before), with Path (what lies in its own folders begins with `%`), Name, SeriesName, MediaType, IsFolder,
  * IsVirtualItem and TopParentId; the folders below its data folder, that it makes missing ones and their markers (`.jfcache`,
  * `.jflog` ...) itself, and that SQLiteBackups are copies of its database from before an upgrade. From its documentation:
- * `data/backups`.
+ * `data/backups`. Paths of its own folders stand there as `%AppDataPath%/...`, and ids of items are hashes of their paths;
+ * those of library.db are not rewritten.
  */
 
 import type { PathColumn, Profile } from './types.ts';
@@ -55,8 +56,18 @@ export const JELLYFIN: Profile = {
     column('BaseItems', 'Data', 'json'),
     column('BaseItemImageInfos', 'Path', 'text'),
     column('MediaStreamInfos', 'Path', 'text'),
+    column('Chapters', 'ImagePath', 'text'),
+    column('ImageInfos', 'Path', 'text'),
   ],
   checks: ['jellyfin-items'],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker stop jellyfin, or systemctl stop jellyfin',
+    start: 'docker start jellyfin, or systemctl start jellyfin',
+    afterwards: 'Scan all libraries once',
+    moved:
+      'Library folders stand in files below root/default (*.mblink, options.xml), which are not rewritten, and the ids of items are made from their paths: let the server see the old paths if you can, or the next scan takes all items for new ones',
+  },
   advice: [
     'Library folders are named in files below root/default (*.mblink, options.xml): see that they are among the sources',
   ],

@@ -1,15 +1,16 @@
 /**
  * Kavita. Verified in its sources: MangaFile.FilePath (absolute) and the way from it to a series, FolderPath.Path,
  * Series.FolderPath and LowestFolderPath, ServerSetting with its keys 5 (folder of its backups) and 12 (that of the
- * bookmarks), the names of its backups, the folders below `config`.
+ * bookmarks), the names of its backups, the folders below `config`; MediaError.FilePath. Covers, bookmarks, themes and fonts
+ * have names there, and no paths.
  */
 
 import type { PathColumn, Profile } from './types.ts';
 
 const DATABASE = 'kavita.db';
 
-function column(table: string, name: string): PathColumn {
-  return { part: 'config', database: DATABASE, table, column: name, form: 'text' };
+function column(table: string, name: string, more: Pick<PathColumn, 'someVersions'> = {}): PathColumn {
+  return { part: 'config', database: DATABASE, table, column: name, form: 'text', ...more };
 }
 
 export const KAVITA: Profile = {
@@ -63,9 +64,16 @@ export const KAVITA: Profile = {
     column('FolderPath', 'Path'),
     column('MangaFile', 'FilePath'),
     column('Series', 'FolderPath'),
-    column('Series', 'LowestFolderPath'),
+    column('Series', 'LowestFolderPath', { someVersions: true }),
     column('ServerSetting', 'Value'),
+    column('MediaError', 'FilePath', { someVersions: true }),
   ],
   checks: ['kavita-files'],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker stop kavita, or systemctl stop kavita',
+    start: 'docker start kavita, or systemctl start kavita',
+    afterwards: 'Scan each library once: it takes the files for those that it knows by their paths',
+  },
   advice: [],
 };

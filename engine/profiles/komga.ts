@@ -1,15 +1,18 @@
 /**
- * Komga. Verified in its migrations and settings: LIBRARY.ROOT, SERIES.URL, BOOK.URL, SIDECAR.URL and PARENT_URL, that
- * tasks.sqlite is the queue of jobs, and each folder and file below its configuration folder.
+ * Komga. Verified in its migrations and settings: every column of URLs (of files: `file:` and the path, as Java encodes it),
+ * that tasks.sqlite is the queue of jobs, with what each job is about as JSON, and each folder and file below its
+ * configuration folder. In its sources: the history has plain paths.
  */
 
 import type { PathColumn, Profile } from './types.ts';
 
 const DATABASE = 'database.sqlite';
 
-function url(table: string, name: string): PathColumn {
-  return { part: 'config', database: DATABASE, table, column: name, form: 'url' };
+function url(table: string, name: string, more: Pick<PathColumn, 'someVersions'> = {}): PathColumn {
+  return { part: 'config', database: DATABASE, table, column: name, form: 'url', ...more };
 }
+
+const SOME = { someVersions: true };
 
 export const KOMGA: Profile = {
   name: 'komga',
@@ -57,9 +60,27 @@ export const KOMGA: Profile = {
     url('LIBRARY', 'ROOT'),
     url('SERIES', 'URL'),
     url('BOOK', 'URL'),
-    url('SIDECAR', 'URL'),
-    url('SIDECAR', 'PARENT_URL'),
+    url('SIDECAR', 'URL', SOME),
+    url('SIDECAR', 'PARENT_URL', SOME),
+    url('THUMBNAIL_BOOK', 'URL', SOME),
+    url('THUMBNAIL_SERIES', 'URL', SOME),
+    url('TEMP_URL_LIST', 'URL', SOME),
+    {
+      ...SOME,
+      part: 'config',
+      database: DATABASE,
+      table: 'HISTORICAL_EVENT_PROPERTIES',
+      column: 'VALUE',
+      form: 'text',
+    },
+    { ...SOME, part: 'config', database: 'tasks.sqlite', table: 'TASK', column: 'PAYLOAD', form: 'json' },
   ],
   checks: [],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker stop komga, or systemctl stop komga',
+    start: 'docker start komga, or systemctl start komga',
+    afterwards: 'Scan each library once: it takes the files for those that it knows by their paths',
+  },
   advice: [],
 };

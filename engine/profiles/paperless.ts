@@ -34,6 +34,13 @@ export const PAPERLESS: Profile = {
         { path: 'classification_model.pickle', kind: 'file' },
         { path: 'migration_lock', kind: 'file' },
       ],
+      // Many a program keeps a database of that name.
+      apart: [
+        { path: 'db.sqlite3', kind: 'sqlite' },
+        { path: 'index', kind: 'folder' },
+        { path: 'classification_model.pickle', kind: 'file' },
+        { path: 'migration_lock', kind: 'file' },
+      ],
       databases: [{ path: 'db.sqlite3', kind: 'sqlite', what: 'documents, tags, users' }],
       paths: [
         { path: 'index', role: 'optional', what: 'the search index' },
@@ -52,5 +59,11 @@ export const PAPERLESS: Profile = {
   folders: [],
   pathColumns: [],
   checks: [],
+  restoreOrder: 'files first',
+  handling: {
+    stop: 'docker compose stop webserver',
+    start: 'docker compose up -d',
+    afterwards: 'document_sanity_checker says whether each document has its files',
+  },
   advice: [],
 };

@@ -68,8 +68,15 @@ export interface Part {
   /** So are at least `anyOfMin` (default 1) of these, if there are any. */
   readonly anyOf?: readonly Sign[];
   readonly anyOfMin?: number;
+  /**
+   * Where it is a source that lies nowhere near the rest, at least two of these are there, too: somebody's own folder may
+   * have what is usual. Default: what it was recognised by.
+   */
+  readonly apart?: readonly Sign[];
   /** Where the server's usual container sees it: paths in its databases may begin with that. */
   readonly container?: string;
+  /** Names in it are those of authors and books: nothing right in it is left out. */
+  readonly isLibrary?: boolean;
   /** Nobody misses it: there is no warning where it is not found, or not among the sources. */
   readonly isOptional?: boolean;
   /** In the order in which they are captured; all before any file. */
@@ -126,7 +133,24 @@ export interface PathColumn {
   readonly column: string;
   /** `text`: the path. `json`: every text in it that is one. `url`: `file:` and the path, percent-encoded. */
   readonly form: 'text' | 'json' | 'url';
+  /** Only some versions of the server have it. */
+  readonly someVersions?: boolean;
 }
+
+/** What a person does with the server around a restore, in words that end a sentence. */
+export interface Handling {
+  /** How it is stopped, where it is in the way. */
+  readonly stop: string;
+  /** How it is started when all is there. */
+  readonly start: string;
+  /** What is to be done then. */
+  readonly afterwards?: string;
+  /** What else has to change when its folders have other paths, which no rewriting of its database does. */
+  readonly moved?: string;
+}
+
+/** Where the database is no file: whether it is restored before the files or after them. Files of databases always come last. */
+export type RestoreOrder = 'files first' | 'databases first';
 
 /** Comparisons of rows with files; operations/servers knows how they are made. */
 export type CheckName = 'calibre-books' | 'audiobookshelf-items' | 'kavita-files' | 'jellyfin-items';
@@ -143,6 +167,8 @@ export interface Profile {
   readonly folders: readonly NamedFolder[];
   readonly pathColumns: readonly PathColumn[];
   readonly checks: readonly CheckName[];
+  readonly restoreOrder: RestoreOrder;
+  readonly handling: Handling;
   /** Leaves out folders marked by CACHEDIR.TAG. */
   readonly leavesOutCaches?: boolean;
   /** What a person should know once; warnings are of a part. */

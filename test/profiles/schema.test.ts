@@ -50,6 +50,8 @@ const SOUND: Profile = {
   ],
   pathColumns: [{ part: 'config', database: 'server.db', table: 'File', column: 'path', form: 'text' }],
   checks: [],
+  restoreOrder: 'files first',
+  handling: { stop: 'stop it', start: 'start it' },
   advice: [],
 };
 

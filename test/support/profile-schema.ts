@@ -71,7 +71,9 @@ const part = v.pipe(
     signs: v.array(sign),
     anyOf: v.optional(v.array(sign)),
     anyOfMin: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+    apart: v.optional(v.pipe(v.array(sign), v.minLength(2))),
     container: v.optional(absolute),
+    isLibrary: v.optional(v.boolean()),
     isOptional: v.optional(v.boolean()),
     databases: v.array(database),
     paths: v.array(pathRule),
@@ -127,7 +129,16 @@ export const PROFILE_SCHEMA = v.pipe(
     leads: v.optional(v.pipe(v.array(word), v.minLength(1))),
     supersedes: v.optional(v.array(word)),
     folders: v.array(namedFolder),
-    pathColumns: v.array(v.strictObject({ ...column, form: v.picklist(['text', 'json', 'url']) })),
+    pathColumns: v.array(
+      v.strictObject({ ...column, form: v.picklist(['text', 'json', 'url']), someVersions: v.optional(v.boolean()) }),
+    ),
+    restoreOrder: v.picklist(['files first', 'databases first']),
+    handling: v.strictObject({
+      stop: sentence,
+      start: sentence,
+      afterwards: v.optional(sentence),
+      moved: v.optional(sentence),
+    }),
     // Their type is closed, and whoever makes a comparison has one for each.
     checks: v.array(word),
     leavesOutCaches: v.optional(v.boolean()),
