@@ -134,6 +134,8 @@ export const READ_ATTEMPTS_MAX = 3;
 /** Images of databases found in the walk that lie in the scratch folder at a time. */
 export const CAPTURED_IMAGES_MAX = 2;
 export const PROGRESS_INTERVAL_MS = 100;
+/** How long what reads much of what is in memory keeps its thread before others get a turn. */
+export const THREAD_TURN_MS_MAX = 10;
 /** Times this close to the start of the parent snapshot are not trusted as "unchanged": the kernel's clock ticks at 4-10 ms. */
 export const CLOCK_TICK_MS_MAX = 20;
 /** Some file systems keep whole seconds (ext3), two of them (FAT) or hundredths (exFAT): their times are multiples of this. */
