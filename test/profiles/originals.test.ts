@@ -1,7 +1,17 @@
 /** What no profile may leave out: whatever nobody can make again, wherever it lies. */
 
 import assert from 'node:assert/strict';
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { filesOf, made, save, saveAsDumped } from '../support/saved-servers.ts';
@@ -135,4 +145,28 @@ test("a server's own dumps and files stay in where the dump that was asked for f
   assert.ok(Array.isArray(out) && !out.some((pattern) => /backups|postgres/.test(String(pattern))));
   assert.deepEqual(out.slice(-2), excludes);
   assert.ok(!(await saveAsDumped(library, 'immich', { databaseServers })).files.some((file) => /sql\.gz/.test(file)));
+});
+
+test('what a profile leaves out since it could read the database again is no loss; what was lost beside it still is', async (t) => {
+  const library = await made(t);
+  const server = join(library.source, 'a [b] \\ ü📚');
+  const database = makeAudiobookshelf(server, { library: library.source, metadata: '/metadata' });
+  writeFileSync(join(server, 'metadata/backups/large.audiobookshelf'), Buffer.alloc(1_000_000, 'x'));
+  makeFiles(
+    library.source,
+    Array.from({ length: 20 }, (_, index) => `audiobooks/${index}/book.m4b`),
+  );
+  const good = readFileSync(database);
+  damage(database);
+  const damaged = await save(library, 'audiobookshelf');
+  assert.ok(damaged.files.some((file) => file.endsWith('large.audiobookshelf')));
+  writeFileSync(database, good);
+  const mended = await save(library, 'audiobookshelf');
+  assert.ok(!mended.files.some((file) => file.endsWith('large.audiobookshelf')));
+  assert.equal(mended.result.suspicion, undefined);
+  damage(database);
+  await save(library, 'audiobookshelf');
+  writeFileSync(database, good);
+  rmSync(join(library.source, 'audiobooks'), { recursive: true });
+  assert.match((await save(library, 'audiobookshelf')).result.suspicion ?? '', /lost \d+ of \d+ files/);
 });
