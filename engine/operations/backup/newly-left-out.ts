@@ -30,7 +30,7 @@ function folderOf(pattern: string): string {
 
 /** The opposite of pathText (filesystem/patterns.ts). */
 function bytesOf(text: string): Buffer {
-  const letters = text.match(/[\ud800-\udbff][\udc00-\udfff]|[^]/g) ?? [];
+  const letters = text.match(/[\ud800-\udbff][\udc00-\udfff]|[\s\S]/g) ?? [];
   return Buffer.concat(
     letters.map((letter) => {
       const isByte = letter.length === 1 && /[\udc80-\udcff]/.test(letter);
