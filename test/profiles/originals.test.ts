@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { filesOf, made, save, saveAsDumped } from '../support/saved-servers.ts';
+import { detected, filesOf, made, save, saveAsDumped } from '../support/saved-servers.ts';
 import {
   addCalibreBook,
   makeAudiobookshelf,
@@ -169,4 +169,17 @@ test('what a profile leaves out since it could read the database again is no los
   writeFileSync(database, good);
   rmSync(join(library.source, 'audiobooks'), { recursive: true });
   assert.match((await save(library, 'audiobookshelf')).result.suspicion ?? '', /lost \d+ of \d+ files/);
+});
+
+test('of two servers of one kind neither takes a part of the other one for its own', async (t) => {
+  const library = await made(t);
+  const [first, second] = [join(library.source, 'first'), join(library.source, 'second')];
+  for (const server of [first, second]) makeAudiobookshelf(server, { library: library.source, metadata: '/metadata' });
+  rmSync(join(first, 'metadata'), { recursive: true });
+  const sources = ['first/config', 'second/config', 'second/metadata'].map((name) => join(library.source, name));
+  const servers = await detected(library, ...sources);
+  assert.deepEqual(
+    servers.map(({ parts }) => parts.map(({ folder }) => folder.toString())),
+    [[join(first, 'config')], [join(second, 'config'), join(second, 'metadata')]],
+  );
 });
