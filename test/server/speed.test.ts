@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { browse, metricOf, quickestMs } from '../../bench/server-load.ts';
 import { mapBounded } from '../../engine/base/concurrency.ts';
 import { dir, file, type NamedEntry, SnapshotBuilder, testFolder } from '../support/build-repository.ts';
 import { CliFixture } from '../support/cli.ts';
 import { ServerFixture } from '../support/server.ts';
-import { browse, metricOf, quickestMs } from '../support/server-load.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { snapshotRecord } from '../support/snapshot-record.ts';
 

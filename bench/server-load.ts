@@ -1,7 +1,6 @@
 /** People that browse and download, all at once, and what the server's own metrics say of it. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Json } from './cli.ts';
 
 export interface LoadTarget {
   /** Address of the server. */
@@ -67,7 +66,7 @@ export async function metricOf({ url, headers }: LoadTarget, name: string): Prom
 }
 
 /** Milliseconds of the quickest of some tries: a busy machine makes all but some slower. */
-export async function quickestMs(tries: number, act: () => Promise<Json>): Promise<number> {
+export async function quickestMs(tries: number, act: () => Promise<unknown>): Promise<number> {
   let quickest = Number.POSITIVE_INFINITY;
   for (let number = 0; number < tries; number++) {
     const begunMs = performance.now();
