@@ -1,5 +1,6 @@
 /** The only way into the server: an HTTP API, a web page and a scheduler in one process. Every decision lives in engine/. */
 
+import { EngineError } from '../engine/index.ts';
 import { composeApp, createApp } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
 import { followJobs } from './backups/record.ts';
@@ -117,7 +118,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const { log, authentication } = server.context;
     const setup = authentication.setupLink.addressAt(url);
     // A warning, so that it shows where only warnings do: nobody can do anything before it was used.
-    if (setup !== undefined) log.warn({ setup }, 'Open this link once to make the first admin');
+    const isFirst = server.context.state.users.count() === 0;
+    const what = isFirst ? 'make the first admin' : 'make an admin, or to give one a new password';
+    if (setup !== undefined) log.warn({ setup }, `Open this link, which works once, to ${what}`);
+    log.info('Ready');
     return { url, close: server.close };
   } catch (error) {
     await server.close();
@@ -132,8 +136,21 @@ async function closeApp(app: App): Promise<void> {
   clearTimeout(late);
 }
 
+const LISTEN_FAILURES: { readonly [code: string]: string } = {
+  EADDRINUSE: 'another program does already',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'no address has this name',
+  EACCES: 'ports below 1024 are for root, or for those whom root lets',
+};
+
 async function listen(app: App, { listen: { host, port }, basePath }: ServeOptions): Promise<string> {
-  await app.listen({ host, port, listenTextResolver: (address) => `Listening at ${address}${basePath}` });
+  try {
+    await app.listen({ host, port, listenTextResolver: (address) => `Listening at ${address}${basePath}` });
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? LISTEN_FAILURES[String(error.code)] : undefined;
+    const words = why ?? (error instanceof Error ? error.message : String(error));
+    throw new EngineError('INVALID_ARGUMENT', `The server cannot listen at ${host}, port ${port}: ${words}`, error);
+  }
   // Port 0 asks for any free one.
   const bound = app.server.address();
   const actual = typeof bound === 'object' && bound !== null ? bound.port : port;

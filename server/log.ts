@@ -53,10 +53,11 @@ interface LogLine {
   readonly time: string;
   readonly msg?: string;
   readonly err?: { readonly message?: string };
+  readonly req?: { readonly method: string; readonly path: string };
   readonly [field: string]: unknown;
 }
 
-/** `02:00:13 warn  A job failed  job=3 reason="..."` */
+/** `02:00:13 warn   A job failed  job=3 reason="..."` */
 function textLine(json: string): string {
   let line: LogLine;
   try {
@@ -71,6 +72,7 @@ function textLine(json: string): string {
       ([name, value]) => `${name}=${typeof value === 'string' && /^\S+$/.test(value) ? value : JSON.stringify(value)}`,
     );
   const error = line.err?.message === undefined ? [] : [line.err.message];
+  const request = line.req === undefined ? [] : [`${line.req.method} ${line.req.path}`];
   const time = new Date(line.time).toTimeString().slice(0, 8);
-  return `${[`${time} ${level.padEnd(5)} ${line.msg ?? ''}`, ...error, ...fields].join('  ')}\n`;
+  return `${[`${time} ${level.padEnd(6)} ${line.msg ?? ''}`, ...request, ...error, ...fields].join('  ')}\n`;
 }
