@@ -255,6 +255,15 @@ export function jsonProblem({ path, pathBase64, during, code, message }: Problem
   return { path, ...(pathBase64 === undefined ? {} : { path_base64: pathBase64 }), during, code, message };
 }
 
-export function jsonDatabase({ path, kind, bytes, check, durationSeconds }: DatabaseRecord): object {
-  return { ...jsonPath(path), kind, bytes, check, duration_seconds: durationSeconds };
+export function jsonDatabase({ path, kind, bytes, check, durationSeconds, details }: DatabaseRecord): object {
+  const { moment, momentWith } = details;
+  return {
+    ...jsonPath(path),
+    kind,
+    bytes,
+    check,
+    duration_seconds: durationSeconds,
+    ...(moment === undefined ? {} : { moment }),
+    ...(momentWith === undefined ? {} : { moment_with: momentWith }),
+  };
 }

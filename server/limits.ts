@@ -62,6 +62,8 @@ export const JOBS_KEPT_MAX = 2000;
 export const JOB_LINES_MAX = 1000;
 export const JOB_LINE_CHARACTERS_MAX = 2000;
 export const JOB_PROBLEMS_MAX = 200;
+/** Of each server, that rows name and nobody has. */
+export const JOB_MISSES_MAX = 50;
 /** A job that was told to stop is killed after this, */
 export const JOB_GRACE_MS_MAX = 10 * SECOND_MS;
 /** unless commands must run after it, which have times of their own: a server that was stopped is started again. */

@@ -182,6 +182,12 @@ export const SERVER_DATABASES_NAMED_MAX = 5;
 /** Rows of an import that are in memory before they go to a database in the cache directory. */
 export const SCRATCH_ROWS_PENDING_MAX = 2048;
 
+// ---- reading through a server
+export const PAGE_ENTRIES_DEFAULT = 1000;
+export const PAGE_ENTRIES_MAX = 10_000;
+/** Entries of a folder that is shown in another order than that of its names: all of them are read for each page. */
+export const PAGE_SORTED_ENTRIES_MAX = 10_000;
+
 // ---- diff, find and log
 /** Changes of a diff that are held to be told in order of their paths; of more, the first come as they are found. */
 export const DIFF_CHANGES_HELD_MAX = 50_000;
@@ -215,6 +221,8 @@ export const FILTER_BUCKET_BITS_MAX = 28;
 export const CLAIM_SLOTS_MAX = 1 << 19;
 /** repository/frame-cache.ts */
 export const FRAME_CACHE_BYTES_MAX = 16 * MIB;
+/** Frames from FRAME_ALONE_BYTES_MIN on that single reads have under way: sealed and opened bytes of each. */
+export const FRAMES_LARGE_AT_ONCE_MAX = 16;
 /** Frames of many small blobs fit into this; larger ones get memory of their own (repository/frame-memory.ts). */
 export const FRAME_MEMORY_PIECE_BYTES_MAX = FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN;
 /** What waits to be used again. */
@@ -249,6 +257,8 @@ export const READ_RUN_BYTES_MAX = 8 * MIB;
 export const READ_BUFFERS_MAX = 2;
 /** Listings of one refresh, where segments vanish between listing and reading. */
 export const INDEX_RELISTINGS_MAX = 5;
+/** Packs of which is remembered when the index was last listed because of them. */
+export const CATCH_UPS_REMEMBERED_MAX = 1000;
 /** Packs being written at the same time by one writer. */
 export const PACKS_IN_FLIGHT_MAX = 4;
 /** Pieces that one writer holds before settle() makes it wait: one that grows, one that is written, one that waits. */
@@ -330,12 +340,20 @@ export const DATABASE_COUNT_MS_MAX = 2000;
 export const DATABASE_TABLES_COUNTED_MAX = 1000;
 /** Tables that a record names because they could not be checked. */
 export const DATABASE_MESSAGES_MAX = 100;
-/** databases/sqlite-copy.ts */
+/** databases/sqlite-copy.ts, databases/sqlite-moment.ts */
 export const DATABASE_LOCKED_ATTEMPTS_MAX = 2;
 /** databases/sqlite-copy.ts */
 export const DATABASE_UNLOCKED_ATTEMPTS_MAX = 6;
 /** databases/sqlite-copy.ts */
 export const DATABASE_PRIVATE_ATTEMPTS_MAX = 5;
+/** databases/sqlite-super-journal.ts: a path as SQLite can have one. */
+export const SUPER_JOURNAL_NAME_BYTES_MAX = 4 * KIB;
+/** Attempts to have several databases as of one moment, for each of which large ones may be copied anew. */
+export const DATABASE_MOMENT_ATTEMPTS_MAX = 4;
+/** Looks for that moment in each attempt: how often a commit may come between, or a lock be met. */
+export const DATABASE_PIN_ATTEMPTS_MAX = 200;
+/** Databases of one moment: each is open while the others are looked at. */
+export const DATABASE_MOMENT_MEMBERS_MAX = 64;
 /** Attempts at a private copy before SQLite is asked to open the database in place. */
 export const DATABASE_IDLE_ATTEMPTS_MAX = 2;
 /** Swaps that begin anew because another file took the name meanwhile. */
@@ -358,6 +376,51 @@ export const CLIENT_ANSWER_BYTES_MAX = 16 * MIB;
 export const DUMP_STATEMENT_BYTES_MAX = 256 * KIB;
 /** Triggers, routines, events and views of one MariaDB database, which are in memory while it is put in its place. */
 export const DUMP_CODE_BYTES_MAX = 64 * MIB;
+/** Rows that a child process hands over at a time. */
+export const DATABASE_ROWS_BATCH = 500;
+/** How long rows of an image are waited for, a sort of all of them included. */
+export const DATABASE_ROWS_WAIT_MS_MAX = 15 * 60_000;
+/** Pairs of tables between which references that lead nowhere are named. */
+export const DATABASE_REFERENCES_MAX = 100;
+/** Values of one column of a profile that are read: library folders of a server, say. */
+export const PROFILE_VALUES_MAX = 1000;
+/** Folders in which servers are looked for, in all sources; sources themselves are always looked at. */
+export const PROFILE_FOLDERS_MAX = 1000;
+/** Entries of one of those that are looked at. */
+export const PROFILE_ENTRIES_MAX = 1000;
+/** The same where servers are only mentioned: a night must not be later for it. */
+export const PROFILE_MENTION_FOLDERS_MAX = 50;
+export const PROFILE_MENTION_ENTRIES_MAX = 200;
+/** A file of settings (`.env`) that is read: a larger one is none. */
+export const PROFILE_SETTINGS_BYTES_MAX = 64 * KIB;
+/** A longer text of a database is not searched for paths: it is decoded in memory as a whole. */
+export const PATH_VALUE_BYTES_MAX = 64 * MIB;
+/** Columns of a table that one statement searches for paths: no expression of SQLite is deeper than a thousand. */
+export const PATH_COLUMNS_AT_ONCE_MAX = 200;
+/** Mappings of one restore that are rewritten in a database, for the same reason. */
+export const PATH_MAPPINGS_MAX = 100;
+/** Servers that are named where one of several has to be chosen. */
+export const SERVERS_NAMED_MAX = 10;
+/** Folders of a snapshot at which a server is looked for. */
+export const SNAPSHOT_SERVER_FOLDERS_MAX = 300;
+/** Longer paths of a server's rows are no paths. */
+export const SERVER_PATH_BYTES_MAX = 16 * KIB;
+/** Of a title, or of what is said instead of a path. */
+export const SERVER_TITLE_CHARACTERS_MAX = 300;
+/** Misses of one comparison of a server's rows with files that are named; all are counted. */
+export const SERVER_MISSES_MAX = 1000;
+/** Of those, how many a backup tells. */
+export const SERVER_MISSES_TOLD_MAX = 5;
+/** Paths of a library by which its folder is found in a snapshot. */
+export const SERVER_SAMPLE_MAX = 24;
+/** Where nothing of a library is found and this much was looked for, one line stands for all of it. */
+export const SERVER_LIBRARY_ENTRIES_MIN = 10;
+/** Of a snapshot that left out more, what is missing is not looked up among it. */
+export const SERVER_LEFT_OUT_MAX = 250_000;
+/** Symbolic links that are followed on the way to one folder of a snapshot: as many as the kernel's. */
+export const SNAPSHOT_LINKS_MAX = 40;
+/** How deep below a source a server's folder may lie to be found. */
+export const PROFILE_DEPTH_MAX = 2;
 /** databases/open-holders.ts */
 export const HOLDER_COMMAND_CHARACTERS_MAX = 64;
 
