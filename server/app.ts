@@ -20,6 +20,7 @@ import {
   REQUEST_HEAD_MS_MAX,
 } from './limits.ts';
 import { loggerOptions, pathOf } from './log.ts';
+import { observe } from './observe.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -81,7 +82,7 @@ export async function composeApp(app: App, context: ServerContext): Promise<void
     if (request.method === 'GET' || request.method === 'HEAD') request.log.debug(facts, 'Answered');
     else request.log.info(facts, 'Answered');
   });
-  context.metrics.watch(app, context);
+  observe(app, context);
   await addSecurityHeaders(app);
   await app.register(cookie);
   addIdentification(app, context);
