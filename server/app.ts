@@ -27,6 +27,7 @@ import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
+import { notificationRoutes } from './routes/notifications.ts';
 import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
@@ -43,6 +44,7 @@ const API_ROUTES: readonly Routes[] = [
   jobRoutes,
   maintenanceRoutes,
   scheduleRoutes,
+  notificationRoutes,
   eventRoutes,
   descriptionRoutes,
 ];

@@ -10,6 +10,7 @@ import type { RepositoryPlace } from './jobs/messages.ts';
 import { JobRunner } from './jobs/runner.ts';
 import { CLOSE_MS_MAX } from './limits.ts';
 import { Metrics } from './metrics.ts';
+import { Notifier } from './notify/notifier.ts';
 import type { ServeOptions } from './options.ts';
 import { RepositoryAccess } from './repository-access.ts';
 import { startNight } from './schedule/night.ts';
@@ -51,10 +52,12 @@ export async function createServer(options: ServeOptions): Promise<Server> {
     await composeApp(app, context);
     await app.ready();
     followJobs(context);
+    context.jobs.onEnd((job) => context.notifier.jobEnded(job));
     context.jobs.recover();
     const close = async (): Promise<void> => {
       context.scheduler.close();
       await context.jobs.close();
+      await context.notifier.close();
       await closeApp(app);
       await access.close();
       state.close();
@@ -62,6 +65,7 @@ export async function createServer(options: ServeOptions): Promise<Server> {
     const start = async (): Promise<string> => {
       const url = await listen(app, options);
       context.scheduler.start();
+      context.notifier.start();
       return url;
     };
     return { app, context, close, listen: start };
@@ -94,6 +98,7 @@ function contextOf({
     events,
     jobs: new JobRunner({ store: state.jobs, events, log, place, nowMs }),
     scheduler: new Scheduler({ settings, log, nowMs, begin: (night) => beginNight(context, night) }),
+    notifier: new Notifier({ settings, state, events, log, nowMs }),
     metrics: new Metrics(),
     authentication: new Authentication(state, options, nowMs),
     repository,

@@ -89,3 +89,18 @@ export const RETENTION_DAYS_MAX = 36_500;
 export const RETENTION_DAYS_DEFAULT = 30;
 /** Snapshots of the server's own state, one a day. */
 export const STATE_SNAPSHOTS_KEPT = 14;
+
+// ---- notifications
+export const NOTIFICATION_TRIES_MAX = 3;
+/** Before the second try, and three times as long before each further one. */
+export const NOTIFICATION_RETRY_MS = 2 * SECOND_MS;
+export const NOTIFICATION_MS_MAX = 15 * SECOND_MS;
+/** Messages that wait to be sent; what comes beyond is only in the log. */
+export const NOTIFICATIONS_WAITING_MAX = 100;
+/** How often it is looked whether the last backup is too old, */
+export const STALE_CHECK_MS = 15 * MINUTE_MS;
+/** and how often people are told of the same again. */
+export const STALE_AGAIN_MS = DAY_MS;
+export const STALE_DAYS_DEFAULT = 3;
+export const STALE_DAYS_MAX = 3650;
+export const MAIL_RECIPIENTS_MAX = 20;
