@@ -8,7 +8,7 @@ import underPressure from '@fastify/under-pressure';
 import { fastify, LogController } from 'fastify';
 import { addGuard, addIdentification } from './auth/guard.ts';
 import type { App, Routes, ServerContext } from './context.ts';
-import { addDescription, addDocs, descriptionRoutes } from './description.ts';
+import { addDescription, addDocs } from './description.ts';
 import {
   ANONYMOUS_REQUESTS_MAX,
   BODY_BYTES_MAX,
@@ -46,7 +46,6 @@ const API_ROUTES: readonly Routes[] = [
   scheduleRoutes,
   notificationRoutes,
   eventRoutes,
-  descriptionRoutes,
 ];
 /** Below the base path itself. */
 const TOP_ROUTES: readonly Routes[] = [healthRoutes];

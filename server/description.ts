@@ -43,8 +43,3 @@ const DOCS_POLICY =
 export async function addDocs(app: App): Promise<void> {
   await app.register(swaggerPage, { routePrefix: DOCS_PATH, staticCSP: DOCS_POLICY, theme: { title: 'snap' } });
 }
-
-/** The description itself, where scripts look for it. */
-export function descriptionRoutes(app: App): void {
-  app.get('/openapi.json', { config: { access: 'read' }, schema: { hide: true } }, async () => app.swagger());
-}

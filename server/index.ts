@@ -115,6 +115,8 @@ function beginNight(
   startNight(context, { trigger: 'schedule', createdBy: 'schedule', title });
 }
 
+const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/;
+
 /** Starts a server and says in its log where it is, and how the first admin is made. */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const server = await createServer(options);
@@ -126,6 +128,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const isFirst = server.context.state.users.count() === 0;
     const what = isFirst ? 'make the first admin' : 'make an admin, or to give one a new password';
     if (setup !== undefined) log.warn({ setup }, `Open this link, which works once, to ${what}`);
+    if (!LOOPBACK.test(options.listen.host) && options.trustedProxies.length === 0) {
+      log.warn(
+        'Whoever reaches this machine reaches the server, and over plain HTTP whoever sees the network sees passwords',
+      );
+    }
     log.info('Ready');
     return { url, close: server.close };
   } catch (error) {

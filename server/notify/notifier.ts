@@ -59,8 +59,15 @@ export class Notifier {
   }
 
   start(): void {
-    this.checkAge();
-    this.#timer = setInterval(() => this.checkAge(), STALE_CHECK_MS);
+    const check = (): void => {
+      try {
+        this.checkAge();
+      } catch (error) {
+        this.#parts.log.error({ err: error }, 'The age of the last backup cannot be looked at');
+      }
+    };
+    check();
+    this.#timer = setInterval(check, STALE_CHECK_MS);
     this.#timer.unref();
   }
 
