@@ -187,6 +187,8 @@ export interface LocationOptions {
   readonly cacheDirectory: string;
   /** Called while a password's key is being derived, which takes a while: see preload(). */
   readonly meanwhile?: (() => Promise<unknown>) | undefined;
+  /** For a process that keeps the repository open and asks for snapshots again and again: see RepositoryOptions. */
+  readonly keepsSnapshots?: boolean | undefined;
 }
 
 /** The verbs that are much to load: each is loaded when it is first called, so that no other one waits for it. */
