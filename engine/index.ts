@@ -35,7 +35,7 @@ export {
 } from './base/limits.ts';
 export { parseMoment } from './base/moment.ts';
 export type { Damage, Monitor, Progress } from './base/monitor.ts';
-export type { NodeType, Time } from './base/stat.ts';
+export { formatTime, type NodeType, type Time } from './base/stat.ts';
 export type { DatabaseServer } from './databases/server-address.ts';
 export type { BrokenReferences } from './databases/sqlite-audit.ts';
 export { isSqliteHeader } from './databases/sqlite-names.ts';
@@ -46,7 +46,7 @@ export type { NightCopy, NightDetails, NightOptions } from './night.ts';
 export { type AnnotateOptions, type AnnotateResult, annotate } from './operations/annotate.ts';
 export type { AppliedProfile, BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
-export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
+export { type ReadFileOptions, readEntryContent, readFileContent } from './operations/cat.ts';
 export type {
   CheckError,
   CheckOptions,
@@ -159,7 +159,15 @@ export {
   type RestoreDatabaseResult,
   restoreDatabase,
 } from './operations/restore-database/restore-database.ts';
-export { type DayGrowth, type Stats, type StatsOptions, stats, type TypeStats } from './operations/stats.ts';
+export {
+  type DayGrowth,
+  growthOf,
+  type Stats,
+  type StatsOptions,
+  sizeOfRepository,
+  stats,
+  type TypeStats,
+} from './operations/stats.ts';
 export {
   type ForgottenSnapshot,
   listForgotten,

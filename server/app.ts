@@ -23,15 +23,21 @@ import { loggerOptions, pathOf } from './log.ts';
 import { observe } from './observe.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
+import { descriptionRoutes } from './routes/description.ts';
+import { diffRoutes } from './routes/diff.ts';
 import { eventRoutes } from './routes/events.ts';
+import { findRoutes } from './routes/find.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { notificationRoutes } from './routes/notifications.ts';
+import { repositoryRoutes } from './routes/repository.ts';
+import { retentionRoutes } from './routes/retention.ts';
 import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { treeRoutes } from './routes/tree.ts';
 import { userRoutes } from './routes/users.ts';
 import { addApiHeaders, addSecurityHeaders } from './security-headers.ts';
 
@@ -41,11 +47,17 @@ const API_ROUTES: readonly Routes[] = [
   userRoutes,
   tokenRoutes,
   snapshotRoutes,
+  treeRoutes,
+  diffRoutes,
+  findRoutes,
+  repositoryRoutes,
+  retentionRoutes,
   jobRoutes,
   maintenanceRoutes,
   scheduleRoutes,
   notificationRoutes,
   eventRoutes,
+  descriptionRoutes,
 ];
 /** Below the base path itself. */
 const TOP_ROUTES: readonly Routes[] = [healthRoutes];

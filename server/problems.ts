@@ -167,7 +167,9 @@ export const PROBLEM_TYPE = 'application/problem+json';
 /** Fastify's error handler. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = problemOf(error);
-  if (problem.status >= 500) request.log.error({ err: error }, 'A request failed');
+  // Whoever went away stopped the work: that is no failure.
+  if (problem.code === 'INTERRUPTED' && reply.raw.destroyed) request.log.debug('A client went away');
+  else if (problem.status >= 500) request.log.error({ err: error }, 'A request failed');
   else request.log.debug({ code: problem.code }, 'A request was refused');
   // An answer that is under way already can only be cut off.
   if (reply.sent) return;

@@ -28,6 +28,7 @@ export const JOB_KINDS = {
   forget: kind({ writes: true, canGoOn: false, load: () => import('./kinds/forget.ts') }),
   prune: kind({ writes: true, canGoOn: false, load: () => import('./kinds/prune.ts') }),
   check: kind({ writes: false, canGoOn: false, load: () => import('./kinds/check.ts') }),
+  stats: kind({ writes: false, canGoOn: false, load: () => import('./kinds/stats.ts') }),
 } as const;
 
 export type JobKind = keyof typeof JOB_KINDS;

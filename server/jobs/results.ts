@@ -8,6 +8,7 @@ import {
   type PruneResult,
   type RestoreResult,
   type ServerCheck,
+  type Stats,
 } from '../../engine/index.ts';
 import { JOB_MISSES_MAX, JOB_PROBLEMS_MAX } from '../limits.ts';
 import { countsView } from '../views.ts';
@@ -88,5 +89,27 @@ export function checkAnswer({ snapshotsChecked, packsChecked, blobsChecked, byte
     bytes_read: bytesRead,
     error_count: errors.length,
     errors: errors.slice(0, JOB_PROBLEMS_MAX),
+  };
+}
+
+export function statsAnswer(stats: Stats) {
+  return {
+    snapshots: stats.snapshots,
+    total_file_count: stats.totalFileCount,
+    restore_size: stats.restoreSize,
+    distinct_size: stats.distinctSize,
+    unique_size: stats.uniqueSize,
+    stored_size: stats.storedSize,
+    unique_stored_size: stats.uniqueStoredSize,
+    compression_ratio: stats.compressionRatio,
+    dedup_ratio: stats.dedupRatio,
+    repository_bytes: stats.repositoryBytes,
+    damaged: stats.damaged.slice(0, JOB_PROBLEMS_MAX),
+    by_type: stats.byType.map(({ type, files, distinctSize, uniqueSize }) => ({
+      type,
+      files,
+      distinct_size: distinctSize,
+      unique_size: uniqueSize,
+    })),
   };
 }
