@@ -27,6 +27,7 @@ export const JOB_KINDS = {
   restore: kind({ writes: true, canGoOn: true, load: () => import('./kinds/restore.ts') }),
   forget: kind({ writes: true, canGoOn: false, load: () => import('./kinds/forget.ts') }),
   prune: kind({ writes: true, canGoOn: false, load: () => import('./kinds/prune.ts') }),
+  detect: kind({ writes: false, canGoOn: false, load: () => import('./kinds/detect.ts') }),
   check: kind({ writes: false, canGoOn: false, load: () => import('./kinds/check.ts') }),
 } as const;
 
