@@ -28,6 +28,7 @@ import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { libraryRoutes } from './routes/library.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
+import { restoreRoutes } from './routes/restores.ts';
 import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
@@ -46,6 +47,7 @@ const API_ROUTES: readonly Routes[] = [
   scheduleRoutes,
   libraryRoutes,
   backupRoutes,
+  restoreRoutes,
   eventRoutes,
 ];
 /** Below the base path itself. */

@@ -1,6 +1,7 @@
 /** Starts a backup, and lets one go. */
 
 import type { ServerContext } from '../context.ts';
+import { hasCommandsAfter } from '../jobs/around.ts';
 import type { Job } from '../jobs/job.ts';
 import { ServerError } from '../problems.ts';
 import type { BackupRecord } from '../state/backups.ts';
@@ -20,7 +21,7 @@ export function startBackup(
     title: `Backup ${backup.name}`,
     trigger: given.trigger,
     createdBy: given.createdBy,
-    hasCommands: hooks.some(({ when, point }) => when === 'after' && point === 'backup'),
+    hasCommands: hasCommandsAfter(hooks, 'backup'),
   });
   return { job, backup: recordBackup(context, backup, job) };
 }

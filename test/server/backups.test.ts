@@ -7,24 +7,10 @@ import { test } from 'node:test';
 import { forget, openRepository } from '../../engine/index.ts';
 import { detectAtStart } from '../../server/backups/detection.ts';
 import { CliFixture } from '../support/cli.ts';
-import { makeLibraryServer } from '../support/library-server.ts';
-import { ServerFixture, type SignedIn } from '../support/server.ts';
+import { backUp, detect, makeLibraryServer } from '../support/library-server.ts';
+import { ServerFixture } from '../support/server.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { SLOW_RATE, writeSlowLibrary } from '../support/slow-library.ts';
-
-async function detect(admin: SignedIn): Promise<void> {
-  const { json } = await admin.ask('/settings/library/detect', { method: 'POST', body: {} });
-  const { job } = await admin.untilOver(json.job.id);
-  assert.equal(job.status, 'COMPLETED', JSON.stringify(job));
-}
-
-async function backUp(admin: SignedIn, body: object = { includes_books: true, includes_covers: true }) {
-  const { json, status, text } = await admin.ask('/backups', { method: 'POST', body });
-  assert.equal(status, 202, text);
-  const { job } = await admin.untilOver(json.job.id);
-  assert.equal(job.status, 'COMPLETED', JSON.stringify(job));
-  return (await admin.ask(`/backups/${json.backup.id}`)).json;
-}
 
 test('the library is detected: its database, its covers, its books, and nothing of the sources is lost', async (t) => {
   const server = await ServerFixture.start(t);
