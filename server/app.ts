@@ -22,6 +22,7 @@ import {
 import { loggerOptions, pathOf } from './log.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
+import { backupFileRoutes } from './routes/backup-file.ts';
 import { backupRoutes } from './routes/backups.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -47,6 +48,7 @@ const API_ROUTES: readonly Routes[] = [
   scheduleRoutes,
   libraryRoutes,
   backupRoutes,
+  backupFileRoutes,
   restoreRoutes,
   eventRoutes,
 ];
