@@ -34,6 +34,7 @@ import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { uploadRoutes } from './routes/uploads.ts';
 import { userRoutes } from './routes/users.ts';
 import { addApiHeaders, addSecurityHeaders } from './security-headers.ts';
 
@@ -50,6 +51,7 @@ const API_ROUTES: readonly Routes[] = [
   backupRoutes,
   backupFileRoutes,
   restoreRoutes,
+  uploadRoutes,
   eventRoutes,
 ];
 /** Below the base path itself. */
