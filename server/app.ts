@@ -23,21 +23,26 @@ import { loggerOptions, pathOf } from './log.ts';
 import { observe } from './observe.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
+import { backupFileRoutes } from './routes/backup-file.ts';
+import { backupRoutes } from './routes/backups.ts';
 import { descriptionRoutes } from './routes/description.ts';
 import { diffRoutes } from './routes/diff.ts';
 import { eventRoutes } from './routes/events.ts';
 import { findRoutes } from './routes/find.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { libraryRoutes } from './routes/library.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { notificationRoutes } from './routes/notifications.ts';
 import { repositoryRoutes } from './routes/repository.ts';
+import { restoreRoutes } from './routes/restores.ts';
 import { retentionRoutes } from './routes/retention.ts';
 import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { treeRoutes } from './routes/tree.ts';
+import { uploadRoutes } from './routes/uploads.ts';
 import { userRoutes } from './routes/users.ts';
 import { addApiHeaders, addSecurityHeaders } from './security-headers.ts';
 
@@ -56,6 +61,11 @@ const API_ROUTES: readonly Routes[] = [
   maintenanceRoutes,
   scheduleRoutes,
   notificationRoutes,
+  libraryRoutes,
+  backupRoutes,
+  backupFileRoutes,
+  restoreRoutes,
+  uploadRoutes,
   eventRoutes,
   descriptionRoutes,
 ];

@@ -3,7 +3,9 @@
 import { EngineError } from '../engine/index.ts';
 import { composeApp, createApp } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
+import { detectAtStart, keepDetected } from './backups/detection.ts';
 import { followJobs } from './backups/record.ts';
+import { rescanAtStart } from './backups/rescan.ts';
 import type { App, ServerContext } from './context.ts';
 import { EventLog } from './events.ts';
 import type { RepositoryPlace } from './jobs/messages.ts';
@@ -53,7 +55,9 @@ export async function createServer(options: ServeOptions): Promise<Server> {
     await app.ready();
     followJobs(context);
     context.jobs.onEnd((job) => context.notifier.jobEnded(job));
+    keepDetected(context);
     context.jobs.recover();
+    await rescanAtStart(context);
     const close = async (): Promise<void> => {
       context.scheduler.close();
       await context.jobs.close();
@@ -66,6 +70,7 @@ export async function createServer(options: ServeOptions): Promise<Server> {
       const url = await listen(app, options);
       context.scheduler.start();
       context.notifier.start();
+      detectAtStart(context);
       return url;
     };
     return { app, context, close, listen: start };

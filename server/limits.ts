@@ -1,6 +1,7 @@
 /** Every bound of the server in one place, with its unit. The engine's own stand in engine/base/limits.ts. */
 
 const KIB = 1024;
+const MIB = 1024 * KIB;
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -111,6 +112,22 @@ export const EVENT_HEARTBEAT_MS = 15 * SECOND_MS;
 /** A client that is so far behind is let go; it comes back and is told what it missed. */
 export const EVENT_BACKLOG_BYTES_MAX = 1024 * KIB;
 export const EVENT_CLIENTS_MAX = 256;
+
+// ---- backups
+/** Folders of the sources that are looked into for what the library's own paths leave out. */
+export const UNCOVERED_FOLDERS_MAX = 1000;
+/** Plans of downloads that are kept, a few numbers each, so that one that goes on need not be planned anew. */
+export const ARCHIVE_PLANS_MAX = 16;
+/** Files that the manifest of a backup's file names one by one. */
+export const MANIFEST_FILES_MAX = 20_000;
+export const MANIFEST_BYTES_MAX = 16 * MIB;
+/** Uploads that lie in quarantine at a time. */
+export const UPLOADS_MAX = 4;
+export const UPLOAD_BYTES_MAX = 64 * 1024 * 1024 * MIB;
+/** So much of the disk of the state stays free, whatever is uploaded. */
+export const UPLOAD_FREE_BYTES_MIN = 64 * MIB;
+/** Files that a preview of a restore names. */
+export const PREVIEW_EXAMPLES_MAX = 20;
 
 // ---- schedule
 /** The clock is looked at this often: a machine may have slept, or its clock been set. */
