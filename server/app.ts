@@ -26,6 +26,7 @@ import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
+import { pageRoutes } from './routes/page.ts';
 import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
@@ -45,7 +46,7 @@ const API_ROUTES: readonly Routes[] = [
   eventRoutes,
 ];
 /** Below the base path itself. */
-const TOP_ROUTES: readonly Routes[] = [healthRoutes];
+const TOP_ROUTES: readonly Routes[] = [healthRoutes, pageRoutes];
 
 /** The bare application, so that everything can log through it. */
 export function createApp(options: ServeOptions): App {
