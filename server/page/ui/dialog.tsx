@@ -15,19 +15,15 @@ export function Dialog(props: {
   readonly children: ComponentChildren;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const opener = useRef<Element | null>(null);
   const id = useId();
   const { canClose = true } = props;
   useEffect(() => {
-    opener.current = document.activeElement;
-    dialog.current?.showModal();
+    const node = dialog.current;
+    node?.showModal();
     // Not the button that closes it, which comes first.
-    dialog.current?.querySelector<HTMLElement>(FIRST)?.focus();
-    return () => {
-      // It is taken out of the document at once, so the browser does not do this.
-      const back = opener.current;
-      if (back instanceof HTMLElement && back.isConnected) back.focus();
-    };
+    node?.querySelector<HTMLElement>(FIRST)?.focus();
+    // Closing gives the focus back; being taken out of the document would not.
+    return () => node?.close();
   }, []);
   return (
     <dialog
