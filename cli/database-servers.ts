@@ -24,3 +24,13 @@ export function databaseServer(url: string): DatabaseServer {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SNAP_'));
   return { url, environment: Object.fromEntries(inherited) };
 }
+
+/** The flag that asks for a dump of a database, for somebody to complete. */
+export function dumpFlag({ kind, name }: { readonly kind: string; readonly name?: string | undefined }): string {
+  const flag = kind === 'mariadb' ? 'mariadb' : 'postgres';
+  return `--${flag} ${dumpAddress({ kind, name })}`;
+}
+
+export function dumpAddress({ kind, name }: { readonly kind: string; readonly name?: string | undefined }): string {
+  return `${kind}://USER@HOST/${name ?? 'DATABASE'}`;
+}

@@ -108,6 +108,11 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/import.ts')).importCommand(),
   },
   {
+    name: 'profiles',
+    description: "which server's folders these are, and what is known of them",
+    load: async () => (await import('./commands/profiles.ts')).profilesCommand(),
+  },
+  {
     name: 'key',
     description: 'passwords, and a recovery sheet to print',
     load: async () => (await import('./commands/key.ts')).keyCommand(),

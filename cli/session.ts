@@ -103,8 +103,11 @@ export function locationOf(options: GlobalOptions): { location: string; cacheDir
       'No repository was named: give --repo, SNAP_REPOSITORY, or "repository" in a configuration file',
     );
   }
-  const cacheDirectory = resolve(options.cacheDir ?? environment('SNAP_CACHE_DIR') ?? defaultCacheDirectory());
-  return { location, cacheDirectory };
+  return { location, cacheDirectory: cacheDirectoryOf(options) };
+}
+
+export function cacheDirectoryOf(options: GlobalOptions): string {
+  return resolve(options.cacheDir ?? environment('SNAP_CACHE_DIR') ?? defaultCacheDirectory());
 }
 
 /** Opens the repository, runs `action`, closes it. `meanwhile` is called while the password's key is derived. */

@@ -6,12 +6,13 @@
  * in the result.
  */
 
+import { backupAndCheck, checkAll } from './checked.ts';
 import type { NightDetails, NightOptions } from './night.ts';
-import type { backup as Backup } from './operations/backup/backup.ts';
-import type { check as Check } from './operations/check/check.ts';
+import type { BackupOptions, BackupResult } from './operations/backup/options.ts';
+import type { CheckOptions, CheckResult } from './operations/check/check.ts';
 import { recoverKey } from './operations/keys.ts';
 import type { NightPlan, NightResult } from './operations/night/options.ts';
-import type { RestoreOptions, RestoreResult } from './operations/restore/options.ts';
+import type { RestoreOptions, RestoreResult, SaveFirst } from './operations/restore/options.ts';
 import type { Credential, KeyDescription } from './repository/keys.ts';
 import { type NewKeyOptions, type NewRepositoryOptions, Repository } from './repository/repository.ts';
 import { SAFETY_LABEL } from './repository/snapshots.ts';
@@ -33,16 +34,23 @@ export { parseMoment } from './base/moment.ts';
 export type { Damage, Monitor, Progress } from './base/monitor.ts';
 export type { NodeType, Time } from './base/stat.ts';
 export type { DatabaseServer } from './databases/server-address.ts';
+export type { BrokenReferences } from './databases/sqlite-audit.ts';
 export { isSqliteHeader } from './databases/sqlite-names.ts';
 export type { TableRows } from './databases/table-rows.ts';
 export type { Node } from './format/row.ts';
 export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';
 export type { NightCopy, NightDetails, NightOptions } from './night.ts';
 export { type AnnotateOptions, type AnnotateResult, annotate } from './operations/annotate.ts';
-export type { BackupOptions, BackupResult } from './operations/backup/options.ts';
+export type { AppliedProfile, BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
 export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
-export type { CheckError, CheckOptions, CheckResult } from './operations/check/check.ts';
+export type {
+  CheckError,
+  CheckOptions,
+  CheckResult,
+  DatabaseCheck,
+  DatabasesChecked,
+} from './operations/check/check.ts';
 export { copy } from './operations/copy/copy.ts';
 export type { CopyOptions, CopyResult, SnapshotPair } from './operations/copy/options.ts';
 export { diff } from './operations/diff/diff.ts';
@@ -68,6 +76,14 @@ export {
   type ExportResult,
   type ServerExportOptions,
 } from './operations/export/options.ts';
+export {
+  listZipParts,
+  planZipParts,
+  readZipParts,
+  type ZipPart,
+  type ZipPartsOptions,
+  type ZipPartsPlan,
+} from './operations/export/zip-parts.ts';
 export { type FindOptions, type FoundEntry, findEntries } from './operations/find.ts';
 export { type ForgetOptions, type ForgetResult, forget } from './operations/forget/forget.ts';
 export { GROUP_FIELDS, type GroupBy, type GroupField, type GroupKey } from './operations/forget/groups.ts';
@@ -76,16 +92,18 @@ export type {
   RetentionDecision,
   RetentionGroup,
   RetentionRule,
-  SnapshotFlaw,
 } from './operations/forget/plan-retention.ts';
 export type { RetentionCount, RetentionPolicy } from './operations/forget/policy.ts';
 export { importArchive } from './operations/import/import.ts';
 export {
   IMPORT_FORMATS,
+  type ImportedDatabase,
   type ImportFormat,
+  type ImportLayout,
   type ImportOptions,
   type ImportResult,
 } from './operations/import/options.ts';
+export { type ArchiveMember, type ReadArchiveOptions, readArchive } from './operations/import/read-archive.ts';
 export {
   addKey,
   changePassword,
@@ -111,6 +129,7 @@ export {
   type PingOptions,
 } from './operations/night/options.ts';
 export { runHook } from './operations/night/run-hook.ts';
+export { type DetectedServer, type DetectOptions, detectServers, pathsLeftOut } from './operations/profiles/detect.ts';
 export { MAX_UNUSED_DEFAULT, type PruneOptions, type PruneResult } from './operations/prune/options.ts';
 export type { PrunePlan, UnusedLimit } from './operations/prune/plan.ts';
 export { prune } from './operations/prune/prune.ts';
@@ -125,6 +144,12 @@ export {
   type RestoreResult,
 } from './operations/restore/options.ts';
 export type { PathMapping } from './operations/restore/places.ts';
+export type {
+  NextStep,
+  RestoredServer,
+  RewriteState,
+  RewrittenDatabase,
+} from './operations/restore/server-result.ts';
 export {
   type RestoreDatabaseOptions,
   type RestoreDatabaseResult,
@@ -139,9 +164,13 @@ export {
   undelete,
 } from './operations/undelete.ts';
 export { type UnlockResult, unlock } from './operations/unlock.ts';
+export { PROFILES } from './profiles/all.ts';
+export type { PathRole, Profile } from './profiles/types.ts';
 export { METADATA_FIELDS, type MetadataField } from './repository/entry-difference.ts';
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
 export { type NewKeyOptions, Repository } from './repository/repository.ts';
+export { type MissKind, missText, type ServerCheck, type ServerMiss } from './repository/server-check.ts';
+export type { SnapshotFlaw } from './repository/snapshot-flaws.ts';
 export type { SnapshotRange } from './repository/snapshot-ranges.ts';
 export { SAFETY_LABEL, SHORT_ID_LENGTH, type Snapshot, type SnapshotFilter } from './repository/snapshots.ts';
 
@@ -167,18 +196,34 @@ export async function preload(verb: keyof typeof LOADERS): Promise<void> {
   await LOADERS[verb]();
 }
 
-/** operations/backup/backup.ts says what it does. */
-export async function backup(...parameters: Parameters<typeof Backup>): ReturnType<typeof Backup> {
-  return (await LOADERS.backup()).backup(...parameters);
+/**
+ * operations/backup/backup.ts says what it does. Where profiles were applied, the rows of their servers' databases are then
+ * held against the files of the snapshot: see `checks` of the result, which are notes and no failure.
+ */
+export function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
+  return backupAndCheck(repository, options);
 }
 
 /**
  * operations/restore/restore.ts says what it does. Before a restore in place changes anything, a backup by the same rules
  * takes a snapshot of what is there, labelled SAFETY_LABEL.
+ *
+ * ```ts
+ * // A server on a new machine: its folders, its library, and the paths in its database.
+ * const mappings = [{ from: Buffer.from('/srv'), to: Buffer.from('/mnt/new') }];
+ * const { server } = await restore(repository, { snapshot: 'latest', profile: 'audiobookshelf', mappings });
+ * for (const { text } of server?.next ?? []) console.log(text);
+ * ```
  */
 export async function restore(repository: Repository, options: RestoreOptions): Promise<RestoreResult> {
   const { restore: run } = await LOADERS.restore();
-  return run(repository, options, async ({ paths, like, isOrigin }) => {
+  const result = await run(repository, options, savesFirst(repository, options));
+  if (result.server === undefined) return result;
+  return (await import('./checked.ts')).checkRestored(repository, result, options);
+}
+
+function savesFirst(repository: Repository, options: RestoreOptions): SaveFirst {
+  return async ({ paths, like, isOrigin }) => {
     const { backup: save } = await LOADERS.backup();
     const { rulesOf } = await import('./repository/live-rules.ts');
     const { monitor, signal } = options;
@@ -195,12 +240,12 @@ export async function restore(repository: Repository, options: RestoreOptions): 
       signal,
     });
     return snapshot;
-  });
+  };
 }
 
-/** operations/check/check.ts says what it does. */
-export async function check(...parameters: Parameters<typeof Check>): ReturnType<typeof Check> {
-  return (await LOADERS.check()).check(...parameters);
+/** operations/check/check.ts says what it does. With databases, rows of servers are held against files of the same snapshots. */
+export function check(repository: Repository, options?: CheckOptions): Promise<CheckResult> {
+  return checkAll(repository, options);
 }
 
 /** Opens a repository. REPOSITORY_NOT_FOUND, PASSWORD_WRONG, REPOSITORY_UNSUPPORTED, REPOSITORY_CHANGED, OBJECT_CORRUPT. */

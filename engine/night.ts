@@ -7,6 +7,7 @@ import { EngineError, errorMessage, isEngineError, type Problem } from './base/e
 import type { SnapshotId } from './base/ids.ts';
 import { REHEARSAL_BYTES_DEFAULT } from './base/limits.ts';
 import type { Monitor } from './base/monitor.ts';
+import { backupAndCheck } from './checked.ts';
 import type { BackupOptions, BackupResult } from './operations/backup/options.ts';
 import type { CheckResult } from './operations/check/check.ts';
 import { copy } from './operations/copy/copy.ts';
@@ -75,8 +76,7 @@ function openNight(options: NightOptions, repository: Repository): OpenNight<Nig
   const monitorOf = (part: NightPart): Monitor => options.monitorOf(part);
   const verbs: { readonly [part in NightPart]: Verb } = {
     backup: async ({ signal }) => {
-      const { backup } = await import('./operations/backup/backup.ts');
-      const result = await backup(repository, { ...options.backup, monitor: monitorOf('backup'), signal });
+      const result = await backupAndCheck(repository, { ...options.backup, monitor: monitorOf('backup'), signal });
       rehearsed = result.snapshot?.id ?? result.parent;
       return backupReport(result, options.expectedDatabases ?? []);
     },

@@ -22,11 +22,14 @@ import {
 import { loggerOptions, pathOf } from './log.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
+import { backupRoutes } from './routes/backups.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { libraryRoutes } from './routes/library.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pageRoutes } from './routes/page.ts';
+import { restoreRoutes } from './routes/restores.ts';
 import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
@@ -43,6 +46,9 @@ const API_ROUTES: readonly Routes[] = [
   jobRoutes,
   maintenanceRoutes,
   scheduleRoutes,
+  libraryRoutes,
+  backupRoutes,
+  restoreRoutes,
   eventRoutes,
 ];
 /** Below the base path itself. */

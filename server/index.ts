@@ -2,7 +2,9 @@
 
 import { composeApp, createApp } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
+import { detectAtStart, keepDetected } from './backups/detection.ts';
 import { followJobs } from './backups/record.ts';
+import { rescanAtStart } from './backups/rescan.ts';
 import type { App, ServerContext } from './context.ts';
 import { EventLog } from './events.ts';
 import type { RepositoryPlace } from './jobs/messages.ts';
@@ -48,7 +50,9 @@ export async function createServer(options: ServeOptions): Promise<Server> {
     await composeApp(app, context);
     await app.ready();
     followJobs(context);
+    keepDetected(context);
     context.jobs.recover();
+    await rescanAtStart(context);
     const close = async (): Promise<void> => {
       context.scheduler.close();
       await context.jobs.close();
@@ -59,6 +63,7 @@ export async function createServer(options: ServeOptions): Promise<Server> {
     const start = async (): Promise<string> => {
       const url = await listen(app, options);
       context.scheduler.start();
+      detectAtStart(context);
       return url;
     };
     return { app, context, close, listen: start };

@@ -77,6 +77,10 @@ export const EVENT_HEARTBEAT_MS = 15 * SECOND_MS;
 export const EVENT_BACKLOG_BYTES_MAX = 1024 * KIB;
 export const EVENT_CLIENTS_MAX = 256;
 
+// ---- backups
+/** Folders of the sources that are looked into for what the library's own paths leave out. */
+export const UNCOVERED_FOLDERS_MAX = 1000;
+
 // ---- schedule
 /** The clock is looked at this often: a machine may have slept, or its clock been set. */
 export const SCHEDULE_TICK_MS_MAX = 30 * SECOND_MS;

@@ -7,6 +7,8 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
+import { machineIn, makeMachine, pathsInRows } from './support/server-machine.ts';
+import { addCalibreBook, makeCalibreLibrary, makeFiles } from './support/servers.ts';
 import { treeState } from './support/tree-state.ts';
 
 const TOP = fileURLToPath(new URL('../..', import.meta.url));
@@ -85,6 +87,8 @@ test('what README.md says of what to keep and of a second place is so', (t) => {
   assert.equal(second.length, 2);
   assert.equal(readFileSync(join(folder, 'audiobooks.zip')).subarray(0, 2).toString(), 'PK');
   assert.equal(JSON.parse(run('snap snapshots --json')).length, 3, 'the archive is one more');
+
+  assert.match(run(movedInto(folder, exampleNamed('profiles'))), /audiobookshelf +Audiobookshelf +absdatabase\.sqlite/);
 });
 
 test('the nights in README.md go as it says', (t) => {
@@ -186,6 +190,50 @@ test('the day something went wrong goes just as README.md shows it', async (t) =
       assert.equal(timeless(shown), timeless(output), command);
     }
   }
+});
+
+test('a broken book is told as README.md shows it', (t) => {
+  const folder = given(t);
+  const books = join(folder, 'srv/books');
+  makeCalibreLibrary(books);
+  addCalibreBook(books, { id: 1, title: 'Moby Dick', path: 'Melville/Moby Dick (1)', formats: ['EPUB'], cover: true });
+  addCalibreBook(books, { id: 2, title: 'Emma', path: 'Austen/Emma (2)', formats: ['EPUB'] });
+  rmSync(join(books, 'Melville/Moby Dick (1)/Moby Dick.epub'));
+  makeFiles(books, ['Austen/Persuasion (7)/Persuasion.epub']);
+  const run = shell(folder);
+  run('snap init -q --password-memory 8K --password-iterations 1');
+  for (const { command, output } of transcript('a broken book')) {
+    const shown = run(`(${movedInto(folder, command)}) 2>&1 || true`).replaceAll(folder, '');
+    assert.equal(shown, output, command);
+  }
+});
+
+test('a server moves to a new machine just as README.md shows it', async (t) => {
+  const folder = given(t);
+  const run = shell(folder);
+  rmSync(join(folder, 'srv'), { recursive: true });
+  // The database holds the folder's own path, which makes it a little longer on some machines.
+  const sizeless = (text: string): string => timeless(text).replaceAll(/\d+\.\d+ KiB/g, 'SIZE');
+  const machine = makeMachine(folder, { sees: '/audiobooks' });
+  const notes = new Database(machine.database);
+  notes.exec("CREATE TABLE bookmarks (note TEXT); INSERT INTO bookmarks VALUES ('/audiobooks/Austen/Emma')");
+  notes.close();
+  await sleep(50);
+  run('snap init -q --password-memory 8K --password-iterations 1');
+  run(`snap backup -q ${folder}/srv/abs ${folder}/srv/audiobooks ${folder}/srv/unrelated --profile audiobookshelf`);
+  // Another machine: neither its cache nor its folders are there.
+  rmSync(join(folder, 'cache'), { recursive: true });
+  rmSync(join(folder, 'srv'), { recursive: true });
+  for (const { command, output } of transcript('a new machine')) {
+    const words = movedInto(folder, command).replaceAll('/mnt/new', `${folder}/mnt/new`);
+    const shown = run(`(${words}) 2>&1 || true`).replaceAll(folder, '');
+    assert.equal(sizeless(shown), sizeless(output), command);
+  }
+  const moved = { ...machineIn(folder), database: join(folder, 'mnt/new/abs/config/absdatabase.sqlite') };
+  const paths = pathsInRows(moved.database);
+  assert.ok(paths.includes('/books/Austen/Emma/book.m4b'));
+  for (const path of paths) assert.ok(/^\/books|\/mnt\/new\/abs\/metadata\//.test(path), path);
+  assert.equal(existsSync(join(folder, 'mnt/new/unrelated')), false);
 });
 
 test('the library example in README.md does what it says', (t) => {

@@ -13,6 +13,7 @@ import {
   type StreamSource,
 } from '../../engine/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
+import { configuredProfiles } from '../config/configured-profiles.ts';
 import { configuredServers } from '../config/database-dumps.ts';
 import type { LoadedConfig } from '../config/read.ts';
 import { databaseServers } from '../database-servers.ts';
@@ -24,11 +25,13 @@ import {
   formatCount,
   formatDuration,
   jsonDatabase,
+  jsonPath,
   jsonProblem,
   ProgressView,
   printable,
   snakeCase,
 } from '../render.ts';
+import { jsonServerCheck, serverCheckLines } from '../server-checks.ts';
 import {
   type GlobalOptions,
   type Interruption,
@@ -74,6 +77,7 @@ export interface BackupFlags extends GlobalOptions {
   readonly skipIfUnchanged?: boolean;
   readonly parent?: string;
   readonly force?: boolean;
+  readonly profile?: readonly string[];
   readonly databases?: boolean;
   readonly postgres?: readonly string[];
   readonly mariadb?: readonly string[];
@@ -107,6 +111,7 @@ export function backupCommand(): Command {
     .option('--skip-if-unchanged', 'no snapshot when nothing changed')
     .option('--parent <snapshot>', 'compare with this snapshot (default: the newest of the same paths)')
     .option('--force', 'read every file again')
+    .option('--profile <name>', 'apply what is known of a server (repeatable): see "snap profiles list"', collect)
     .option('--no-databases', 'store SQLite databases as plain files')
     .option('--postgres <url>', 'dump a Postgres server, or one database of it (repeatable)', collect)
     .option('--mariadb <url>', 'dump a MariaDB server, or one database of it (repeatable)', collect)
@@ -143,7 +148,7 @@ async function execute(
     ...(options.configuredSources ?? []).map((path) => absoluteBytes(Buffer.from(path))),
   ];
   const isOfFile = options.configuredSources !== undefined && loaded !== undefined;
-  const flags = isOfFile ? configuredServers(options, loaded.config) : options;
+  const flags = isOfFile ? configuredProfiles(configuredServers(options, loaded.config), loaded.config) : options;
   const save = (): Promise<BackupResult> =>
     withRepository(
       options,
@@ -166,7 +171,9 @@ async function execute(
   if (output.json) printSummaryLine(result);
   else if (!output.quiet) printAccount(result, options.dryRun === true);
   if (result.suspicion !== undefined && !output.json) showSuspicion(result.suspicion, result.snapshot);
-  return worstExitCode([exitCodeOf(result), hookCode]);
+  // The snapshot is there, but somebody wanted an end before all was checked.
+  const wasInterrupted = result.checksError?.code === 'INTERRUPTED';
+  return worstExitCode([exitCodeOf(result), hookCode, ...(wasInterrupted ? [interruption.exitCode] : [])]);
 }
 
 function exitCodeOf(result: BackupResult): number {
@@ -191,6 +198,7 @@ export function backupOptionsOf(options: BackupFlags): Omit<BackupOptions, 'path
     compression: options.compression ?? compressionOfEnvironment(),
     workers: options.workers,
     readBytesPerSecond: options.limitRead,
+    profiles: options.profile,
     databases: options.databases,
     databaseServers: databaseServers(options),
     parent: options.parent,
@@ -260,6 +268,17 @@ export function backupSummary(result: BackupResult): object {
     parent: result.parent ?? null,
     ...snakeCase(result.counts),
     databases: result.databases.map(jsonDatabase),
+    profiles: result.profiles.map(({ name, folder, warnings }) => ({
+      name,
+      ...jsonPath(folder, 'folder'),
+      warnings,
+      checks: result.checks
+        .filter((check) => check.profile === name && check.folder.equals(folder))
+        .map(jsonServerCheck),
+    })),
+    ...(result.checksError === undefined
+      ? {}
+      : { checks_error: { code: result.checksError.code, message: result.checksError.message } }),
     problems: result.problems.map(jsonProblem),
     problem_count: result.problemCount,
     damage: result.damage,
@@ -285,6 +304,10 @@ function printAccount(result: BackupResult, isDryRun: boolean): void {
   if (!isDryRun) print(`  stored     ${formatBytes(counts.dataAddedPacked)}`);
   for (const { path, kind, bytes, check } of result.databases) {
     print(`  database   ${printable(path.toString('utf8'))} (${kind}, ${formatBytes(bytes)}, ${check})`);
+  }
+  // What is amiss was named above, and is no failure of the backup.
+  for (const check of result.checks) {
+    for (const line of serverCheckLines(check, 0).slice(0, 1)) print(`  checked    ${printable(line)}`);
   }
   if (result.damage.length > 0) {
     print(

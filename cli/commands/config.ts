@@ -13,7 +13,16 @@ import { settingsInForce } from '../config/settings.ts';
 import { environment } from '../environment.ts';
 import { EXIT_OK, EXIT_USAGE } from '../exit-codes.ts';
 import { formatTable, printable } from '../render.ts';
-import { type GlobalOptions, type Interruption, newVerb, outputOf, print, printJson, run } from '../session.ts';
+import {
+  cacheDirectoryOf,
+  type GlobalOptions,
+  type Interruption,
+  newVerb,
+  outputOf,
+  print,
+  printJson,
+  run,
+} from '../session.ts';
 
 interface GenerateOptions extends GlobalOptions {
   readonly output?: string;
@@ -84,8 +93,15 @@ function inWords(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-async function generate(options: GenerateOptions, _: Interruption, folders: readonly string[]): Promise<number> {
-  const findings = detectFindings(folders.map((folder) => absolutePath(folder).toString('utf8')));
+async function generate(
+  options: GenerateOptions,
+  interruption: Interruption,
+  folders: readonly string[],
+): Promise<number> {
+  const findings = await detectFindings(
+    folders.map((folder) => absolutePath(folder).toString('utf8')),
+    { cacheDirectory: cacheDirectoryOf(options), signal: interruption.signal },
+  );
   const text = generateConfig(findings, {
     repository: absoluteLocation(options.repo ?? environment('SNAP_REPOSITORY')),
     passwordFile: absoluteLocation(options.passwordFile ?? process.env['SNAP_PASSWORD_FILE']),

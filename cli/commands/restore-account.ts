@@ -21,6 +21,7 @@ import {
   shortId,
 } from '../render.ts';
 import { print, printJson, writeOutput } from '../session.ts';
+import { printChecks, printNext, printRewrites, serverJson } from './restore-server.ts';
 
 const DAMAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>(['OBJECT_CORRUPT', 'OBJECT_MISSING', 'OBJECT_UNREADABLE']);
 
@@ -41,6 +42,7 @@ export function printSummaryLine(result: RestoreResult): void {
     files_deleted: result.filesDeleted,
     directories_deleted: result.directoriesDeleted,
     safety_snapshot_id: result.safetySnapshot,
+    ...(result.server === undefined ? {} : { server: serverJson(result.server) }),
     bytes_restored: result.bytesRestored,
     bytes_reused: result.bytesReused,
     bytes_skipped: result.bytesSkipped,
@@ -72,6 +74,7 @@ export function printAccount(result: RestoreResult, verified: boolean): void {
   const name = shortId(result.snapshot.id);
   if (plan !== undefined) {
     printPlan(name, plan);
+    if (result.server !== undefined) printRewrites(result.server);
     return;
   }
   const where = result.targets.map((target) => printable(target.toString('utf8'))).join(', ');
@@ -90,6 +93,11 @@ export function printAccount(result: RestoreResult, verified: boolean): void {
     print(`  before it  snapshot ${shortId(safetySnapshot)} holds what was there`);
   }
   if (result.problemCount > 0) print(`  problems   ${formatCount(result.problemCount)}: each was named above`);
+  if (result.server !== undefined) {
+    printRewrites(result.server);
+    printChecks(result.server);
+    printNext(result.server);
+  }
 }
 
 function printPlan(name: string, plan: RestorePlan): void {

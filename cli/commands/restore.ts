@@ -30,6 +30,7 @@ import { restoreIntoServer } from './restore-database.ts';
 
 interface Options extends GlobalOptions, FilterOptions {
   readonly target?: string;
+  readonly profile?: string;
   readonly inPlace?: boolean;
   readonly map?: readonly string[];
   readonly delete?: boolean;
@@ -56,10 +57,11 @@ export function restoreCommand(): Command {
     'Bring a snapshot, a folder or one file back: into a directory, or to its origin.',
     [
       'snap restore latest~7:/srv/audiobooks/Author --target /tmp/author --verify',
-      'snap restore latest:/srv/audiobooks/Author --at "3 weeks ago" --in-place',
+      'snap restore latest --profile audiobookshelf --map /srv=/mnt/new --dry-run',
     ],
   )
     .argument('[snapshot]', 'SNAP or SNAP:PATH; none with --rollback')
+    .option('--profile <name>', 'one server: what belongs to it; --map rewrites the paths in its databases, too')
     .option('--target <dir>', 'directory to restore into')
     .option('--in-place', 'to where it came from; only what differs is touched')
     .option('--map <from=to>', 'what was below FROM goes below TO (repeatable)', collect)
@@ -107,6 +109,7 @@ async function execute(options: Options, interruption: Interruption, [subject]: 
     restore(repository, {
       snapshot: named?.snapshot,
       path: named?.path,
+      profile: options.profile,
       rollback,
       filter: filterOf(options),
       target: target === undefined ? undefined : absolutePath(target),
@@ -136,8 +139,8 @@ async function execute(options: Options, interruption: Interruption, [subject]: 
 }
 
 function isForFiles(options: Options): boolean {
-  const { target, inPlace, map, include, exclude, verify } = options;
-  return [target, inPlace, map, include, exclude, verify, options.delete].some((value) => value !== undefined);
+  const { target, inPlace, map, include, exclude, verify, profile } = options;
+  return [target, inPlace, map, include, exclude, verify, profile, options.delete].some((value) => value !== undefined);
 }
 
 /** FROM=TO. Both are paths, so that the first `=` in front of a path parts them, whatever the names hold. */

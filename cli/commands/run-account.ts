@@ -22,6 +22,7 @@ import {
   printable,
   shortId,
 } from '../render.ts';
+import { serverCheckLines } from '../server-checks.ts';
 import { print, printJson } from '../session.ts';
 import { backupSummary } from './backup.ts';
 import { checkSummary } from './check.ts';
@@ -109,7 +110,7 @@ export function printNight(
   const when = formatLocalTime(new Date(night.startedMs).toISOString());
   print(`Night of ${when} on ${printable(location)}: ${outcome(night, exitCode)}`);
   for (const part of night.parts) {
-    const [first = '', ...more] = linesOf(part);
+    const [first = '', ...more] = partLines(part);
     print(`  ${part.part.padEnd(9)}  ${printable(first)}`);
     for (const line of more) print(`             ${printable(line)}`);
   }
@@ -125,7 +126,8 @@ function outcome({ parts, interrupted }: Night, exitCode: number): string {
   return `not all of it was done (exit code ${exitCode}).`;
 }
 
-function linesOf(part: Part): string[] {
+/** The first line says how it went. */
+export function partLines(part: Part): string[] {
   const { status, why, error, details } = part;
   if (status === 'not-due') return [`not due: ${why}`];
   if (status === 'skipped') return [`skipped: ${why}`];
@@ -167,7 +169,7 @@ function detailLines(details: NightDetails): string[] {
 const ERRORS_NAMED_MAX = 5;
 
 function backupLines({ result, missingDatabases }: NightDetails & { readonly part: 'backup' }): string[] {
-  const { snapshot, counts, suspicion, problemCount, damage, databases } = result;
+  const { snapshot, counts, suspicion, problemCount, damage, databases, checks, checksError } = result;
   const id = snapshot === undefined ? undefined : shortId(snapshot.id);
   const files = `${formatCount(counts.filesNew)} new, ${formatCount(counts.filesChanged)} changed of ${formatCount(counts.totalFilesProcessed)} files`;
   const first =
@@ -184,6 +186,8 @@ function backupLines({ result, missingDatabases }: NightDetails & { readonly par
         ]),
     ...missingDatabases.map((path) => `the database ${path.toString('utf8')} was not captured: is it there?`),
     ...(problemCount > 0 ? [`${counted(problemCount, 'problem')}, named above`] : []),
+    ...checks.flatMap((check) => serverCheckLines(check, ERRORS_NAMED_MAX)),
+    ...(checksError === undefined ? [] : [`its servers were not checked to the end: ${checksError.message}`]),
     ...(damage.length > 0
       ? [`${formatCount(damage.length)} objects of the repository are damaged: "snap check" says what needs them`]
       : []),

@@ -19,6 +19,7 @@ import {
   type UnusedLimit,
 } from '../../engine/index.ts';
 import { absoluteBytes } from '../bytes.ts';
+import { configuredProfiles } from '../config/configured-profiles.ts';
 import { configuredServers } from '../config/database-dumps.ts';
 import { defaultConfigPlaces } from '../config/find.ts';
 import type { LoadedConfig } from '../config/read.ts';
@@ -135,7 +136,11 @@ function nightOf(
         meanwhile: () => preload('backup'),
       }),
     copies: copiesOf(config, options, cacheDirectory),
-    backup: { ...backupOptionsOf(configuredServers(options, config)), paths: sources, dryRun: false },
+    backup: {
+      ...backupOptionsOf(configuredProfiles(configuredServers(options, config), config)),
+      paths: sources,
+      dryRun: false,
+    },
     expectedDatabases: config.sqlite_databases?.map((path) => absoluteBytes(Buffer.from(path))),
     forget: Object.keys(policy).length === 0 ? undefined : { policy, groupBy, zone },
     prune: { maxUnused },

@@ -2,13 +2,16 @@
 
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { EngineError, isSqliteHeader } from '../../engine/index.ts';
+import { EngineError, isSqliteHeader, pathsLeftOut } from '../../engine/index.ts';
+import { findServers, type ServerFindings } from './server-findings.ts';
 
 export interface Findings {
   /** Folders and files to back up. */
   readonly sources: readonly string[];
-  /** SQLite databases below them. */
+  /** SQLite databases below them, but for those that a profile leaves out. */
   readonly databases: readonly string[];
+  /** Servers whose folders these are, with their profiles. */
+  readonly servers: readonly ServerFindings[];
   /** What may be left out, each with the reason. */
   readonly excludes: readonly { readonly pattern: string; readonly why: string }[];
   /** Lines of YAML for `commands`, such as a server's stop and start, each with a comment. */
@@ -17,25 +20,33 @@ export interface Findings {
   readonly warnings: readonly string[];
 }
 
-export type Detector = (folders: readonly string[]) => Findings;
-
-/** All that look. Whatever knows more of the servers that manage such folders takes its place here. */
-const DETECTORS: readonly Detector[] = [scanForDatabases];
-
-/** INVALID_ARGUMENT for a folder that is not there: nobody wants a configuration for it. */
-export function detectFindings(folders: readonly string[]): Findings {
+/** INVALID_ARGUMENT for a folder that is not there: nobody wants a configuration for it. INTERRUPTED after the signal. */
+export async function detectFindings(
+  folders: readonly string[],
+  options: { readonly cacheDirectory: string; readonly signal: AbortSignal },
+): Promise<Findings> {
   for (const folder of folders) {
     if (statSync(folder, { throwIfNoEntry: false }) !== undefined) continue;
     throw new EngineError('INVALID_ARGUMENT', `${folder} does not exist, so nothing was generated`);
   }
-  const found = DETECTORS.map((detect) => detect(folders));
+  const { servers, detected } = await findServers(folders, options);
+  const scanned = scanForDatabases(folders);
+  // A night says so where a database that is named was not captured.
+  const paths = scanned.databases.map((path) => Buffer.from(path));
+  const leftOut = new Set(pathsLeftOut(detected, paths).map(String));
   return {
-    sources: [...new Set([...folders, ...found.flatMap(({ sources }) => sources)])],
-    databases: [...new Set(found.flatMap(({ databases }) => databases))],
-    excludes: found.flatMap(({ excludes }) => excludes),
-    commands: found.flatMap(({ commands }) => commands),
-    warnings: found.flatMap(({ warnings }) => warnings),
+    sources: [...new Set(folders)],
+    databases: scanned.databases.filter((path) => !leftOut.has(path)),
+    servers,
+    excludes: [],
+    commands: [],
+    warnings: [...new Set([...servers.flatMap(({ warnings }) => warnings), ...scanned.warnings])],
   };
+}
+
+interface Scanned {
+  readonly databases: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /** A light look, and no backup: a folder of millions of files is not read to its end. */
@@ -44,7 +55,7 @@ const DATABASES_NAMED_MAX = 200;
 const DATABASE_NAME = /\.(?:db|db3|sqlite|sqlite3|sqlitedb|kdb|abs)$|(?:-wal|-journal)$/i;
 const SIDE_FILE = /-(?:wal|shm|journal)$/i;
 
-function scanForDatabases(folders: readonly string[]): Findings {
+function scanForDatabases(folders: readonly string[]): Scanned {
   const databases = new Set<string>();
   const unreadable: string[] = [];
   const waiting = [...folders];
@@ -71,7 +82,7 @@ function scanForDatabases(folders: readonly string[]): Findings {
   const isCut = waiting.length > 0;
   const cut = `Only the first ${SCAN_ENTRIES_MAX} entries were looked at: there may be more databases. A backup finds them all`;
   const warnings = [...unreadable.slice(0, UNREADABLE_NAMED_MAX), ...(isCut ? [cut] : [])];
-  return { sources: [], databases: [...databases].sort(), excludes: [], commands: [], warnings };
+  return { databases: [...databases].sort(), warnings };
 }
 
 const UNREADABLE_NAMED_MAX = 20;

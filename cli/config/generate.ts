@@ -1,7 +1,9 @@
 /** Writes a first configuration: what was found, and all else as comments that say what it does. */
 
 import { stringify } from 'yaml';
+import { dumpAddress } from '../database-servers.ts';
 import type { Findings } from './findings.ts';
+import type { ServerFindings } from './server-findings.ts';
 
 export interface Places {
   readonly repository: string | undefined;
@@ -21,7 +23,9 @@ export function generateConfig(findings: Findings, places: Places): string {
     '',
     '# ---- what',
     ...sources(findings.sources),
+    ...profiles(findings.servers),
     ...databases(findings.databases),
+    ...dumps(findings.servers),
     ...excludes(findings),
     '# exclude_caches: true              # folders with a CACHEDIR.TAG',
     '# exclude_larger_than: 50G',
@@ -43,6 +47,48 @@ export function generateConfig(findings: Findings, places: Places): string {
 function sources(paths: readonly string[]): string[] {
   if (paths.length === 0) return ['# source_directories:', '#   - /srv/audiobooks'];
   return ['source_directories:', ...paths.map((path) => `  - ${scalar(path)}`)];
+}
+
+function profiles(servers: readonly ServerFindings[]): string[] {
+  if (servers.length === 0) {
+    return [
+      '# No server was recognised. "snap profiles list" names those of which something is known.',
+      '# profiles:',
+      '#   - audiobookshelf',
+    ];
+  }
+  const names = [...new Set(servers.map(({ profile }) => profile))];
+  return [
+    '# Servers that were recognised: their databases first and together; what they make again by themselves stays out.',
+    '# All that is known of them: snap profiles detect FOLDER...',
+    'profiles:',
+    ...names.flatMap((name) => [
+      `  - ${name}`,
+      ...servers.filter(({ profile }) => profile === name).flatMap((server) => comments(aboutServer(server), '  ')),
+    ]),
+  ];
+}
+
+function aboutServer({ title, folder, reason, databases: files, advice }: ServerFindings): string[] {
+  return [
+    `${title} in ${folder}, since ${reason}`,
+    ...files.map(({ path, what }) => `database ${path} (${what})`),
+    ...advice,
+  ];
+}
+
+/** Nobody can guess an address: what is written here is for somebody to complete. */
+function dumps(servers: readonly ServerFindings[]): string[] {
+  const kinds = [...new Set(servers.flatMap((server) => server.dumps.map(({ kind }) => kind)))];
+  return kinds.flatMap((kind) => [
+    `# Without a dump these are in no snapshot: complete the address, and take the # away.`,
+    `# ${kind}_databases:`,
+    ...servers.flatMap(({ title, dumps: wanted }) =>
+      wanted
+        .filter((dump) => dump.kind === kind)
+        .map((dump) => `#   - url: ${dumpAddress(dump)}  # ${oneLine(`${title}: ${dump.what}`)}`),
+    ),
+  ]);
 }
 
 function databases(paths: readonly string[]): string[] {
@@ -115,8 +161,8 @@ function scalar(text: string): string {
   return stringify(text, { lineWidth: 0, blockQuote: false }).trimEnd();
 }
 
-function comments(lines: readonly string[]): string[] {
-  return lines.map((line) => `# ${oneLine(line)}`);
+function comments(lines: readonly string[], indent = ''): string[] {
+  return lines.map((line) => `${indent}# ${oneLine(line)}`);
 }
 
 function oneLine(text: string): string {

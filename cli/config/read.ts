@@ -4,6 +4,7 @@ import { readFileSync, type Stats, statSync } from 'node:fs';
 import * as v from 'valibot';
 import { EngineError } from '../../engine/index.ts';
 import { ConfigDocument, type ConfigPath, type Position } from './document.ts';
+import { suggestProfile } from './profile-names.ts';
 import { type Config, SCHEMA } from './schema.ts';
 import { findUnknownKeys } from './unknown-keys.ts';
 
@@ -11,7 +12,7 @@ export interface ConfigFault extends Position {
   /** `commands[0].run`; empty for the file as a whole. */
   readonly path: string;
   readonly message: string;
-  /** The key that was meant. */
+  /** The key that was meant, or the profile. */
   readonly suggestion: string | undefined;
 }
 
@@ -90,7 +91,9 @@ function judge(document: ConfigDocument): ConfigFault[] {
     if (path.length > 0 && spelt.has(name)) return [];
     const got = issue.received === 'undefined' ? 'nothing' : inWords(issue.input);
     const message = `${name === '' ? '' : `${name}: `}expected ${issue.message}${got === undefined ? '' : `, not ${got}`}`;
-    return [{ ...document.positionOf(path, 'value'), path: name, message, suggestion: undefined }];
+    const isProfile = path[0] === 'profiles' && path.length > 1;
+    const suggestion = isProfile && typeof issue.input === 'string' ? suggestProfile(issue.input) : undefined;
+    return [{ ...document.positionOf(path, 'value'), path: name, message, suggestion }];
   });
   return [...unknown, ...wrong].sort((a, b) => a.line - b.line || a.column - b.column);
 }

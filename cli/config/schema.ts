@@ -11,6 +11,7 @@ import {
   parseRetentionCount,
   parseUnused,
 } from '../values.ts';
+import { expectedProfile, isProfileName } from './profile-names.ts';
 import {
   absolutePath,
   absolutePaths,
@@ -30,6 +31,11 @@ import {
 
 const count = parsed('a whole number, or unlimited', parseRetentionCount);
 const point = v.picklist(HOOK_POINTS, `one of ${HOOK_POINTS.join(', ')}`);
+
+const profile = v.pipe(
+  text,
+  v.check(isProfileName, ({ input }) => expectedProfile(input)),
+);
 
 const password = {
   password_file: v.optional(absolutePath),
@@ -107,6 +113,7 @@ export const SCHEMA = v.object(
     cache_directory: v.optional(absolutePath),
 
     source_directories: v.optional(absolutePaths),
+    profiles: v.optional(v.array(profile, 'a list of profiles, each on a line that begins with "- "')),
     sqlite_databases: v.optional(absolutePaths),
     postgresql_databases: v.optional(v.array(database, 'a list of databases')),
     mariadb_databases: v.optional(v.array(database, 'a list of databases')),

@@ -17,6 +17,7 @@ const OTHER_WORDS: { readonly [word: string]: string } = {
   hostname: 'host',
   nice: 'priority',
   copy_to: 'copies',
+  profile: 'profiles',
   timezone: 'zone',
   postgres_databases: 'postgresql_databases',
   mysql_databases: 'mariadb_databases',

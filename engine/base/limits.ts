@@ -358,6 +358,51 @@ export const CLIENT_ANSWER_BYTES_MAX = 16 * MIB;
 export const DUMP_STATEMENT_BYTES_MAX = 256 * KIB;
 /** Triggers, routines, events and views of one MariaDB database, which are in memory while it is put in its place. */
 export const DUMP_CODE_BYTES_MAX = 64 * MIB;
+/** Rows that a child process hands over at a time. */
+export const DATABASE_ROWS_BATCH = 500;
+/** How long rows of an image are waited for, a sort of all of them included. */
+export const DATABASE_ROWS_WAIT_MS_MAX = 15 * 60_000;
+/** Pairs of tables between which references that lead nowhere are named. */
+export const DATABASE_REFERENCES_MAX = 100;
+/** Values of one column of a profile that are read: library folders of a server, say. */
+export const PROFILE_VALUES_MAX = 1000;
+/** Folders in which servers are looked for, in all sources; sources themselves are always looked at. */
+export const PROFILE_FOLDERS_MAX = 1000;
+/** Entries of one of those that are looked at. */
+export const PROFILE_ENTRIES_MAX = 1000;
+/** The same where servers are only mentioned: a night must not be later for it. */
+export const PROFILE_MENTION_FOLDERS_MAX = 50;
+export const PROFILE_MENTION_ENTRIES_MAX = 200;
+/** A file of settings (`.env`) that is read: a larger one is none. */
+export const PROFILE_SETTINGS_BYTES_MAX = 64 * KIB;
+/** A longer text of a database is not searched for paths: it is decoded in memory as a whole. */
+export const PATH_VALUE_BYTES_MAX = 64 * MIB;
+/** Columns of a table that one statement searches for paths: no expression of SQLite is deeper than a thousand. */
+export const PATH_COLUMNS_AT_ONCE_MAX = 200;
+/** Mappings of one restore that are rewritten in a database, for the same reason. */
+export const PATH_MAPPINGS_MAX = 100;
+/** Servers that are named where one of several has to be chosen. */
+export const SERVERS_NAMED_MAX = 10;
+/** Folders of a snapshot at which a server is looked for. */
+export const SNAPSHOT_SERVER_FOLDERS_MAX = 300;
+/** Longer paths of a server's rows are no paths. */
+export const SERVER_PATH_BYTES_MAX = 16 * KIB;
+/** Of a title, or of what is said instead of a path. */
+export const SERVER_TITLE_CHARACTERS_MAX = 300;
+/** Misses of one comparison of a server's rows with files that are named; all are counted. */
+export const SERVER_MISSES_MAX = 1000;
+/** Of those, how many a backup tells. */
+export const SERVER_MISSES_TOLD_MAX = 5;
+/** Paths of a library by which its folder is found in a snapshot. */
+export const SERVER_SAMPLE_MAX = 24;
+/** Where nothing of a library is found and this much was looked for, one line stands for all of it. */
+export const SERVER_LIBRARY_ENTRIES_MIN = 10;
+/** Of a snapshot that left out more, what is missing is not looked up among it. */
+export const SERVER_LEFT_OUT_MAX = 250_000;
+/** Symbolic links that are followed on the way to one folder of a snapshot: as many as the kernel's. */
+export const SNAPSHOT_LINKS_MAX = 40;
+/** How deep below a source a server's folder may lie to be found. */
+export const PROFILE_DEPTH_MAX = 2;
 /** databases/open-holders.ts */
 export const HOLDER_COMMAND_CHARACTERS_MAX = 64;
 

@@ -31,6 +31,14 @@ export function parentPath(path: Buffer): Buffer {
   return slash <= 0 ? ROOT_PATH : path.subarray(0, slash);
 }
 
+/** Of paths of which one lies in another, or is it, only the outer one. */
+export function outermostPaths(paths: readonly Buffer[]): Buffer[] {
+  return paths.filter(
+    (path, at) =>
+      !paths.some((other, otherAt) => at !== otherAt && isWithin(path, other) && (!path.equals(other) || otherAt < at)),
+  );
+}
+
 /** Compared by it, a directory stands before what it holds, and both before its next neighbour. */
 export function pathSortKey(path: Buffer): string {
   return path.toString('latin1').replaceAll('/', '\0');

@@ -3,6 +3,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { SERVER_SETTINGS_BYTES_MAX } from '../base/limits.ts';
+import { answerOnce } from './asked-child.ts';
 import type { ServerDatabase, ServerDatabaseReply, ServerDatabaseRequest } from './audiobookshelf.ts';
 import { readHeader } from './sqlite-files.ts';
 import { Damaged, inspectImage } from './sqlite-inspect.ts';
@@ -98,15 +99,10 @@ function explain(error: unknown): string {
   return message;
 }
 
-process.on('message', (request: ServerDatabaseRequest) => {
-  let reply: ServerDatabaseReply;
+answerOnce<ServerDatabaseRequest, ServerDatabaseReply>((request) => {
   try {
-    reply = { database: inspect(request) };
+    return { database: inspect(request) };
   } catch (error) {
-    reply = { why: explain(error) };
+    return { why: explain(error) };
   }
-  process.send?.(reply);
 });
-// Without its parent it has nothing to do; a Ctrl-C that reaches both is the parent's to handle.
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);

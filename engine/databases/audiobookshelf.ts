@@ -3,9 +3,7 @@
  * and what SQLite does with it is then of no consequence here.
  */
 
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { EngineError } from '../base/errors.ts';
+import { askChild } from './asked-child.ts';
 import type { Inspection } from './sqlite-inspect.ts';
 
 export interface ServerDatabase {
@@ -29,32 +27,10 @@ export interface ServerDatabaseRequest {
 export type ServerDatabaseReply = { readonly database: ServerDatabase } | { readonly why: string };
 
 /** INTERRUPTED after the signal. */
-export function inspectServerDatabase(
+export async function inspectServerDatabase(
   request: ServerDatabaseRequest,
   signal?: AbortSignal,
 ): Promise<ServerDatabaseReply> {
-  return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL('./audiobookshelf-child.js', import.meta.url)), [], {
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      execArgv: [],
-    });
-    const onAbort = (): void => {
-      child.kill('SIGKILL');
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    let reply: ServerDatabaseReply | undefined;
-    child.on('message', (message: ServerDatabaseReply) => {
-      reply = message;
-      child.kill('SIGKILL');
-    });
-    child.on('error', () => undefined);
-    child.on('exit', (code, name) => {
-      signal?.removeEventListener('abort', onAbort);
-      if (signal?.aborted === true) reject(new EngineError('INTERRUPTED', 'Interrupted before the end'));
-      else resolve(reply ?? { why: `the process that looked into it ended (${name ?? code})` });
-    });
-    child.send(request, () => undefined);
-    if (signal?.aborted === true) onAbort();
-  });
+  const answer = await askChild<ServerDatabaseReply>('./audiobookshelf-child.js', request, signal);
+  return 'reply' in answer ? answer.reply : { why: `the process that looked into it ended (${answer.ended})` };
 }

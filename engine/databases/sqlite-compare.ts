@@ -1,8 +1,6 @@
 /** Compares two images of a SQLite database in a child process, which is gone afterwards. */
 
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { EngineError } from '../base/errors.ts';
+import { askChild } from './asked-child.ts';
 import type { ComparedRow, ComparedTable } from './sqlite-compare-tables.ts';
 
 export type { Cell, Cells, ComparedRow, ComparedTable } from './sqlite-compare-tables.ts';
@@ -21,29 +19,8 @@ export interface CompareReply {
 }
 
 /** Tables that differ, each before its rows. The images are private to the caller. INTERRUPTED after the signal. */
-export function compareSqliteImages(request: CompareRequest, signal?: AbortSignal): Promise<CompareReply> {
-  return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL('./sqlite-compare-child.js', import.meta.url)), [], {
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      execArgv: [],
-    });
-    const onAbort = (): void => {
-      child.kill('SIGKILL');
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    let reply: CompareReply | undefined;
-    child.on('message', (message: CompareReply) => {
-      reply = message;
-      child.kill('SIGKILL');
-    });
-    child.on('error', () => undefined);
-    child.on('exit', (code, name) => {
-      signal?.removeEventListener('abort', onAbort);
-      if (reply !== undefined) resolve(reply);
-      else if (signal?.aborted === true) reject(new EngineError('INTERRUPTED', 'Interrupted before the end'));
-      else resolve({ found: [], message: `the process that compares databases ended (${name ?? code})` });
-    });
-    child.send(request, () => undefined);
-  });
+export async function compareSqliteImages(request: CompareRequest, signal?: AbortSignal): Promise<CompareReply> {
+  const answer = await askChild<CompareReply>('./sqlite-compare-child.js', request, signal);
+  if ('reply' in answer) return answer.reply;
+  return { found: [], message: `the process that compares databases ended (${answer.ended})` };
 }

@@ -79,13 +79,21 @@ function sqliteVersion(): string {
   }
 }
 
+/** `integrity_check` holds each index against its table, too, which takes far longer. */
+export type PageCheck = 'quick_check' | 'integrity_check';
+
 /**
  * Throws Damaged where pages are not as they must be. Answers what could not be checked: some programs bring collations,
  * functions and modules of their own, which are not here, and that is not damage.
  */
 export function quickCheck(connection: Connection): readonly string[] {
+  return checkPages(connection, 'quick_check');
+}
+
+/** The same by either check. */
+export function checkPages(connection: Connection, check: PageCheck): readonly string[] {
   try {
-    requireOk(connection, 'PRAGMA quick_check(10)');
+    requireOk(connection, `PRAGMA ${check}(10)`);
     return [];
   } catch (error) {
     if (!isForeign(error)) throw error;
@@ -95,7 +103,7 @@ export function quickCheck(connection: Connection): readonly string[] {
   for (const table of tables) {
     const name = `"${table.replaceAll('"', '""')}"`;
     try {
-      requireOk(connection, `PRAGMA quick_check(${name})`);
+      requireOk(connection, `PRAGMA ${check}(${name})`);
     } catch (error) {
       if (!isForeign(error)) throw error;
       unchecked.push(`${table}: ${error instanceof Error ? error.message : String(error)}`);
@@ -120,7 +128,7 @@ function readThrough(connection: Connection, name: string): void {
 }
 
 /** SQLite has other codes for whatever is wrong with a file. */
-function isForeign(error: unknown): boolean {
+export function isForeign(error: unknown): boolean {
   return codeOf(error).startsWith('SQLITE_ERROR');
 }
 

@@ -1,6 +1,7 @@
 /** Folders of runs in which images of databases lie until they are stored. */
 
 import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EngineError, errnoCode } from '../base/errors.ts';
@@ -29,6 +30,21 @@ export function makeScratchFolder(parent: string): string {
         error,
       );
     }
+  }
+}
+
+/** What `work` makes of such a folder below a cache directory, which is gone afterwards. */
+export async function inScratchFolder<Result>(
+  cacheDirectory: string,
+  work: (folder: string) => Promise<Result>,
+): Promise<Result> {
+  const parent = join(cacheDirectory, 'scratch');
+  sweepScratchFolders(parent);
+  const folder = makeScratchFolder(parent);
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -34,7 +34,24 @@ export function restoreAnswer(result: RestoreResult) {
     databases: result.databases.length,
     safety_snapshot: result.safetySnapshot ?? null,
     targets: result.targets.map((target) => target.toString('utf8')),
+    // What a person has to do now: start the server, scan its library.
+    next: (result.server?.next ?? []).map(({ text }) => text),
     total_duration: result.totalDuration,
+  };
+}
+
+export function planAnswer({ plan, snapshot, problemCount, targets }: RestoreResult) {
+  return {
+    snapshot_id: snapshot.id,
+    targets: targets.map((target) => target.toString('utf8')),
+    files_to_create: plan?.filesToCreate ?? 0,
+    files_to_replace: plan?.filesToReplace ?? 0,
+    files_to_compare: plan?.filesToCompare ?? 0,
+    files_to_skip: plan?.filesToSkip ?? 0,
+    files_to_delete: plan?.filesToDelete ?? 0,
+    bytes_to_write: plan?.bytesToWrite ?? 0,
+    databases_to_swap: (plan?.databasesToSwap ?? []).map((path) => path.toString('utf8')),
+    problem_count: problemCount,
   };
 }
 

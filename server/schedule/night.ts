@@ -1,6 +1,6 @@
 /** Starts a night: backup, retention, and whatever else is due. */
 
-import { BACKUP_LABEL, backupOptionsOf, type NewBackup, recordBackup } from '../backups/record.ts';
+import { BACKUP_LABEL, backupOptionsOf, type NewBackup, newBackupName, recordBackup } from '../backups/record.ts';
 import type { ServerContext } from '../context.ts';
 import type { Job, JobTrigger } from '../jobs/job.ts';
 import type { NightRequest } from '../jobs/kinds/night.ts';
@@ -19,7 +19,7 @@ export function startNight(context: ServerContext, { trigger, createdBy, title }
   if (jobs.isUnderWay('night')) throw new ServerError('CONFLICT', 'A night is under way already');
   const schedule = settings.get(SCHEDULE);
   const includes = { books: schedule.includes_books, covers: schedule.includes_covers };
-  const backup: NewBackup = { includes, trigger, createdBy };
+  const backup: NewBackup = { includes, trigger, createdBy, name: newBackupName(context) };
   const { hooks, hookEnvironment, stateDirectory } = options;
   const job = jobs.start({
     kind: 'night',

@@ -126,7 +126,7 @@ for (const { what, sources, path, maps = [], inPlace = true, places } of CASES) 
     const plan = (): unknown =>
       planPlaces({
         sources: sources.map(bytes),
-        path: path === undefined ? undefined : bytes(path),
+        wanted: path === undefined ? [] : [bytes(path)],
         mappings: maps.map((map) => {
           const [from = '', to = ''] = map.split('=');
           return { from: bytes(from), to: bytes(to) };

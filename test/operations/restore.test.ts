@@ -348,9 +348,11 @@ test('a folder goes straight into the target, a file under its name', async (t) 
 
 test('patterns choose what is restored, and folders come only where they are needed', async (t) => {
   const { restore, folder } = await given(t, LIBRARY);
+  const notes: string[] = [];
   const into = async (name: string, options: Partial<RestoreOptions>): Promise<string[]> => {
     const target = join(folder, name);
-    await restore({ ...options, target: Buffer.from(target) });
+    await restore({ ...options, target: Buffer.from(target), monitor: { note: (text) => notes.push(text) } });
+    if (options.dryRun === true) return [];
     return [...treeState(target).keys()].sort();
   };
   assert.deepEqual(await into('1', { include: ['one'] }), ['library', 'library/books', 'library/books/one']);
@@ -360,7 +362,11 @@ test('patterns choose what is restored, and folders come only where they are nee
     'library/books/one',
   ]);
   assert.equal((await into('3', { exclude: ['books', 'large'] })).length, 9);
-  assert.deepEqual(await into('4', { include: ['nothing'] }), []);
+  assert.deepEqual(notes, []);
+  assert.deepEqual(await into('4', { include: ['nothing', 'no'] }), []);
+  assert.deepEqual(notes.splice(0), ['No file that is to be restored fits nothing or no']);
+  await into('5', { include: ['nothing'], dryRun: true });
+  assert.equal(notes.length, 1);
 });
 
 test('a target that holds something is refused, and left as it is', async (t) => {

@@ -120,7 +120,7 @@ test('a disk that is not mounted any more is named; one whose content moved is n
   const disk = { path: Buffer.from(join(made.source, 'disk')), device: '9:9' };
   const { id: _, pinned: __, suspect: ___, forgotten: ____, ...record } = trusted;
   const reference = await made.repository.snapshots.save({ ...record, mounts: [...record.mounts, disk] });
-  const options = { paths: [Buffer.from(made.source)], host: reference.host };
+  const options = { paths: [Buffer.from(made.source)], host: reference.host, applied: [] };
   const judge = async (parent: typeof reference): Promise<string | undefined> => {
     await made.reopen();
     await made.repository.loadIndex();
@@ -165,7 +165,11 @@ test('damage of what a run would be compared with is said, and no reason to go w
   const lost = { ...reference, tree: Buffer.alloc(16, 9) as typeof reference.tree };
   const notes: string[] = [];
   await made.repository.loadIndex();
-  const options = { paths: [Buffer.from(made.source)], monitor: { note: (text: string) => notes.push(text) } };
+  const options = {
+    paths: [Buffer.from(made.source)],
+    applied: [],
+    monitor: { note: (text: string) => notes.push(text) },
+  };
   const now = { tree: reference.tree, mounts: [], parent: lost };
   assert.equal(await findSuspicion(made.repository, options, now), undefined);
   assert.match(notes.join(), /cannot be told: snapshot [0-9a-f]{8} cannot be read/);

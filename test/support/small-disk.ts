@@ -11,19 +11,19 @@ export interface SmallDisk {
   remount(options: string): void;
 }
 
-/** Undefined where this user may not mount one. Gone when the test ends. */
-export function mountSmallDisk(t: { after(act: () => void): void }, bytes: number): SmallDisk | undefined {
+/** Undefined where this user may not mount one. Gone when the test ends. Over a folder of its own, or over `at`. */
+export function mountSmallDisk(t: { after(act: () => void): void }, bytes: number, at?: string): SmallDisk | undefined {
   if (process.platform !== 'linux' || process.geteuid?.() !== 0) return undefined;
-  const folder = mkdtempSync(join(tmpdir(), 'snap-disk-'));
+  const folder = at ?? mkdtempSync(join(tmpdir(), 'snap-disk-'));
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder], { stdio: 'ignore' });
   } catch {
-    rmdirSync(folder);
+    if (at === undefined) rmdirSync(folder);
     return undefined;
   }
   t.after(() => {
     execFileSync('umount', ['-l', folder]);
-    rmdirSync(folder);
+    if (at === undefined) rmdirSync(folder);
   });
   return { folder, remount: (options) => void execFileSync('mount', ['-o', `remount,${options}`, folder]) };
 }

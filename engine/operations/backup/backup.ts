@@ -29,11 +29,13 @@ import { FileDispatcher } from './file-dispatcher.ts';
 import { Journal } from './journal.ts';
 import { MovedDirectories } from './moved-directories.ts';
 import { OpenDirectory } from './open-directory.ts';
-import { type BackupOptions, type BackupResult, requireOptions } from './options.ts';
+import { type BackupOptions, type BackupResult, type RunOptions, requireOptions } from './options.ts';
 import { leaseWithParent } from './parent.ts';
 import { NO_PARENT_ROWS, ParentRows } from './parent-rows.ts';
+import { applyProfiles, reportUnrecognised } from './profiles.ts';
 import { RunContext } from './run-context.ts';
 import { saveSnapshot } from './save-snapshot.ts';
+import { type CheckSaved, checkSavedSnapshot } from './saved-checks.ts';
 import type { DirectoryResult } from './scan-types.ts';
 import { Scanner } from './scanner.ts';
 import { type DumpResult, NO_DUMPS, ServerDumpStore } from './server-dumps.ts';
@@ -46,11 +48,22 @@ import { WorkerPool } from './worker-pool.ts';
 /**
  * Stores the sources and saves a snapshot, last of all. Problems of single files are in the result; what concerns the
  * repository throws: STORAGE_FAILED, OBJECT_CORRUPT, REPOSITORY_LOCKED; INTERRUPTED after the signal; SOURCE_MISSING
- * where no source exists.
+ * where no source exists. What is saved with profiles is then given to `checkSaved`, which changes nothing about it.
  */
-export async function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
+export async function backup(
+  repository: Repository,
+  options: BackupOptions,
+  checkSaved?: CheckSaved,
+): Promise<BackupResult> {
   requireOptions(options);
-  const run = await BackupRun.prepare(repository, options);
+  const result = await storeAndSave(repository, options);
+  const { snapshot, profiles } = result;
+  if (checkSaved === undefined || snapshot === undefined || profiles.length === 0) return result;
+  return { ...result, ...(await checkSavedSnapshot(snapshot, checkSaved, options.monitor)) };
+}
+
+async function storeAndSave(repository: Repository, options: BackupOptions): Promise<BackupResult> {
+  const run = await BackupRun.prepare(repository, await applyProfiles(repository, options));
   try {
     return await run.execute();
   } finally {
@@ -60,7 +73,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
 
 class BackupRun {
   readonly #repository: Repository;
-  readonly #options: BackupOptions;
+  readonly #options: RunOptions;
   readonly #context: RunContext;
   readonly #fileSystem: FileSystem = createFileSystem();
   readonly #lease: HeldLease | undefined;
@@ -81,7 +94,7 @@ class BackupRun {
 
   private constructor(parts: {
     readonly repository: Repository;
-    readonly options: BackupOptions;
+    readonly options: RunOptions;
     readonly lease: HeldLease | undefined;
     readonly parent: Snapshot | undefined;
     readonly journal: Journal;
@@ -134,13 +147,14 @@ class BackupRun {
         context: this.#context,
         scratchParent: join(repository.cacheDirectory, 'scratch'),
         known: (parts.parent?.databases ?? []).filter(({ kind }) => kind === 'sqlite'),
+        named: options.applied.flatMap(({ databases }) => databases.map(({ path }) => path)),
         busyTimeoutMs: options.databaseBusyMsMax,
         holdMsMax: options.databaseHoldMsMax,
       });
     }
   }
 
-  static async prepare(repository: Repository, options: BackupOptions): Promise<BackupRun> {
+  static async prepare(repository: Repository, options: RunOptions): Promise<BackupRun> {
     const dryRun = options.dryRun === true;
     if (!dryRun) await repository.probe();
     // The lease comes before index and marks are read: prune counts on that.
@@ -200,6 +214,7 @@ class BackupRun {
     context.throwIfAborted();
     if (this.#options.stdin !== undefined) return this.#executeStream(this.#options.stdin);
     const sources = findSources(this.#fileSystem, this.#options.paths, context);
+    reportUnrecognised(this.#options, context);
     const { backend, cacheDirectory } = this.#repository;
     const own = [...(backend.address === undefined ? [] : [backend.address.path]), cacheDirectory];
     for (const path of this.#options.paths) refuseRepository(backend, path, 'The source');

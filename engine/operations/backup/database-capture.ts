@@ -39,6 +39,8 @@ export interface DatabaseCaptureOptions {
   readonly scratchParent: string;
   /** Databases of the parent snapshot. */
   readonly known: readonly DatabaseRecord[];
+  /** Those that a profile names, in the order in which they are to be captured. */
+  readonly named: readonly Buffer[];
   readonly busyTimeoutMs?: number | undefined;
   readonly holdMsMax?: number | undefined;
 }
@@ -60,6 +62,7 @@ interface Scratch {
 export class DatabaseCapture {
   readonly #options: DatabaseCaptureOptions;
   readonly #known: ReadonlyMap<string, DatabaseRecord>;
+  readonly #named: ReadonlySet<string>;
   readonly #captured = new Map<string, DatabaseRecord>();
   readonly #failed = new Map<string, DatabaseRecord>();
   /** Images of databases that were captured before the walk came to them. */
@@ -71,6 +74,7 @@ export class DatabaseCapture {
   constructor(options: DatabaseCaptureOptions) {
     this.#options = options;
     this.#known = new Map(options.known.map((record) => [record.path.toString('latin1'), record]));
+    this.#named = new Set(options.named.map((path) => path.toString('latin1')));
   }
 
   /** What was captured, or kept because it is unchanged, or could only be stored unverified; sorted by path. */
@@ -88,7 +92,9 @@ export class DatabaseCapture {
   }
 
   wasFound(path: Buffer): boolean {
-    return this.#known.size > 0 && this.#known.has(path.toString('latin1'));
+    if (this.#known.size === 0 && this.#named.size === 0) return false;
+    const key = path.toString('latin1');
+    return this.#known.has(key) || this.#named.has(key);
   }
 
   /** What SQLite keeps beside a database of this name. */
@@ -155,13 +161,18 @@ export class DatabaseCapture {
     return this.#open().capturer.capture(path);
   }
 
-  /** Captures the parent's databases that are there and changed before any file is looked at: rows never without files. */
+  /**
+   * Captures the databases that a profile names, and the parent's, that are there and changed, before any file is looked
+   * at: rows never without files.
+   */
   async captureKnown(isWanted: (path: Buffer) => boolean, rules: ChangeRules): Promise<void> {
-    for (const record of this.#known.values()) {
+    for (const key of new Set([...this.#named, ...this.#known.keys()])) {
       this.#options.context.throwIfAborted();
-      if (!isWanted(record.path) || this.#looksUnchanged(record, rules)) continue;
-      const capture = this.#capture(record.path);
-      this.#ahead.set(record.path.toString('latin1'), capture);
+      const path = Buffer.from(key, 'latin1');
+      const record = this.#known.get(key);
+      if (!isWanted(path) || (record !== undefined && this.#looksUnchanged(record, rules))) continue;
+      const capture = this.#capture(path);
+      this.#ahead.set(key, capture);
       await capture.catch(() => undefined);
     }
   }

@@ -6,6 +6,7 @@ import { COMPRESSION_LEVEL_MAX, WORKERS_MAX } from '../../base/limits.ts';
 import type { Damage, Monitor } from '../../base/monitor.ts';
 import type { DatabaseServer } from '../../databases/server-address.ts';
 import type { BackupCounts, DatabaseRecord } from '../../format/snapshot.ts';
+import type { ServerCheck } from '../../repository/server-check.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { ExclusionOptions } from './exclusions.ts';
 import type { StreamSource } from './stream-store.ts';
@@ -28,6 +29,8 @@ export interface BackupOptions extends ExclusionOptions {
   /** Default: the cores, up to WORKERS_DEFAULT_MAX. */
   readonly workers?: number | undefined;
   readonly readBytesPerSecond?: number | undefined;
+  /** Names of profiles of the servers whose folders the sources are: what they know is applied. */
+  readonly profiles?: readonly string[] | undefined;
   /** False: SQLite files are stored like any other file. */
   readonly databases?: boolean | undefined;
   /** Database servers whose dumps go into the snapshot, before its files. */
@@ -57,12 +60,38 @@ export interface BackupOptions extends ExclusionOptions {
   readonly program?: string | undefined;
 }
 
+/** A profile that was applied. */
+export interface AppliedProfile {
+  readonly name: string;
+  /** The server's folder. */
+  readonly folder: Buffer;
+  /** Where each of its parts lies. */
+  readonly parts: readonly { readonly name: string; readonly folder: Buffer }[];
+  /** Folders that its database names: as the server sees them, and where they lie here. */
+  readonly folders: readonly { readonly said: string; readonly path: Buffer | undefined }[];
+  /** Patterns of what it leaves out. */
+  readonly excludes: readonly string[];
+  /** Captured in this order, before any file; those with the same word as one moment. */
+  readonly databases: readonly { readonly path: Buffer; readonly moment: string | undefined }[];
+  readonly warnings: readonly string[];
+}
+
+/** The options of a run with what the profiles make of them. */
+export interface RunOptions extends BackupOptions {
+  readonly applied: readonly AppliedProfile[];
+}
+
 export interface BackupResult {
   /** Undefined for a dry run, and where nothing changed and that was asked for. */
   readonly snapshot: Snapshot | undefined;
   readonly parent: SnapshotId | undefined;
   readonly counts: BackupCounts;
   readonly databases: readonly DatabaseRecord[];
+  readonly profiles: readonly AppliedProfile[];
+  /** What the profiles checked once the snapshot was saved: rows of the servers' databases against its files. */
+  readonly checks: readonly ServerCheck[];
+  /** Why not all was checked: INTERRUPTED, say. The snapshot is saved all the same. */
+  readonly checksError: EngineError | undefined;
   /** Bytes of the sources' files that were read: none where nothing changed. */
   readonly bytesRead: number;
   /** At most SNAPSHOT_PROBLEMS_MAX of problemCount. */

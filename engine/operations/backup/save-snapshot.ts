@@ -11,15 +11,16 @@ import type { HeldLease } from '../../repository/leases.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import type { TreeWriter } from '../../repository/tree-writer.ts';
-import type { BackupOptions, BackupResult } from './options.ts';
+import type { BackupResult, RunOptions } from './options.ts';
 import { sourcePaths } from './parent.ts';
 import type { RunContext } from './run-context.ts';
+import { NO_CHECKS } from './saved-checks.ts';
 import { findSuspicion } from './shrink-guard.ts';
 import { isoWithZone, ownerNames, rulesJson, userName } from './snapshot-facts.ts';
 
 /** What a run found. All that the tree refers to is durable. */
 export interface RunEnd {
-  readonly options: BackupOptions;
+  readonly options: RunOptions;
   readonly context: RunContext;
   readonly parent: Snapshot | undefined;
   readonly startedNs: bigint;
@@ -40,7 +41,8 @@ export async function saveSnapshot(repository: Repository, end: RunEnd): Promise
   const isFlawed = problemCount > 0 || damage.length > 0 || suspicion !== undefined;
   const skipped = options.skipIfUnchanged === true && !isFlawed && (await isAsParent(repository, end));
   const { bytesRead } = context.counts;
-  const result = { parent: parent?.id, databases, bytesRead, problems, problemCount, damage, suspicion, skipped };
+  const found = { databases, profiles: options.applied, problems, problemCount, damage, suspicion };
+  const result = { parent: parent?.id, ...found, ...NO_CHECKS, bytesRead, skipped };
   if (options.strict === true && problemCount > 0) {
     throw new EngineError(
       'PROBLEMS_FOUND',

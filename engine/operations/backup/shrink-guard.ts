@@ -16,9 +16,9 @@ import { DUMP_FOLDER_NAME } from '../../repository/dump-folder.ts';
 import { findPath } from '../../repository/find-node.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { SHORT_ID_LENGTH, type Snapshot } from '../../repository/snapshots.ts';
-import type { BackupOptions } from './options.ts';
+import type { RunOptions } from './options.ts';
 import { pathsKey, sourcePaths } from './parent.ts';
-import { rulesJson } from './snapshot-facts.ts';
+import { askedRules, rulesJson } from './snapshot-facts.ts';
 
 /** What a run found. Its trees are in the repository already. */
 export interface FoundNow {
@@ -43,7 +43,7 @@ const MISSING: Held = { ...NOTHING };
  */
 export async function findSuspicion(
   repository: Repository,
-  options: BackupOptions,
+  options: RunOptions,
   now: FoundNow,
 ): Promise<string | undefined> {
   if (options.dryRun === true) return undefined;
@@ -56,7 +56,7 @@ export async function findSuspicion(
 
 async function judge(
   repository: Repository,
-  options: BackupOptions,
+  options: RunOptions,
   { before, now }: { readonly before: Snapshot; readonly now: FoundNow },
 ): Promise<string | undefined> {
   try {
@@ -75,16 +75,16 @@ async function judge(
 /** The newest that nobody suspects: this host's, else any host's, since containers change their names (trap 23). */
 async function findReference(
   repository: Repository,
-  options: BackupOptions,
+  options: RunOptions,
   parent: Snapshot | undefined,
 ): Promise<Snapshot | undefined> {
-  const rules = encodeCanonicalJson(rulesJson(options));
+  const rules = encodeCanonicalJson(askedRules(rulesJson(options)));
   const host = options.host ?? hostname();
   const fits = (snapshot: Snapshot): boolean =>
     !snapshot.suspect &&
     snapshot.label === (options.label ?? '') &&
     pathsKey(snapshot.paths) === pathsKey(sourcePaths(options)) &&
-    encodeCanonicalJson(snapshot.rules).equals(rules);
+    encodeCanonicalJson(askedRules(snapshot.rules)).equals(rules);
   // The parent is the newest of the same paths, so that nearly every night nothing has to be listed again.
   if (options.parent === undefined && parent?.host === host && fits(parent)) return parent;
   const fitting = (await repository.snapshots.list({}, () => undefined)).filter(fits);

@@ -2,9 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import { createOwnerNames } from '../../filesystem/owners.ts';
-import type { JsonObject } from '../../format/canonical-json.ts';
+import { bytesToJson, type Json, type JsonObject } from '../../format/canonical-json.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
-import type { BackupOptions } from './options.ts';
+import type { AppliedProfile, BackupOptions, RunOptions } from './options.ts';
 import { sourcePaths } from './parent.ts';
 
 export { isoWithZone, userName } from '../../repository/run-facts.ts';
@@ -19,7 +19,7 @@ export function journalKey(options: BackupOptions): string {
 }
 
 /** Options that decide what is in a snapshot. */
-export function rulesJson(options: BackupOptions): JsonObject {
+export function rulesJson(options: RunOptions): JsonObject {
   return {
     excludes: [...(options.excludes ?? [])],
     caseInsensitiveExcludes: [...(options.caseInsensitiveExcludes ?? [])],
@@ -28,6 +28,34 @@ export function rulesJson(options: BackupOptions): JsonObject {
     excludeLargerThan: options.excludeLargerThan ?? null,
     oneFileSystem: options.oneFileSystem === true,
     databases: options.databases !== false,
+    ...(options.applied.length === 0 ? {} : { profiles: options.applied.map(profileJson) }),
+  };
+}
+
+function profileJson({ name, folder, parts, folders, excludes }: AppliedProfile): JsonObject {
+  return {
+    name,
+    folder: bytesToJson(folder),
+    parts: Object.fromEntries(parts.map((part): [string, Json] => [part.name, bytesToJson(part.folder)])),
+    folders: folders.map(({ said, path }) => ({ said, path: path === undefined ? null : bytesToJson(path) })),
+    excludes: [...excludes],
+  };
+}
+
+/**
+ * What was asked for of a snapshot's rules. What a profile made of it depends on what lies where: a folder that is not
+ * mounted must not make a run incomparable with the one before it.
+ */
+export function askedRules(rules: JsonObject): JsonObject {
+  const { profiles } = rules;
+  if (!Array.isArray(profiles)) return rules;
+  const list = profiles.filter((one): one is JsonObject => typeof one === 'object' && one !== null);
+  const derived = new Set(list.flatMap(({ excludes }) => (Array.isArray(excludes) ? excludes : [])));
+  const excludes = Array.isArray(rules['excludes']) ? rules['excludes'] : [];
+  return {
+    ...rules,
+    excludes: excludes.filter((pattern) => !derived.has(pattern)),
+    profiles: [...new Set(list.map(({ name }) => name ?? null))],
   };
 }
 

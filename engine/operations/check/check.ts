@@ -1,6 +1,7 @@
 /**
  * Audits a repository: every file of it opens and says what it must, everything that a snapshot needs is there, and
- * with the data read, every blob has the content that its id promises. It never stops at the first damage.
+ * with the data read, every blob has the content that its id promises; on request the databases of snapshots are sound in
+ * themselves. It never stops at the first damage.
  */
 
 import { EngineError, errorMessage, throwIfAborted } from '../../base/errors.ts';
@@ -12,6 +13,7 @@ import { loadConfig, type Repository } from '../../repository/repository.ts';
 import { loadRecord } from '../../repository/sealed-files.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { isProbeName } from '../../storage/layout.ts';
+import { type CheckServers, checkDatabases, type DatabasesChecked, newestOfGroups } from './check-databases.ts';
 import { checkTrees } from './check-trees.ts';
 import { type CheckError, Findings } from './findings.ts';
 
@@ -20,6 +22,8 @@ export interface CheckOptions {
   readonly readData?: boolean | undefined;
   /** Read a part: `5%`, `1/7` (the first of seven parts that together are all), or a size such as `2G`. */
   readonly readDataSubset?: string | undefined;
+  /** Also look through the databases of this snapshot; without a name, of the newest good one of each group of label and paths. */
+  readonly databases?: { readonly snapshot?: string | undefined } | undefined;
   readonly monitor?: Monitor | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -30,14 +34,26 @@ export interface CheckResult {
   readonly blobsChecked: number;
   readonly bytesRead: number;
   readonly errors: readonly CheckError[];
+  /** Undefined where nobody asked for them. */
+  readonly databases: DatabasesChecked | undefined;
 }
 
+export type { CheckServers, DatabaseCheck, DatabasesChecked } from './check-databases.ts';
 export type { CheckError } from './findings.ts';
 
-/** Audits; see CheckError for what is found. STORAGE_FAILED, INTERRUPTED, INVALID_ARGUMENT for a bad subset. */
-export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckResult> {
+/**
+ * Audits; see CheckError for what is found. STORAGE_FAILED, INTERRUPTED, INVALID_ARGUMENT for a bad subset; for a snapshot
+ * that is named SNAPSHOT_NOT_FOUND and SNAPSHOT_AMBIGUOUS. `checkServers` compares rows of databases with files.
+ */
+export async function check(
+  repository: Repository,
+  options: CheckOptions = {},
+  checkServers: CheckServers = async () => [],
+): Promise<CheckResult> {
   const findings = new Findings();
   const subset = parseSubset(options);
+  const named = options.databases?.snapshot;
+  const asked = named === undefined ? undefined : await repository.snapshots.find(named);
   await checkConfigAndKeys(repository, findings);
   const snapshots = await loadSnapshots(repository, findings);
   await checkSmallFiles(repository, findings);
@@ -66,12 +82,23 @@ export async function check(repository: Repository, options: CheckOptions = {}):
   if (leftOver.size > 0) await repository.index.salvage();
   const needed = await checkTrees(repository, findings, { snapshots, audited: packs, leftOver, signal });
   tellLeftOver({ leftOver, needed, findings, monitor });
+  const databases =
+    options.databases === undefined
+      ? undefined
+      : await checkDatabases(repository, {
+          snapshots: asked === undefined ? newestOfGroups(snapshots) : [asked],
+          findings,
+          checkServers,
+          monitor,
+          signal,
+        });
   return {
     snapshotsChecked: snapshots.length,
     packsChecked: packs.packsChecked,
     blobsChecked: packs.blobsChecked,
     bytesRead: packs.bytesRead,
     errors: findings.errors(),
+    databases,
   };
 }
 

@@ -1,12 +1,9 @@
 /** What changed in a database: both images are put into a private folder and compared table by table. */
 
-import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { errorMessage, isEngineError } from '../../base/errors.ts';
 import { DIFF_TABLE_ROWS_MAX } from '../../base/limits.ts';
-import { makeDirectories } from '../../base/make-directories.ts';
 import { createSqliteCapturer } from '../../databases/sqlite.ts';
 import {
   type Cells,
@@ -16,6 +13,7 @@ import {
 } from '../../databases/sqlite-compare.ts';
 import { EXTENSION_DATABASE, type Node } from '../../format/row.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { makeScratchFolder } from '../../repository/scratch-folders.ts';
 import { writeImage } from '../../repository/write-image.ts';
 import type { CellValue, TableChange, TableRowChange } from './options.ts';
 
@@ -37,10 +35,7 @@ export async function* compareDatabases(
   options: { readonly rows: boolean; readonly signal: AbortSignal | undefined },
 ): AsyncGenerator<TableChange | TableRowChange> {
   const { signal } = options;
-  const parent = join(repository.cacheDirectory, 'scratch');
-  makeDirectories(parent, 0o700);
-  // Named as a backup names its own, which clears away what processes that are gone have left.
-  const folder = mkdtempSync(join(parent, `images-${hostname().replaceAll('/', '_')}-${process.pid}-`));
+  const folder = makeScratchFolder(join(repository.cacheDirectory, 'scratch'));
   try {
     const before = join(folder, 'before');
     await writeImage(repository, pair.before, before, signal);

@@ -3,7 +3,6 @@
  * applies, so the database is opened and checked here before the first byte is given out.
  */
 
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError, type Problem } from '../../base/errors.ts';
 import { isWithin, ROOT_PATH } from '../../base/paths.ts';
@@ -21,7 +20,7 @@ import type { Node } from '../../format/row.ts';
 import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
 import { livePayload } from '../../repository/live-database.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { makeScratchFolder, sweepScratchFolders } from '../../repository/scratch-folders.ts';
+import { inScratchFolder } from '../../repository/scratch-folders.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { writeImage } from '../../repository/write-image.ts';
 import { fileContent } from './file-content.ts';
@@ -209,29 +208,24 @@ async function inspect(
 ): Promise<ServerDatabase | undefined> {
   const { repository, snapshot, signal } = options;
   const record = snapshot.databases.find(({ path }) => path.equals(database.path));
-  const parent = join(repository.cacheDirectory, 'scratch');
-  sweepScratchFolders(parent);
-  const folder = makeScratchFolder(parent);
   let found: ServerDatabase | undefined;
   let why =
     record === undefined || record.check === 'ok' ? undefined : `its check in the snapshot is "${record.check}"`;
-  try {
-    if (
-      why === undefined &&
-      livePayload(database.node) === undefined &&
-      (await hasCommitsBeside(search, database.path))
-    ) {
-      why = 'it was stored as it lay there, beside a log whose commits would be lost';
-    }
-    if (why === undefined || options.allowUnverified === true) {
+  if (
+    why === undefined &&
+    livePayload(database.node) === undefined &&
+    (await hasCommitsBeside(search, database.path))
+  ) {
+    why = 'it was stored as it lay there, beside a log whose commits would be lost';
+  }
+  if (why === undefined || options.allowUnverified === true) {
+    const reply = await inScratchFolder(repository.cacheDirectory, async (folder) => {
       const image = join(folder, 'image');
       await writeImage(repository, database.node, image, signal);
-      const reply = await inspectServerDatabase({ path: image, isStructureNeeded: false }, signal);
-      if ('why' in reply) why ??= reply.why;
-      else found = reply.database;
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+      return inspectServerDatabase({ path: image, isStructureNeeded: false }, signal);
+    });
+    if ('why' in reply) why ??= reply.why;
+    else found = reply.database;
   }
   if (why === undefined) return found;
   const name = database.path.toString('utf8');

@@ -11,9 +11,10 @@ import { encodeCanonicalJson, type Json, type JsonObject } from '../../format/ca
 import type { Annotations } from '../../repository/annotations.ts';
 import { HeldLease } from '../../repository/leases.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { flawsOf } from '../../repository/snapshot-flaws.ts';
 import { matchesFilter, SHORT_ID_LENGTH, type Snapshot, type SnapshotFilter } from '../../repository/snapshots.ts';
 import { type GroupBy, groupKeyOf, warnOfHosts } from './groups.ts';
-import { flawsOf, planRetention, type RetentionGroup } from './plan-retention.ts';
+import { planRetention, type RetentionGroup } from './plan-retention.ts';
 import { describePolicy, policyJson, type RetentionPolicy, requirePolicy } from './policy.ts';
 
 export interface ForgetOptions {

@@ -10,6 +10,7 @@
 import { EngineError } from '../../base/errors.ts';
 import { CLOCK_AHEAD_MS_MAX } from '../../base/limits.ts';
 import { DAY_MS, HOUR_MS, type Zone } from '../../base/zone.ts';
+import { flawsOf, type SnapshotFlaw } from '../../repository/snapshot-flaws.ts';
 import { type Snapshot, sortSnapshots, timeOf } from '../../repository/snapshots.ts';
 import { type GroupBy, type GroupKey, groupKeyOf } from './groups.ts';
 import { COUNT_RULES, type CountRule, countOf, momentBefore, type RetentionPolicy } from './policy.ts';
@@ -22,9 +23,6 @@ export interface KeepReason {
   /** In words: `daily snapshot`, `oldest monthly snapshot`, `within 14d`, `tag yearbook` ... */
   readonly text: string;
 }
-
-/** What keeps a snapshot from counting as a good one. */
-export type SnapshotFlaw = 'suspect' | 'partial' | 'database';
 
 export interface RetentionDecision {
   readonly snapshot: Snapshot;
@@ -48,17 +46,6 @@ export interface RetentionOptions {
   /** Default: by label, those without one by their paths. */
   readonly groupBy?: GroupBy | undefined;
 }
-
-export function flawsOf(snapshot: Snapshot): SnapshotFlaw[] {
-  const flaws: SnapshotFlaw[] = [];
-  if (snapshot.suspect) flaws.push('suspect');
-  if (snapshot.problemCount > 0) flaws.push('partial');
-  if (snapshot.databases.some(({ check }) => !CHECKS_PASSED.has(check))) flaws.push('database');
-  return flaws;
-}
-
-/** The second: captured at one moment, by a SQLite that is too old to read its schema. */
-const CHECKS_PASSED = new Set(['ok', 'partly-checked', 'schema-unparsable']);
 
 /** A plan for all groups, in order of their newest snapshots, the newest group last. */
 export function planRetention(snapshots: readonly Snapshot[], options: RetentionOptions): RetentionGroup[] {

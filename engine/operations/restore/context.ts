@@ -4,6 +4,7 @@ import { throwIfAborted } from '../../base/errors.ts';
 import { PROGRESS_INTERVAL_MS } from '../../base/limits.ts';
 import type { Monitor } from '../../base/monitor.ts';
 import { type NodeType, STAT_BYTES } from '../../base/stat.ts';
+import type { PathsReport } from '../../databases/sqlite-paths.ts';
 import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type StatTarget } from '../../filesystem/types.ts';
 import type { ChangeRules } from '../../repository/change-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -86,6 +87,8 @@ export class RestoreContext {
   readonly otherDatabases: Buffer[] = [];
   /** Of each source, as latin1 text: files where something may be removed, and those that would be. */
   readonly shares = new Map<string, { present: number; deleted: number }>();
+  /** Databases whose paths were rewritten, by their paths in the snapshot as latin1 text; undefined for one that failed. */
+  readonly rewritten = new Map<string, PathsReport | undefined>();
   readonly #stat: StatTarget = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
   #breathedMs = performance.now();
   #toldMs = 0;

@@ -7,13 +7,16 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isEngineError, throwIfAborted } from '../../base/errors.ts';
+import { joinPath } from '../../base/paths.ts';
 import { describeHolders } from '../../databases/open-holders.ts';
 import { sqliteSideFiles } from '../../databases/sqlite-names.ts';
+import { rewritePaths } from '../../databases/sqlite-paths.ts';
 import { createSqliteSwapper, type SqliteSwapper } from '../../databases/sqlite-swap.ts';
 import { FileSystemError } from '../../filesystem/types.ts';
 import { makeScratchFolder } from '../../repository/scratch-folders.ts';
 import type { RestoreContext } from './context.ts';
 import type { Decision } from './decisions.ts';
+import type { DatabaseRewrite } from './path-rewrites.ts';
 import type { PlannedFile } from './planned-file.ts';
 import type { TargetTree } from './target-tree.ts';
 import type { WalkDirectory } from './walk-directory.ts';
@@ -23,6 +26,7 @@ export interface PendingSwap {
   readonly directory: WalkDirectory;
   readonly file: PlannedFile;
   readonly decision: Decision;
+  readonly rewrite: DatabaseRewrite | undefined;
 }
 
 export interface SwapOptions {
@@ -43,8 +47,10 @@ export class DatabaseSwaps {
 
   add(swap: PendingSwap): void {
     // Its row is a view of a part of a tree, which nobody else keeps for so long.
-    const file = { ...swap.file, row: Buffer.from(swap.file.row), name: Buffer.from(swap.file.name), image: true };
-    this.#pending.push({ directory: swap.directory, decision: swap.decision, file });
+    const { directory, decision, rewrite } = swap;
+    const row = Buffer.from(swap.file.row);
+    const file = { ...swap.file, row, name: Buffer.from(swap.file.name), image: true, mark: rewrite?.mark };
+    this.#pending.push({ directory, decision, rewrite, file });
   }
 
   /** Carries all of them out; false where there are none. A database that cannot be replaced is a problem, and stays as it was. */
@@ -57,7 +63,7 @@ export class DatabaseSwaps {
       for (const swap of this.#pending) {
         throwIfAborted(signal);
         if (swap.decision === 'compare' && (await parts.executor.isEqual(swap.file))) continue;
-        await this.#replace(swap, parts.executor, swapper);
+        await this.#replace(swap, parts.executor, { swapper, scratchDirectory });
         parts.tree.finish(swap.directory);
       }
       return true;
@@ -77,14 +83,30 @@ export class DatabaseSwaps {
     );
   }
 
-  async #replace(swap: PendingSwap, executor: WindowExecutor, swapper: SqliteSwapper): Promise<void> {
+  /** On an image that lies under its temporary name: a kill leaves no half of it under its own. */
+  async #rewrite(swap: PendingSwap, image: Buffer, scratchDirectory: string): Promise<void> {
+    const { rewrite } = swap;
+    if (rewrite === undefined) return;
+    const { signal } = this.#context.parts;
+    const { columns, rules } = rewrite;
+    const report = await rewritePaths({ image, columns, rules, scratchDirectory }, { signal });
+    this.#context.rewritten.set(keyOf(swap), report);
+  }
+
+  async #replace(
+    swap: PendingSwap,
+    executor: WindowExecutor,
+    tools: { readonly swapper: SqliteSwapper; readonly scratchDirectory: string },
+  ): Promise<void> {
     const { file } = swap;
+    const { swapper, scratchDirectory } = tools;
     if (this.#isChanged(swap)) return;
     const image = await executor.writeImage(file);
     if (image === undefined) return;
     const { directories, monitor } = this.#context.parts;
     const target = directories.path(file.directory, file.name);
     try {
+      await this.#rewrite(swap, image, scratchDirectory);
       await swapper.check(image);
       executor.dressImage(file);
       this.#context.changing(file.directory);
@@ -101,6 +123,7 @@ export class DatabaseSwaps {
         monitor?.note?.(`${path} was replaced beneath ${describeHolders(outcome.holders)}: start that again`);
       }
     } catch (error) {
+      if (swap.rewrite !== undefined) this.#context.rewritten.set(keyOf(swap), undefined);
       if (isEngineError(error, 'DATABASE_FAILED')) {
         executor.fail(file, { during: 'swap', code: error.code, message: error.message });
       } else if (error instanceof FileSystemError) {
@@ -112,4 +135,9 @@ export class DatabaseSwaps {
       } else throw error;
     }
   }
+}
+
+/** Its path in the snapshot. */
+function keyOf({ directory, file }: PendingSwap): string {
+  return joinPath(directory.path, file.name).toString('latin1');
 }

@@ -1,6 +1,6 @@
 /** Decides what becomes of each entry that is not a directory: by the snapshot's row, what lies in its place, and the policy. */
 
-import { joinPath } from '../../base/paths.ts';
+import { isWithin, joinPath } from '../../base/paths.ts';
 import { readSize, STAT_BYTES } from '../../base/stat.ts';
 import type { PatternSet } from '../../filesystem/patterns.ts';
 import type { Node } from '../../format/row.ts';
@@ -10,11 +10,14 @@ import { JOURNAL_NAME } from '../../repository/restore-names.ts';
 import type { RestoreContext } from './context.ts';
 import { type Decision, decide, type ExistingEntry, existingType } from './decisions.ts';
 import { type LinkGroup, LinkGroups } from './hard-links.ts';
+import type { DatabaseRewrite, DatabaseRewrites } from './path-rewrites.ts';
 import { hasDatabaseHeader, isDatabase } from './side-files.ts';
 import type { TargetTree } from './target-tree.ts';
 import { findExisting, type WalkDirectory } from './walk-directory.ts';
 
 export interface EntryFilters {
+  /** Folders of the snapshot that are restored, and nothing beside them; undefined for all. */
+  readonly only: readonly Buffer[] | undefined;
   readonly include: PatternSet;
   readonly exclude: PatternSet;
   /** Paths as latin1 text that are left out, whatever else is said. */
@@ -29,6 +32,12 @@ export interface Wanted {
   readonly cleared: boolean;
 }
 
+export interface JudgeRules extends EntryFilters {
+  /** Databases come when all files are there, also where nothing lies at their places. */
+  readonly databasesLast: boolean;
+  readonly rewrites: DatabaseRewrites;
+}
+
 /** `link`: another name of a file that this restore brings back. `act`: to be made, replaced or compared. */
 export type Verdict =
   | { readonly kind: 'link'; readonly existing: ExistingEntry | undefined; readonly group: LinkGroup }
@@ -37,32 +46,53 @@ export type Verdict =
       readonly decision: Decision;
       readonly existing: ExistingEntry | undefined;
       readonly group: LinkGroup | undefined;
+      /** Of a database whose paths change on the way into its place. */
+      readonly rewrite: DatabaseRewrite | undefined;
     };
 
 export class EntryJudge {
   readonly #context: RestoreContext;
   readonly #tree: TargetTree;
-  readonly #filters: EntryFilters;
+  readonly #rules: JudgeRules;
   readonly #groups = new LinkGroups();
-  /** Something is left out. */
-  readonly filters: boolean;
+  /** Something is left out, wherever it lies. */
+  readonly #takesOut: boolean;
+  readonly #picks: boolean;
 
-  constructor(context: RestoreContext, tree: TargetTree, filters: EntryFilters) {
+  constructor(context: RestoreContext, tree: TargetTree, rules: JudgeRules) {
     this.#context = context;
     this.#tree = tree;
-    this.#filters = filters;
-    this.filters = !filters.include.isEmpty || !filters.exclude.isEmpty || filters.leftOut.size > 0;
+    this.#rules = rules;
+    this.#takesOut = !rules.exclude.isEmpty || rules.leftOut.size > 0;
+    this.#picks = !rules.include.isEmpty || rules.only !== undefined;
+  }
+
+  /** True where an entry of the directory may be left out. */
+  filters(directory: WalkDirectory): boolean {
+    return this.#takesOut || (this.#picks && !directory.included);
+  }
+
+  get databasesLast(): boolean {
+    return this.#rules.databasesLast;
   }
 
   /** `below`: not itself, but something in it may be wanted. */
   accepts(directory: WalkDirectory, node: Node): 'in' | 'out' | 'below' {
-    if (!this.filters) return 'in';
-    const { include, exclude, leftOut } = this.#filters;
+    if (!this.filters(directory)) return 'in';
+    const { include, exclude, leftOut, only } = this.#rules;
     const path = joinPath(directory.path, node.name);
     const isDirectory = node.type === 'dir';
     if (exclude.matches(path, isDirectory) || leftOut.has(path.toString('latin1'))) return 'out';
-    if (directory.included || include.isEmpty || include.matches(path, isDirectory)) return 'in';
-    return isDirectory ? 'below' : 'out';
+    if (directory.included) return 'in';
+    const isInside = only === undefined || only.some((one) => isWithin(path, one));
+    if (isInside && (include.isEmpty || include.matches(path, isDirectory))) return 'in';
+    const leadsOn = isInside || only.some((one) => isWithin(one, path));
+    return isDirectory && leadsOn ? 'below' : 'out';
+  }
+
+  #rewriteOf(directory: WalkDirectory, node: Node): DatabaseRewrite | undefined {
+    if (this.#rules.rewrites.size === 0 || !isDatabase(node)) return undefined;
+    return this.#rules.rewrites.get(joinPath(directory.path, node.name).toString('latin1'));
   }
 
   /** Decides about an entry that is not a directory; undefined where nothing is left to do. */
@@ -77,8 +107,11 @@ export class EntryJudge {
     const { policy, dryRun } = this.#context.parts;
     const existing = wanted.cleared ? undefined : findExisting(directory, node.name);
     const earlier = node.links > 1 ? this.#groups.find(directory.device, node) : undefined;
-    const { known, hasSideFiles } = this.#look(directory, row, { ...wanted, existing });
-    const decision = decide({ policy, node, existing, known, hasSideFiles });
+    const rewrite = this.#rewriteOf(directory, node);
+    const { known, hasSideFiles } = this.#look(directory, row, { ...wanted, existing, rewrite });
+    const decided = decide({ policy, node, existing, known, hasSideFiles });
+    // That it is the snapshot's very content would be no reason to leave it alone.
+    const decision = rewrite !== undefined && decided === 'compare' ? 'replace' : decided;
     if (decision === 'blocked') {
       this.#context.problem(entry, 'EISDIR', `A directory lies where a ${node.type} belongs: it was left as it is`);
       return undefined;
@@ -96,7 +129,7 @@ export class EntryJudge {
       node.links > 1 && earlier === undefined && !(decision === 'skip' && !known)
         ? this.#groups.begin(directory.device, node, { directory: directory.target, row })
         : undefined;
-    if (decision !== 'skip') return { kind: 'act', decision, existing, group };
+    if (decision !== 'skip') return { kind: 'act', decision, existing, group, rewrite };
     if (group !== undefined) group.state = 'done';
     this.#context.skipped(node.type === 'file' ? node.size : 0);
     this.#context.progress({ directory: directory.target, name: node.name });
@@ -107,17 +140,23 @@ export class EntryJudge {
   #look(
     directory: WalkDirectory,
     row: Buffer,
-    found: Wanted & { readonly existing: ExistingEntry | undefined },
+    found: Wanted & {
+      readonly existing: ExistingEntry | undefined;
+      readonly rewrite: DatabaseRewrite | undefined;
+    },
   ): { readonly known: boolean; readonly hasSideFiles: boolean } {
-    const { node, sideFiles, existing } = found;
+    const { node, sideFiles, existing, rewrite } = found;
     if (existing === undefined) return { known: false, hasSideFiles: false };
     const hasSideFiles = sideFiles.length > 0;
-    if (isDatabase(node)) {
+    if (rewrite !== undefined) {
+      // Only what an earlier restore like this one left is right.
+    } else if (isDatabase(node)) {
       const unchanged = this.#trustsOrigin && this.#isLiveUnchanged(directory, node, existing);
       if (unchanged) return { known: true, hasSideFiles: false };
     } else if (this.#isOrigin(row, existing)) return { known: true, hasSideFiles };
     const directoryKey = directory.target.key;
-    const digest = this.#context.digester.digest({ directoryKey, row, stat: existing.stats, at: existing.at });
+    const marked = rewrite === undefined ? row : Buffer.concat([row, rewrite.mark]);
+    const digest = this.#context.digester.digest({ directoryKey, row: marked, stat: existing.stats, at: existing.at });
     return { known: this.#context.parts.journal.knows(digest), hasSideFiles };
   }
 

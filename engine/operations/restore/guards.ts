@@ -1,6 +1,7 @@
 /** What of a plan is refused, unless somebody says that it is meant: decided from facts alone. */
 
 import { describeHolders, type Holder } from '../../databases/open-holders.ts';
+import type { Profile } from '../../profiles/types.ts';
 import type { DeletedShare, RestorePlan } from './options.ts';
 
 /** True where carrying the plan out may change anything. */
@@ -21,11 +22,13 @@ export function mostlyDeleted(shares: readonly DeletedShare[]): DeletedShare | u
   return shares.find(({ present, deleted }) => deleted * 2 > present);
 }
 
-/** Why a restore is refused whose databases somebody uses. */
-export function refusalOf(holders: readonly Holder[]): string {
+/** Why a restore is refused whose databases somebody uses: the server whose profile this is, it seems. */
+export function refusalOf(holders: readonly Holder[], profile: Profile | undefined): string {
   const path = holders[0]?.path.toString('utf8') ?? '';
+  const what = profile === undefined ? 'A program' : profile.title;
+  const stop = profile === undefined ? 'Stop it' : `Stop ${profile.title} (${profile.handling.stop})`;
   return (
-    `${path} is in use by ${describeHolders(holders)}: nothing was changed. A program whose database is replaced while it ` +
-    'runs fails, or goes on with the old one. Stop it and try again, leave databases out with --no-databases, or use --force'
+    `${path} is in use by ${describeHolders(holders)}: nothing was changed. ${what} whose database is replaced while it ` +
+    `runs fails, or goes on with the old one. ${stop} and try again, leave databases out with --no-databases, or use --force`
   );
 }

@@ -91,7 +91,8 @@ export class LargeFiles {
 
   #digest(file: PlannedFile): Buffer {
     const directoryKey = file.directory.key;
-    return this.#context.digester.digest({ directoryKey, row: file.row, stat: this.#stat.block, at: 0 });
+    const row = file.mark === undefined ? file.row : Buffer.concat([file.row, file.mark]);
+    return this.#context.digester.digest({ directoryKey, row, stat: this.#stat.block, at: 0 });
   }
 
   /** Gives the file its metadata, under its temporary name. Throws FileSystemError. */

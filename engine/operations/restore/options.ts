@@ -7,6 +7,7 @@ import type { NodeType } from '../../base/stat.ts';
 import type { DatabaseRecord } from '../../format/snapshot.ts';
 import type { Snapshot, SnapshotFilter } from '../../repository/snapshots.ts';
 import type { PathMapping } from './places.ts';
+import type { RestoredServer } from './server-result.ts';
 
 export const OVERWRITE_POLICIES = ['always', 'if-changed', 'if-newer', 'never'] as const;
 /**
@@ -25,6 +26,12 @@ export interface RestoreOptions {
   readonly rollback?: boolean | undefined;
   /** Inside the snapshot: a folder (its content goes straight into the target) or a file. All of it without. */
   readonly path?: Buffer | undefined;
+  /**
+   * Name of a profile: what belongs to that server and nothing else, its parts and the library folders that its database
+   * names. `path` then only chooses among several servers. Paths in its databases follow `mappings`; a mapping may be for
+   * them alone (what a container sees).
+   */
+  readonly profile?: string | undefined;
   readonly filter?: SnapshotFilter | undefined;
   /** Absolute; made where it does not exist. Without one, `inPlace` or `mappings` say where to. */
   readonly target?: Buffer | undefined;
@@ -122,6 +129,8 @@ export interface RestoreResult {
   readonly problemCount: number;
   /** What was there before a restore in place. */
   readonly safetySnapshot: SnapshotId | undefined;
+  /** With a profile. */
+  readonly server: RestoredServer | undefined;
   /** Absolute paths that were restored into. */
   readonly targets: readonly Buffer[];
   /** Seconds. */
@@ -142,11 +151,12 @@ export function requireOptions(options: RestoreOptions): void {
   const { target, inPlace, mappings } = options;
   const isMapped = mappings !== undefined && mappings.length > 0;
   if (options.rollback === true) {
-    const others = [options.snapshot, options.path, target, options.overwrite, options.include, options.exclude];
+    const { snapshot, path, profile, overwrite, include, exclude } = options;
+    const others = [snapshot, path, profile, target, overwrite, include, exclude];
     if (!isMapped && others.every((other) => other === undefined)) return;
     throw new EngineError(
       'INVALID_ARGUMENT',
-      'A rollback undoes all of the last restore in place: it takes no snapshot, path, target, policy or pattern',
+      'A rollback undoes all of the last restore in place: it takes no snapshot, path, profile, target, policy or pattern',
     );
   }
   if (options.snapshot === undefined) throw new EngineError('INVALID_ARGUMENT', 'Name the snapshot to restore');

@@ -21,6 +21,7 @@ import type { OverwritePolicy, RestoreOptions } from './options.ts';
 import { ProblemLog } from './problem-log.ts';
 import { NO_PROTECTION, type Protection } from './protection.ts';
 import { Removal, type RemovalRules } from './removal.ts';
+import type { Wanted } from './server-restore.ts';
 import { DirectoryTable } from './target-directories.ts';
 import { TargetTree } from './target-tree.ts';
 import { type Located, type OpenTarget, openTarget, refuseUnlessEmpty } from './targets.ts';
@@ -37,6 +38,7 @@ export interface RestoreRequest {
   readonly options: RestoreOptions;
   readonly snapshot: Snapshot;
   readonly places: readonly Located[];
+  readonly wanted: Wanted;
   readonly filters: EntryFilters;
   readonly policy: OverwritePolicy;
   /** Undefined where nothing is removed. */
@@ -94,11 +96,14 @@ function openPlaces(
   how: { readonly directories: DirectoryTable; readonly subjectHash: Buffer; readonly dryRun: boolean },
 ): OpenPlace[] {
   const { fileSystem, options } = request;
-  const isOpen = options.overwrite === undefined && options.inPlace !== true;
+  let isOpen = options.overwrite === undefined && options.inPlace !== true;
   const opened = request.places.map((located) => {
     const target = openTarget(fileSystem, located, how.dryRun);
     const directory = how.directories.addRoot(target);
-    if (isOpen) refuseUnlessEmpty(fileSystem, target, { subject: located.subject, subjectHash: how.subjectHash });
+    if (isOpen && refuseUnlessEmpty(fileSystem, target, { subject: located.subject, subjectHash: how.subjectHash })) {
+      // The journal of a restore of several places lies in the first: what the others hold is its, too.
+      isOpen = false;
+    }
     const { subject } = located;
     const { include } = request.filters;
     const isTree = subject.content.type === 'tree';
@@ -110,7 +115,9 @@ function openPlaces(
       node: isFolder && (target.made || located.isItself) ? subject.node : undefined,
       path: isTree ? subject.path : subject.parentPath,
       device: subject.device,
-      included: include.isEmpty || (!subject.isRoot && include.matches(subject.path, isTree)),
+      included:
+        request.filters.only === undefined &&
+        (include.isEmpty || (!subject.isRoot && include.matches(subject.path, isTree))),
       state: 'waiting',
       created: target.made,
       known: false,
@@ -151,7 +158,7 @@ function prepare(
   pass: PassOptions,
   found: { readonly directories: DirectoryTable; readonly places: readonly OpenPlace[]; readonly subjectHash: Buffer },
 ): RestoreContext {
-  const { repository, fileSystem, options, snapshot, policy } = request;
+  const { repository, fileSystem, options, snapshot, policy, filters } = request;
   const { directories, places, subjectHash } = found;
   const protection = pass.protection ?? NO_PROTECTION;
   const place = createHash('sha256').update(repository.config.id);
@@ -185,7 +192,8 @@ function prepare(
     onPlanned: pass.onPlanned,
     protection,
   });
-  if (options.include === undefined && options.exclude === undefined) countTotals(context, places);
+  const isFiltered = options.include !== undefined || options.exclude !== undefined || filters.only !== undefined;
+  if (!isFiltered) countTotals(context, places);
   return context;
 }
 
@@ -209,12 +217,14 @@ function countTotals(context: RestoreContext, places: readonly OpenPlace[]): voi
 
 async function carryOut(context: RestoreContext, request: RestoreRequest, places: readonly OpenPlace[]): Promise<void> {
   const { signal, pool, repository } = context.parts;
-  const { options, snapshot, filters } = request;
+  const { options, snapshot, filters, wanted } = request;
+  // Of a server: a row without its file is a broken book.
+  const rules = { ...filters, databasesLast: wanted.server !== undefined, rewrites: wanted.rewrites.rewrites };
   const tree = new TargetTree(context);
   const removal = request.removal === undefined ? undefined : new Removal(context, request.removal);
   const executor = new WindowExecutor(context, tree, removal);
   const swaps = new DatabaseSwaps(context, { force: options.force === true });
-  const walk = new Walk(context, { tree, executor, swaps, removal }, { ...filters, snapshot });
+  const walk = new Walk(context, { tree, executor, swaps, removal }, { ...rules, snapshot });
   const cancel = (): void => pool.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   try {

@@ -1,7 +1,7 @@
 /** Which parts of a snapshot a restore at their origin brings back, and where to: decided from names alone. */
 
 import { EngineError } from '../../base/errors.ts';
-import { isWithin, ROOT_PATH } from '../../base/paths.ts';
+import { isWithin, outermostPaths, ROOT_PATH } from '../../base/paths.ts';
 
 /** What lay below `from` when the snapshot was taken comes back below `to`. Absolute paths. */
 export interface PathMapping {
@@ -24,8 +24,8 @@ export interface Place {
 export interface PlacesRequest {
   /** The snapshot's sources. */
   readonly sources: readonly Buffer[];
-  /** What was asked for; all sources without. */
-  readonly path: Buffer | undefined;
+  /** What was asked for; all sources where it is nothing. */
+  readonly wanted: readonly Buffer[];
   readonly mappings: readonly PathMapping[];
   /** What no mapping covers goes to where it came from; else each place needs a mapping. */
   readonly inPlace: boolean;
@@ -33,8 +33,8 @@ export interface PlacesRequest {
 
 /** INVALID_ARGUMENT for mappings that fit nothing, that are missing, or whose places would lie in one another. */
 export function planPlaces(request: PlacesRequest): Place[] {
-  const mappings = request.mappings.map(({ from, to }) => ({ from: normalized(from), to: normalized(to) }));
-  const wanted = wantedPaths(request.sources.map(normalized), request.path && normalized(request.path));
+  const mappings = request.mappings.map(normalizedMapping);
+  const wanted = wantedPaths(request.sources, request.wanted);
   const paths = [...wanted];
   for (const { from } of mappings) {
     if (wanted.some((path) => isWithin(path, from))) continue;
@@ -56,18 +56,26 @@ export function planPlaces(request: PlacesRequest): Place[] {
   return places;
 }
 
-/** The outermost sources below what was asked for; or that itself, where it lies in a source. */
-function wantedPaths(sources: readonly Buffer[], path: Buffer | undefined): Buffer[] {
-  const outer = sources.filter(
-    (source, at) =>
-      !sources.some(
-        (other, otherAt) => at !== otherAt && isWithin(source, other) && (!source.equals(other) || otherAt < at),
-      ),
-  );
-  if (path === undefined) return outer.length === 0 ? [ROOT_PATH] : outer;
-  if (outer.some((source) => isWithin(path, source))) return [path];
-  const below = outer.filter((source) => isWithin(source, path));
-  return below.length === 0 ? [path] : below;
+/** The outermost sources below each of what was asked for; or that itself, where it lies in a source. */
+function wantedPaths(sources: readonly Buffer[], wanted: readonly Buffer[]): Buffer[] {
+  const outer = outermostPaths(sources.map(normalized));
+  if (wanted.length === 0) return outer.length === 0 ? [ROOT_PATH] : outer;
+  const found = wanted.map(normalized).flatMap((path) => {
+    if (outer.some((source) => isWithin(path, source))) return [path];
+    const below = outer.filter((source) => isWithin(source, path));
+    return below.length === 0 ? [path] : below;
+  });
+  return outermostPaths(found);
+}
+
+/** True for a mapping that moves something of what is wanted. */
+export function fitsPlaces(mapping: PathMapping, request: Pick<PlacesRequest, 'sources' | 'wanted'>): boolean {
+  const { from } = normalizedMapping(mapping);
+  return wantedPaths(request.sources, request.wanted).some((path) => isWithin(path, from) || isWithin(from, path));
+}
+
+export function normalizedMapping({ from, to }: PathMapping): PathMapping {
+  return { from: normalized(from), to: normalized(to) };
 }
 
 function destinationOf(

@@ -25,6 +25,8 @@ export interface PlannedFile {
   readonly hadMoreNames: boolean;
   /** A database that is swapped in when all else is there: it keeps its temporary name until then. */
   readonly image: boolean;
+  /** Of a database whose paths were rewritten: stands beside its row where it is remembered, since it is not the row's content. */
+  readonly mark: Buffer | undefined;
   /** All its slices are counted. */
   planned: boolean;
   slices: number;
@@ -52,6 +54,7 @@ export function plannedFile(
     replaces: options.replaces,
     hadMoreNames: options.hadMoreNames,
     image: false,
+    mark: undefined,
     planned: false,
     slices: 0,
     slicesDone: 0,

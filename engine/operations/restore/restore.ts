@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError, isEngineError } from '../../base/errors.ts';
 import { CLOCK_TICK_MS_MAX } from '../../base/limits.ts';
 import type { Monitor } from '../../base/monitor.ts';
-import { isWithin, joinPath } from '../../base/paths.ts';
+import { isWithin, joinPath, outermostPaths } from '../../base/paths.ts';
 import type { Time } from '../../base/stat.ts';
 import { findHolders } from '../../databases/open-holders.ts';
 import { createFileSystem } from '../../filesystem/create.ts';
@@ -34,14 +34,15 @@ import {
 } from './options.ts';
 import { type RestoreRequest, runPass } from './pass.ts';
 import { planPlaces } from './places.ts';
+import { describeServer, findWanted, mentionOrder, type Wanted } from './server-restore.ts';
 import { findSubject } from './subject.ts';
 import { type Located, locate, placeExists } from './targets.ts';
 
 /**
  * Restores. Problems with single files are counted and the rest is restored; OBJECT_CORRUPT among their codes means damage
  * in the repository. Throws SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS, PATH_NOT_FOUND, TARGET_NOT_EMPTY, TARGET_IN_USE,
- * DELETION_REFUSED, TARGET_FAILED (full, read-only ...), INTERRUPTED, STORAGE_FAILED; after the last three the same call
- * goes on where it stopped.
+ * DELETION_REFUSED, DATABASE_FAILED (its paths cannot be rewritten: nothing was changed), TARGET_FAILED (full, read-only
+ * ...), INTERRUPTED, STORAGE_FAILED; after the last three the same call goes on where it stopped.
  */
 export async function restore(
   repository: Repository,
@@ -59,7 +60,7 @@ export async function restore(
   const plannedAt = await beginPlan();
   const planned = await runPass(request, { dryRun: true, monitor: progressOnly(monitor) });
   const plan = planOf(planned);
-  await guard(options, plan);
+  await guard(request, plan);
   if (!hasWork(plan) && !planned.parts.journal.resumed && planned.parts.problems.count === 0) {
     return summary(planned, request, { begunMs });
   }
@@ -91,7 +92,8 @@ async function prepareRequest(repository: Repository, asked: RestoreOptions): Pr
   const exclude = new PatternSet(options.exclude ?? []);
   await repository.loadIndex();
   const fileSystem = createFileSystem();
-  const { places, except } = await findPlaces(repository, snapshot, options);
+  const wanted = await findWanted(repository, snapshot, options);
+  const { places, except } = await findPlaces(repository, snapshot, { options, wanted });
   for (const { target } of places) refuseRepository(repository.backend, target, 'The target');
   const records = options.databases === false ? snapshot.databases : [];
   // A dump goes into a database server (restore --database), or into a target; it never lay on the disk.
@@ -103,7 +105,7 @@ async function prepareRequest(repository: Repository, asked: RestoreOptions): Pr
   const removal =
     options.delete === true
       ? {
-          sources: outermost(snapshot.paths),
+          sources: outermostPaths(snapshot.paths),
           mounts: snapshot.mounts.map(({ path }) => path),
           mountPoints: mountPoints(),
           live: new LiveRules(snapshot.rules, await loadLeftOutPaths(repository.blobs, snapshot)),
@@ -112,8 +114,11 @@ async function prepareRequest(repository: Repository, asked: RestoreOptions): Pr
           own: ownDirectories(fileSystem, [repository.backend.address?.path, repository.cacheDirectory]),
         }
       : undefined;
+  mentionOrder(wanted, snapshot, options.monitor);
   const policy = options.overwrite ?? 'if-changed';
-  return { repository, fileSystem, options, snapshot, places, filters: { include, exclude, leftOut }, policy, removal };
+  const only = wanted.server !== undefined && options.target !== undefined ? wanted.paths : undefined;
+  const filters = { include, exclude, leftOut, only };
+  return { repository, fileSystem, options, snapshot, places, wanted, filters, policy, removal };
 }
 
 /** The snapshot that is meant, and how it is brought back. */
@@ -140,17 +145,19 @@ async function findSnapshot(
 async function findPlaces(
   repository: Repository,
   snapshot: Snapshot,
-  options: RestoreOptions,
+  asked: { readonly options: RestoreOptions; readonly wanted: Wanted },
 ): Promise<{ readonly places: Located[]; readonly except: readonly Buffer[] }> {
+  const { options, wanted } = asked;
   if (options.target !== undefined) {
-    const subject = await findSubject(repository, snapshot, options.path);
+    // Of a server, the folders come below their whole paths.
+    const subject = await findSubject(repository, snapshot, wanted.server === undefined ? options.path : undefined);
     const { target } = options;
     return { places: [{ subject, target, isItself: false, anchor: target }], except: [] };
   }
   const places = planPlaces({
     sources: snapshot.paths,
-    path: options.path,
-    mappings: options.mappings ?? [],
+    wanted: wanted.paths,
+    mappings: wanted.mappings,
     inPlace: options.inPlace === true,
   });
   const dump = places.find(({ destination }) => isWithin(destination, DUMP_FOLDER_PATH));
@@ -180,11 +187,11 @@ function isPlanned({ options, snapshot, places }: RestoreRequest): boolean {
   return options.overwrite !== undefined && snapshot.databases.length > 0 && places.some(placeExists);
 }
 
-async function guard(options: RestoreOptions, plan: RestorePlan): Promise<void> {
+async function guard({ options, wanted }: RestoreRequest, plan: RestorePlan): Promise<void> {
   if (options.force === true) return;
   const databases = [...plan.databasesToSwap, ...plan.otherDatabases];
   const { holders } = databases.length === 0 ? { holders: [] } : findHolders(databases);
-  if (holders.length > 0) throw new EngineError('TARGET_IN_USE', refusalOf(holders));
+  if (holders.length > 0) throw new EngineError('TARGET_IN_USE', refusalOf(holders, wanted.server?.profile));
   const share = plan.mostlyDeleted;
   if (share === undefined || (await options.confirm?.(plan)) === true) return;
   throw new EngineError(
@@ -219,11 +226,6 @@ async function takeSafetySnapshot(
   }
 }
 
-/** Of paths of which one lies in another only the outer one. */
-function outermost(paths: readonly Buffer[]): Buffer[] {
-  return paths.filter((path) => !paths.some((other) => other.length < path.length && isWithin(path, other)));
-}
-
 function planOf(context: RestoreContext): RestorePlan {
   const { counters, databasesToSwap, otherDatabases } = context;
   const shares = [...context.shares].map(([source, share]) => ({ source: Buffer.from(source, 'latin1'), ...share }));
@@ -245,6 +247,11 @@ function planOf(context: RestoreContext): RestorePlan {
   };
 }
 
+function hasFiles(plan: RestorePlan | undefined): boolean {
+  if (plan === undefined) return false;
+  return plan.filesToCreate + plan.filesToReplace + plan.filesToCompare + plan.filesToSkip > 0;
+}
+
 function summary(
   context: RestoreContext,
   request: RestoreRequest,
@@ -255,10 +262,11 @@ function summary(
   },
 ): RestoreResult {
   const { counters, parts } = context;
-  const { snapshot, places, options } = request;
+  const { snapshot, places, options, wanted, filters } = request;
   const isIn = (path: Buffer, below: Buffer): boolean =>
     path.equals(below) || path.subarray(0, below.length + 1).equals(Buffer.concat([below, Buffer.from('/')]));
-  const roots = places.map(({ subject }) => (subject.isRoot ? Buffer.alloc(0) : subject.path));
+  const roots = filters.only ?? places.map(({ subject }) => (subject.isRoot ? Buffer.alloc(0) : subject.path));
+  const dryRun = parts.dryRun && run.plan !== undefined;
   const result: RestoreResult = {
     snapshot,
     filesRestored: counters.filesRestored,
@@ -275,8 +283,15 @@ function summary(
     problems: parts.problems.list(),
     problemCount: parts.problems.count,
     safetySnapshot: run.safetySnapshot,
+    server:
+      wanted.server === undefined
+        ? undefined
+        : describeServer(wanted.server, { snapshot, wanted, places, dryRun, done: context.rewritten }),
     targets: places.map(({ target }) => target),
     totalDuration: (performance.now() - run.begunMs) / 1000,
   };
+  if (options.include !== undefined && counters.filesRestored + counters.filesSkipped === 0 && !hasFiles(run.plan)) {
+    options.monitor?.note?.(`No file that is to be restored fits ${options.include.join(' or ')}`);
+  }
   return run.plan === undefined ? result : { ...result, plan: run.plan };
 }

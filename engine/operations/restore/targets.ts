@@ -89,23 +89,23 @@ function refuseLinks(target: Buffer, anchor: Buffer): void {
   }
 }
 
-/** A target that holds something is only written to when that was said, or when this very restore left it. */
+/** A target that holds something is only written to when that was said, or when this very restore left it: true then. */
 export function refuseUnlessEmpty(
   fileSystem: FileSystem,
   target: OpenTarget,
   of: { readonly subject: Subject; readonly subjectHash: Buffer },
-): void {
+): boolean {
   const { handle, path } = target;
-  if (handle === undefined) return;
+  if (handle === undefined) return false;
   const { subject, subjectHash } = of;
-  if (findJournal(fileSystem, handle)?.subject.equals(subjectHash) === true) return;
+  if (findJournal(fileSystem, handle)?.subject.equals(subjectHash) === true) return true;
   const text = path.toString('utf8');
   if (subject.content.type === 'entry') {
     const { name } = subject.content.node;
     // The logs of a database count as the database: what they hold would be played into the file that is restored.
     const names = subject.content.node.type === 'file' ? [name, ...sideFileNames(name)] : [name];
     const there = names.find((candidate) => exists(fileSystem, handle, candidate));
-    if (there === undefined) return;
+    if (there === undefined) return false;
     throw new EngineError(
       'TARGET_NOT_EMPTY',
       `${there.toString('utf8')} exists in ${text}. Name another target, or say with --overwrite what shall happen`,
@@ -113,7 +113,7 @@ export function refuseUnlessEmpty(
   }
   const { names, failed } = fileSystem.list(handle);
   const others = names.filter((name) => !name.equals(JOURNAL_NAME)).length + failed.length;
-  if (others === 0) return;
+  if (others === 0) return false;
   throw new EngineError(
     'TARGET_NOT_EMPTY',
     `The target ${text} is not empty (${others} entries). Name another one, or say with --overwrite what shall happen`,

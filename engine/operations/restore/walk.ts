@@ -15,7 +15,7 @@ import type { Snapshot } from '../../repository/snapshots.ts';
 import type { RestoreContext } from './context.ts';
 import type { DatabaseSwaps } from './database-swaps.ts';
 import type { Decision, ExistingEntry } from './decisions.ts';
-import { type EntryFilters, EntryJudge, isSwap, isUntouched, type Verdict, type Wanted } from './entry-judge.ts';
+import { EntryJudge, isSwap, isUntouched, type JudgeRules, type Verdict, type Wanted } from './entry-judge.ts';
 import type { LinkGroup } from './hard-links.ts';
 import { ListingCursor } from './listing-cursor.ts';
 import type { OverwritePolicy } from './options.ts';
@@ -48,19 +48,19 @@ export class Walk {
   readonly #parts: WalkParts;
   readonly #judge: EntryJudge;
   readonly #devices: ReadonlyMap<string, string>;
-  /** Nothing has to be decided about an entry that is as the snapshot has it. */
+  /** Nothing has to be decided about an entry that is as the snapshot has it, unless it may be left out. */
   readonly #passesUntouched: boolean;
   #window: Window;
   #executing: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(context: RestoreContext, parts: WalkParts, options: EntryFilters & { readonly snapshot: Snapshot }) {
+  constructor(context: RestoreContext, parts: WalkParts, options: JudgeRules & { readonly snapshot: Snapshot }) {
     this.#context = context;
     this.#parts = parts;
     this.#judge = new EntryJudge(context, parts.tree, options);
     this.#devices = new Map(options.snapshot.mounts.map((mount) => [mount.path.toString('latin1'), mount.device]));
     const { policy, verify, repository } = context.parts;
-    this.#passesUntouched = policy === 'if-changed' && !verify && !this.#judge.filters;
+    this.#passesUntouched = policy === 'if-changed' && !verify;
     this.#window = new Window(repository.index, undefined);
   }
 
@@ -135,7 +135,8 @@ export class Walk {
     for (let number = 0; number < rows.rowCount; number++) {
       const end = start + rowLengthAt(bytes, start);
       const found = at.cursor?.find(bytes, start) ?? -1;
-      if (place !== undefined && this.#window.addPlain(place, start)) this.#startThreads();
+      const isPlain = place !== undefined && !(this.#judge.databasesLast && hasExtensions(bytes, start));
+      if (isPlain && this.#window.addPlain(place, start)) this.#startThreads();
       else if (found < 0 || !this.#isUntouched(directory, bytes, { start, number: found })) {
         const row = bytes.subarray(start, end);
         const node = this.#decode(directory, row);
@@ -169,7 +170,8 @@ export class Walk {
     at: { readonly start: number; readonly number: number },
   ): boolean {
     const { start, number } = at;
-    if (!this.#passesUntouched || directory.hasSideNames || hasExtensions(bytes, start)) return false;
+    if (!this.#passesUntouched || this.#judge.filters(directory)) return false;
+    if (directory.hasSideNames || hasExtensions(bytes, start)) return false;
     const stat = start + ROW_STAT_OFFSET;
     const type = readMode(bytes, stat) & S_IFMT;
     // Of a file with more names its group has to hear.
@@ -185,7 +187,7 @@ export class Walk {
   /** True where nothing can be in the way of a new file: what is left to decide about it stands in its row. */
   #takesPlain(directory: WalkDirectory): boolean {
     const { dryRun, policy } = this.#context.parts;
-    if (this.#judge.filters || dryRun || isCareful(policy) || directory.parent === undefined) return false;
+    if (this.#judge.filters(directory) || dryRun || isCareful(policy) || directory.parent === undefined) return false;
     return this.#parts.tree.ensure(directory) && directory.created && directory.listing === undefined;
   }
 
@@ -278,7 +280,7 @@ export class Walk {
       this.#window.links.push({ group: verdict.group, directory, row, node, existing, sideFiles });
       return undefined;
     }
-    if (!isSwap(wanted, existing)) return verdict;
+    if (!isSwap(wanted, existing) && !(this.#judge.databasesLast && isDatabase(wanted.node))) return verdict;
     this.#parts.swaps.add({
       directory,
       file: this.#plannedFile(directory, row, { ...wanted, ...verdict }),
@@ -321,7 +323,7 @@ export class Walk {
     const careful = isCareful(this.#context.parts.policy);
     const place = {
       directory: directory.target,
-      row: this.#judge.filters ? Buffer.from(row) : row,
+      row: this.#judge.filters(directory) ? Buffer.from(row) : row,
       group: found.group,
     };
     const { existing } = found;

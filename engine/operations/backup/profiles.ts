@@ -1,0 +1,105 @@
+/** Applies profiles: what they know of the servers whose folders the sources are becomes options of the run. */
+
+import { join } from 'node:path';
+import { PROFILE_MENTION_ENTRIES_MAX, PROFILE_MENTION_FOLDERS_MAX } from '../../base/limits.ts';
+import { parseServer } from '../../databases/server-address.ts';
+import { PROFILES, profileNamed } from '../../profiles/all.ts';
+import type { RequestedDump } from '../../profiles/plan-context.ts';
+import type { Recognised } from '../../profiles/recognise.ts';
+import type { Profile } from '../../profiles/types.ts';
+import type { Repository } from '../../repository/repository.ts';
+import { findServers } from '../../repository/server-finder.ts';
+import { type PlannedServer, planServers } from '../../repository/server-plan.ts';
+import { DiskView } from '../../repository/server-view.ts';
+import type { AppliedProfile, BackupOptions, RunOptions } from './options.ts';
+import type { RunContext } from './run-context.ts';
+
+/**
+ * The options with what the profiles that were named make of them. Servers that nobody named are mentioned.
+ * INVALID_ARGUMENT for a profile that there is not; INTERRUPTED after the signal.
+ */
+export async function applyProfiles(repository: Repository, options: BackupOptions): Promise<RunOptions> {
+  const { paths, monitor, signal } = options;
+  const wanted = [...new Set(options.profiles ?? [])].map(profileNamed);
+  if (options.stdin !== undefined) return { ...options, applied: [] };
+  if (wanted.length === 0) {
+    mentionServers(options);
+    return { ...options, applied: [] };
+  }
+  const view = new DiskView();
+  const found = serversOf(findServers(paths, PROFILES, { view }), wanted, paths);
+  const servers = await planServers(found, {
+    sources: paths,
+    oneFileSystem: options.oneFileSystem,
+    dumps: dumpsOf(options),
+    capturesDatabases: options.databases !== false,
+    scratchParent: join(repository.cacheDirectory, 'scratch'),
+    view,
+    signal,
+  });
+  const applied = servers.map(appliedProfile);
+  for (const { name, folder, warnings } of applied) {
+    monitor?.note?.(`${folder.toString('utf8')}: profile ${name} is applied`);
+    for (const warning of warnings) monitor?.note?.(warning);
+  }
+  const leavesOutCaches = wanted.some((profile) => profile.leavesOutCaches === true);
+  return {
+    ...options,
+    // What somebody asked for comes last, so that it can take back what a profile leaves out.
+    excludes: [...new Set(applied.flatMap(({ excludes }) => excludes)), ...(options.excludes ?? [])],
+    excludeCaches: options.excludeCaches === true || leavesOutCaches,
+    applied,
+  };
+}
+
+function dumpsOf({ databaseServers = [] }: BackupOptions): RequestedDump[] {
+  return databaseServers.map((server) => {
+    const { kind, database } = parseServer(server);
+    return { kind, name: database };
+  });
+}
+
+/** A problem for each profile that was named and whose server is not there: perhaps its disk is not. */
+export function reportUnrecognised({ profiles, applied, paths }: RunOptions, context: RunContext): void {
+  for (const name of new Set(profiles ?? [])) {
+    const [first] = paths;
+    if (first === undefined || applied.some((one) => one.name === name)) continue;
+    const { title } = profileNamed(name);
+    const message = `No folder of ${title} was recognised in the sources, so that its profile was not applied: "snap profiles detect" says what is`;
+    context.problem(first, 'profile', 'PROFILE_NOT_RECOGNISED', message);
+  }
+}
+
+/** A profile without parts fits wherever it is named. */
+function serversOf(found: readonly Recognised[], wanted: readonly Profile[], paths: readonly Buffer[]): Recognised[] {
+  const everywhere = wanted.filter(({ parts }) => parts.length === 0);
+  return [
+    ...found.filter(({ profile }) => wanted.includes(profile)),
+    ...everywhere.flatMap((profile) => paths.map((folder) => ({ profile, folder, parts: [] }))),
+  ];
+}
+
+/** A look at a few folders, and at no database: whoever has no server must not wait for those who have. */
+function mentionServers({ paths, monitor }: BackupOptions): void {
+  if (monitor?.note === undefined) return;
+  const bounds = { folders: PROFILE_MENTION_FOLDERS_MAX, entries: PROFILE_MENTION_ENTRIES_MAX };
+  for (const { profile, folder } of findServers(paths, PROFILES, { view: new DiskView(), bounds })) {
+    const { name, title } = profile;
+    monitor.note(
+      `${folder.toString('utf8')} looks like ${title}: with --profile ${name} (in the configuration file: profiles) its databases are captured together, what it makes again by itself is left out, and its library is checked`,
+    );
+  }
+}
+
+function appliedProfile({ recognised, folders, warnings, plan, excludes }: PlannedServer): AppliedProfile {
+  const { profile, folder, parts } = recognised;
+  return {
+    name: profile.name,
+    folder,
+    parts: parts.map((found) => ({ name: found.part.name, folder: found.folder })),
+    folders: folders.map(({ said, path }) => ({ said, path })),
+    excludes,
+    databases: plan.databases.map(({ path, rule }) => ({ path, moment: rule.moment })),
+    warnings: [...warnings, ...plan.warnings],
+  };
+}

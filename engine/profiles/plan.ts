@@ -1,0 +1,118 @@
+/**
+ * What a profile means for a backup of some sources: databases, what stays out, what a person should know. Pure, and the
+ * same for `profiles detect` and a backup.
+ */
+
+import { isWithin } from '../base/paths.ts';
+import { type FoundFolder, hasAllDatabases, hasDumps, type PlanContext } from './plan-context.ts';
+import { below, isSeen, type Recognised, type RecognisedPart } from './recognise.ts';
+import type { DatabaseRule, PathRule } from './types.ts';
+import { warningsOf } from './warnings.ts';
+
+export interface PlannedDatabase {
+  readonly path: Buffer;
+  readonly rule: DatabaseRule;
+}
+
+/** A pattern below a folder, in gitignore's terms; with `isKept` it is taken back from one before it. */
+export interface PlannedExclusion {
+  readonly folder: Buffer;
+  readonly pattern: string;
+  readonly isKept: boolean;
+  readonly why: string;
+}
+
+export interface PlannedPath {
+  readonly path: Buffer;
+  readonly rule: PathRule;
+  readonly isLeftOut: boolean;
+}
+
+export interface ProfilePlan {
+  /** SQLite files, in the order in which they are captured. */
+  readonly databases: readonly PlannedDatabase[];
+  readonly exclusions: readonly PlannedExclusion[];
+  /** What is there of what the profile knows. */
+  readonly paths: readonly PlannedPath[];
+  readonly warnings: readonly string[];
+}
+
+export function planProfile(recognised: Recognised, context: PlanContext): ProfilePlan {
+  const { view } = context;
+  const hasDatabases = hasAllDatabases(recognised, context);
+  const databases = recognised.parts.flatMap(({ part, folder }) =>
+    part.databases.flatMap((rule) => {
+      if (rule.path === undefined) return [];
+      const path = below(folder, rule.path);
+      return view.kindOf(path) === 'sqlite' ? [{ path, rule }] : [];
+    }),
+  );
+  const precious = preciousPaths(recognised, databases, context);
+  const exclusions: PlannedExclusion[] = [];
+  const paths: PlannedPath[] = [];
+  for (const found of recognised.parts) {
+    for (const rule of found.part.paths) {
+      const path = below(found.folder, rule.path);
+      const isLeftOut = staysOut(rule, { hasDatabases, hasDumps: hasDumps(found, context) }) && !covers(path, precious);
+      if (rule.path.includes('*') || view.kindOf(path) !== undefined) paths.push({ path, rule, isLeftOut });
+      if (isLeftOut) exclusions.push(...exclusionsOf(rule, found));
+    }
+  }
+  const isDumped = recognised.parts.some((found) => hasDumps(found, context));
+  for (const folder of context.folders) {
+    const exclusion = folderExclusion(folder, { hasDatabases, isDumped, precious, context });
+    if (exclusion !== undefined) exclusions.push(exclusion);
+  }
+  return { databases, exclusions, paths, warnings: warningsOf(recognised, context) };
+}
+
+function staysOut({ role }: PathRule, has: { readonly hasDatabases: boolean; readonly hasDumps: boolean }): boolean {
+  if (role === 'backups') return has.hasDatabases;
+  if (role === 'server-files') return has.hasDumps;
+  return role === 'rebuildable';
+}
+
+/** Whatever somebody put where something else is usually left out: a library in a folder for backups, say. */
+function preciousPaths(
+  { parts }: Recognised,
+  databases: readonly PlannedDatabase[],
+  { folders }: PlanContext,
+): readonly Buffer[] {
+  return [
+    ...parts.map(({ folder }) => folder),
+    ...databases.filter(({ rule }) => rule.rebuildable !== true).map(({ path }) => path),
+    ...folders.flatMap(({ rule, path }) => (rule.use === 'library' && path !== undefined ? [path] : [])),
+  ];
+}
+
+function covers(path: Buffer, precious: readonly Buffer[]): boolean {
+  return precious.some((one) => isWithin(one, path));
+}
+
+function exclusionsOf(rule: PathRule, { folder }: RecognisedPart): PlannedExclusion[] {
+  const why = rule.what;
+  if (rule.keeps === undefined) return [{ folder, pattern: rule.path, isKept: false, why }];
+  const kept = rule.keeps.map((name) => ({ folder, pattern: `${rule.path}/${name}`, isKept: true, why }));
+  return [{ folder, pattern: `${rule.path}/*`, isKept: false, why }, ...kept];
+}
+
+function folderExclusion(
+  { rule, path }: FoundFolder,
+  facts: {
+    readonly hasDatabases: boolean;
+    readonly isDumped: boolean;
+    readonly precious: readonly Buffer[];
+    readonly context: PlanContext;
+  },
+): PlannedExclusion | undefined {
+  if (path === undefined) return undefined;
+  const why = rule.what;
+  if (rule.use === 'backups') {
+    // Only the backups themselves: whoever keeps them in a folder with other things loses none of those.
+    if (!facts.hasDatabases || rule.leftOut === undefined) return undefined;
+    return { folder: path, pattern: rule.leftOut, isKept: false, why };
+  }
+  if (rule.use !== 'server-files' || !facts.isDumped || covers(path, facts.precious)) return undefined;
+  const isWhatItSays = rule.signs?.every((sign) => isSeen(sign, path, facts.context.view)) === true;
+  return isWhatItSays ? { folder: path, pattern: '*', isKept: false, why } : undefined;
+}
