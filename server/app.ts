@@ -8,7 +8,7 @@ import underPressure from '@fastify/under-pressure';
 import { fastify, LogController } from 'fastify';
 import { addGuard, addIdentification } from './auth/guard.ts';
 import type { App, Routes, ServerContext } from './context.ts';
-import { addDescription } from './description.ts';
+import { addDescription, addDocs } from './description.ts';
 import {
   ANONYMOUS_REQUESTS_MAX,
   BODY_BYTES_MAX,
@@ -23,13 +23,17 @@ import { loggerOptions, pathOf } from './log.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
 import { backupRoutes } from './routes/backups.ts';
+import { diffRoutes } from './routes/diff.ts';
 import { eventRoutes } from './routes/events.ts';
+import { findRoutes } from './routes/find.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { libraryRoutes } from './routes/library.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pageRoutes } from './routes/page.ts';
+import { repositoryRoutes } from './routes/repository.ts';
 import { restoreRoutes } from './routes/restores.ts';
+import { retentionRoutes } from './routes/retention.ts';
 import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
@@ -43,6 +47,10 @@ const API_ROUTES: readonly Routes[] = [
   userRoutes,
   tokenRoutes,
   snapshotRoutes,
+  diffRoutes,
+  findRoutes,
+  repositoryRoutes,
+  retentionRoutes,
   jobRoutes,
   maintenanceRoutes,
   scheduleRoutes,
@@ -87,6 +95,7 @@ export async function composeApp(app: App, context: ServerContext): Promise<void
     if (request.method === 'GET' || request.method === 'HEAD') request.log.debug(facts, 'Answered');
     else request.log.info(facts, 'Answered');
   });
+  context.metrics.watch(app, context);
   await addSecurityHeaders(app);
   await app.register(cookie);
   addIdentification(app, context);
@@ -95,8 +104,9 @@ export async function composeApp(app: App, context: ServerContext): Promise<void
   await addDescription(app, context);
   await app.register(
     async (top) => {
-      addGuard(top as App);
+      addGuard(top as App, context.options);
       for (const routes of TOP_ROUTES) routes(top as App, context);
+      await addDocs(top as App);
       await top.register(
         async (api) => {
           addApiHeaders(api as App);

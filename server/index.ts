@@ -9,6 +9,8 @@ import type { App, ServerContext } from './context.ts';
 import { EventLog } from './events.ts';
 import type { RepositoryPlace } from './jobs/messages.ts';
 import { JobRunner } from './jobs/runner.ts';
+import { CLOSE_MS_MAX } from './limits.ts';
+import { Metrics } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 import { RepositoryAccess } from './repository-access.ts';
 import { startNight } from './schedule/night.ts';
@@ -56,7 +58,7 @@ export async function createServer(options: ServeOptions): Promise<Server> {
     const close = async (): Promise<void> => {
       context.scheduler.close();
       await context.jobs.close();
-      await app.close();
+      await closeApp(app);
       await access.close();
       state.close();
     };
@@ -96,6 +98,7 @@ function contextOf({
     events,
     jobs: new JobRunner({ store: state.jobs, events, log, place, nowMs }),
     scheduler: new Scheduler({ settings, log, nowMs, begin: (night) => beginNight(context, night) }),
+    metrics: new Metrics(),
     authentication: new Authentication(state, options, nowMs),
     repository,
     nowMs,
@@ -117,7 +120,6 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   try {
     const url = await server.listen();
     const { log, authentication } = server.context;
-    log.info({ url }, 'Listening');
     const setup = authentication.setupLink.addressAt(url);
     // A warning, so that it shows where only warnings do: nobody can do anything before it was used.
     if (setup !== undefined) log.warn({ setup }, 'Open this link once to make the first admin');
@@ -128,8 +130,15 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   }
 }
 
+/** Requests under way get some time; what still hangs on then is cut off. */
+async function closeApp(app: App): Promise<void> {
+  const late = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS_MAX);
+  await app.close();
+  clearTimeout(late);
+}
+
 async function listen(app: App, { listen: { host, port }, basePath }: ServeOptions): Promise<string> {
-  await app.listen({ host, port });
+  await app.listen({ host, port, listenTextResolver: (address) => `Listening at ${address}${basePath}` });
   // Port 0 asks for any free one.
   const bound = app.server.address();
   const actual = typeof bound === 'object' && bound !== null ? bound.port : port;

@@ -27,6 +27,34 @@ export const CLOSE_MS_MAX = 5 * SECOND_MS;
 // ---- lists
 export const PAGE_ITEMS_DEFAULT = 100;
 export const PAGE_ITEMS_MAX = 1000;
+export const CURSOR_CHARACTERS_MAX = 1000;
+
+// ---- reading
+/** Of one path in a request, as text or as base64. */
+export const PATH_CHARACTERS_MAX = 8000;
+export const TAG_CHARACTERS_MAX = 300;
+export const TAGS_MAX = 100;
+export const PATTERN_CHARACTERS_MAX = 1000;
+/** Snapshots that cannot be read of which an answer tells. */
+export const DAMAGE_TOLD_MAX = 20;
+/** Hosts, labels, tags or paths that one filter names. */
+export const FILTER_VALUES_MAX = 50;
+/** Lists that are found as they are read (a diff, a search): at a time, of each kind, */
+export const LISTS_UNDER_WAY_MAX = 8;
+/** that wait for the question after their next page, each kind, */
+export const KEPT_LISTS_MAX = 4;
+/** and how long one waits. */
+export const KEPT_LIST_MS_MAX = 60 * SECOND_MS;
+/** A page of one is told after this time although it is not full. */
+export const LIST_PAGE_MS = SECOND_MS;
+/** Bytes of the repository's files are counted anew no more often: there are many files. */
+export const REPOSITORY_SIZE_MS = 30 * SECOND_MS;
+export const GROWTH_DAYS_DEFAULT = 400;
+export const GROWTH_DAYS_MAX = 4000;
+/** Jobs among which the last audits are looked for. */
+export const JOBS_SEARCHED_MAX = 500;
+/** Snapshots that one request changes. */
+export const SNAPSHOTS_CHANGED_MAX = 1000;
 
 // ---- people
 export const USERS_MAX = 100;
@@ -88,6 +116,8 @@ export const SCHEDULE_TICK_MS_MAX = 30 * SECOND_MS;
 export const MISSED_RUN_DELAY_MS = 30 * SECOND_MS;
 export const NEXT_RUNS_SHOWN = 5;
 export const RETENTION_DAYS_MAX = 36_500;
+/** Snapshots that one rule of a plan keeps. */
+export const RETENTION_KEPT_MAX = 100_000;
 export const RETENTION_DAYS_DEFAULT = 30;
 /** Snapshots of the server's own state, one a day. */
 export const STATE_SNAPSHOTS_KEPT = 14;

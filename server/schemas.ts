@@ -7,6 +7,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { SCOPES } from './auth/scopes.ts';
 import { JOB_OUTCOMES, JOB_STATUSES, JOB_TRIGGERS } from './jobs/job.ts';
 import {
+  CURSOR_CHARACTERS_MAX,
   PAGE_ITEMS_DEFAULT,
   PAGE_ITEMS_MAX,
   PASSWORD_CHARACTERS_MAX,
@@ -57,7 +58,9 @@ export const PathEntry = Type.Object(PathFields);
 
 /** Query fields of a list in pages. */
 export const PageQuery = {
-  cursor: Type.Optional(Type.String({ maxLength: 500, description: '`next_cursor` of the page before' })),
+  cursor: Type.Optional(
+    Type.String({ maxLength: CURSOR_CHARACTERS_MAX, description: '`next_cursor` of the page before' }),
+  ),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: PAGE_ITEMS_MAX, default: PAGE_ITEMS_DEFAULT })),
 } as const;
 

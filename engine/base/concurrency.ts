@@ -1,4 +1,6 @@
-/** Work on many items at a time, but never on more than so many. */
+/** Work on many items at a time, but never on more than so many; and work that blocks its thread, with pauses. */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /**
  * What `work` makes of each item, in the items' order, with at most `atOnceMax` under way. After a failure nothing more
@@ -26,4 +28,14 @@ export async function mapBounded<Item, Result>(
   const settled = await Promise.allSettled(Array.from({ length: Math.min(atOnceMax, items.length) }, runner));
   for (const one of settled) if (one.status === 'rejected') throw one.reason;
   return results;
+}
+
+/** Lets those who are about to block the thread through one by one, each in a turn of the event loop of its own. */
+export class Turnstile {
+  #last: Promise<void> = Promise.resolve();
+
+  pass(): Promise<void> {
+    this.#last = this.#last.then(() => nextTurn());
+    return this.#last;
+  }
 }

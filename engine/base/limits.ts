@@ -182,6 +182,12 @@ export const SERVER_DATABASES_NAMED_MAX = 5;
 /** Rows of an import that are in memory before they go to a database in the cache directory. */
 export const SCRATCH_ROWS_PENDING_MAX = 2048;
 
+// ---- reading through a server
+export const PAGE_ENTRIES_DEFAULT = 1000;
+export const PAGE_ENTRIES_MAX = 10_000;
+/** Entries of a folder that is shown in another order than that of its names: all of them are read for each page. */
+export const PAGE_SORTED_ENTRIES_MAX = 10_000;
+
 // ---- diff, find and log
 /** Changes of a diff that are held to be told in order of their paths; of more, the first come as they are found. */
 export const DIFF_CHANGES_HELD_MAX = 50_000;
@@ -215,6 +221,8 @@ export const FILTER_BUCKET_BITS_MAX = 28;
 export const CLAIM_SLOTS_MAX = 1 << 19;
 /** repository/frame-cache.ts */
 export const FRAME_CACHE_BYTES_MAX = 16 * MIB;
+/** Frames from FRAME_ALONE_BYTES_MIN on that single reads have under way: sealed and opened bytes of each. */
+export const FRAMES_LARGE_AT_ONCE_MAX = 16;
 /** Frames of many small blobs fit into this; larger ones get memory of their own (repository/frame-memory.ts). */
 export const FRAME_MEMORY_PIECE_BYTES_MAX = FRAME_BYTES_TARGET + FRAME_ALONE_BYTES_MIN;
 /** What waits to be used again. */
@@ -249,6 +257,8 @@ export const READ_RUN_BYTES_MAX = 8 * MIB;
 export const READ_BUFFERS_MAX = 2;
 /** Listings of one refresh, where segments vanish between listing and reading. */
 export const INDEX_RELISTINGS_MAX = 5;
+/** Packs of which is remembered when the index was last listed because of them. */
+export const CATCH_UPS_REMEMBERED_MAX = 1000;
 /** Packs being written at the same time by one writer. */
 export const PACKS_IN_FLIGHT_MAX = 4;
 /** Pieces that one writer holds before settle() makes it wait: one that grows, one that is written, one that waits. */
@@ -330,12 +340,20 @@ export const DATABASE_COUNT_MS_MAX = 2000;
 export const DATABASE_TABLES_COUNTED_MAX = 1000;
 /** Tables that a record names because they could not be checked. */
 export const DATABASE_MESSAGES_MAX = 100;
-/** databases/sqlite-copy.ts */
+/** databases/sqlite-copy.ts, databases/sqlite-moment.ts */
 export const DATABASE_LOCKED_ATTEMPTS_MAX = 2;
 /** databases/sqlite-copy.ts */
 export const DATABASE_UNLOCKED_ATTEMPTS_MAX = 6;
 /** databases/sqlite-copy.ts */
 export const DATABASE_PRIVATE_ATTEMPTS_MAX = 5;
+/** databases/sqlite-super-journal.ts: a path as SQLite can have one. */
+export const SUPER_JOURNAL_NAME_BYTES_MAX = 4 * KIB;
+/** Attempts to have several databases as of one moment, for each of which large ones may be copied anew. */
+export const DATABASE_MOMENT_ATTEMPTS_MAX = 4;
+/** Looks for that moment in each attempt: how often a commit may come between, or a lock be met. */
+export const DATABASE_PIN_ATTEMPTS_MAX = 200;
+/** Databases of one moment: each is open while the others are looked at. */
+export const DATABASE_MOMENT_MEMBERS_MAX = 64;
 /** Attempts at a private copy before SQLite is asked to open the database in place. */
 export const DATABASE_IDLE_ATTEMPTS_MAX = 2;
 /** Swaps that begin anew because another file took the name meanwhile. */

@@ -74,6 +74,15 @@ export interface Time {
   readonly nanoseconds: number;
 }
 
+const DATE_SECONDS_MAX = 8.64e12;
+
+/** ISO 8601 in UTC with nanoseconds; `@` and seconds since 1970 for what no calendar reaches. */
+export function formatTime({ seconds, nanoseconds }: Time): string {
+  const fraction = String(nanoseconds).padStart(9, '0');
+  if (Math.abs(seconds) > DATE_SECONDS_MAX) return `@${seconds}.${fraction}`;
+  return `${new Date(seconds * 1000).toISOString().slice(0, -5)}.${fraction}Z`;
+}
+
 export function compareTimes(a: Time, b: Time): number {
   return a.seconds !== b.seconds ? a.seconds - b.seconds : a.nanoseconds - b.nanoseconds;
 }

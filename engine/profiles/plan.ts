@@ -3,9 +3,9 @@
  * same for `profiles detect` and a backup.
  */
 
-import { isWithin } from '../base/paths.ts';
+import { isWithin, parentPath } from '../base/paths.ts';
 import { type FoundFolder, hasAllDatabases, hasDumps, type PlanContext } from './plan-context.ts';
-import { below, isSeen, type Recognised, type RecognisedPart } from './recognise.ts';
+import { below, type FolderView, isSeen, type Recognised, type RecognisedPart } from './recognise.ts';
 import type { DatabaseRule, PathRule } from './types.ts';
 import { warningsOf } from './warnings.ts';
 
@@ -40,27 +40,24 @@ export interface ProfilePlan {
 export function planProfile(recognised: Recognised, context: PlanContext): ProfilePlan {
   const { view } = context;
   const hasDatabases = hasAllDatabases(recognised, context);
-  const databases = recognised.parts.flatMap(({ part, folder }) =>
-    part.databases.flatMap((rule) => {
-      if (rule.path === undefined) return [];
-      const path = below(folder, rule.path);
-      return view.kindOf(path) === 'sqlite' ? [{ path, rule }] : [];
-    }),
-  );
-  const precious = preciousPaths(recognised, databases, context);
+  const databases = databasesOf(recognised, view);
+  const { precious } = context;
   const exclusions: PlannedExclusion[] = [];
   const paths: PlannedPath[] = [];
   for (const found of recognised.parts) {
     for (const rule of found.part.paths) {
       const path = below(found.folder, rule.path);
-      const isLeftOut = staysOut(rule, { hasDatabases, hasDumps: hasDumps(found, context) }) && !covers(path, precious);
+      const isLeftOut =
+        staysOut(rule, { hasDatabases, hasDumps: hasDumps(found, context) }) &&
+        !covers(path, precious) &&
+        !context.libraries.some((library) => library.equals(parentPath(path)));
       if (rule.path.includes('*') || view.kindOf(path) !== undefined) paths.push({ path, rule, isLeftOut });
       if (isLeftOut) exclusions.push(...exclusionsOf(rule, found));
     }
   }
   const isDumped = recognised.parts.some((found) => hasDumps(found, context));
   for (const folder of context.folders) {
-    const exclusion = folderExclusion(folder, { hasDatabases, isDumped, precious, context });
+    const exclusion = folderExclusion(folder, { hasDatabases, isDumped, context });
     if (exclusion !== undefined) exclusions.push(exclusion);
   }
   return { databases, exclusions, paths, warnings: warningsOf(recognised, context) };
@@ -72,17 +69,43 @@ function staysOut({ role }: PathRule, has: { readonly hasDatabases: boolean; rea
   return role === 'rebuildable';
 }
 
+function databasesOf({ parts }: Recognised, view: FolderView): PlannedDatabase[] {
+  return parts.flatMap(({ part, folder }) =>
+    part.databases.flatMap((rule) => {
+      if (rule.path === undefined) return [];
+      const path = below(folder, rule.path);
+      return view.kindOf(path) === 'sqlite' ? [{ path, rule }] : [];
+    }),
+  );
+}
+
 /** Whatever somebody put where something else is usually left out: a library in a folder for backups, say. */
-function preciousPaths(
-  { parts }: Recognised,
-  databases: readonly PlannedDatabase[],
-  { folders }: PlanContext,
+export function preciousPaths(
+  recognised: Recognised,
+  folders: readonly FoundFolder[],
+  view: FolderView,
 ): readonly Buffer[] {
+  const databases = databasesOf(recognised, view).filter(({ rule }) => rule.rebuildable !== true);
   return [
-    ...parts.map(({ folder }) => folder),
-    ...databases.filter(({ rule }) => rule.rebuildable !== true).map(({ path }) => path),
-    ...folders.flatMap(({ rule, path }) => (rule.use === 'library' && path !== undefined ? [path] : [])),
+    ...recognised.parts.map(({ folder }) => folder),
+    ...databases.map(({ path }) => path),
+    ...foldersOfBooks(folders).map(({ path }) => path),
   ];
+}
+
+/** Folders of books, whose names are people's own. */
+export function libraryPaths({ parts }: Recognised, folders: readonly FoundFolder[]): readonly Buffer[] {
+  return [
+    ...parts.flatMap(({ part, folder }) => (part.isLibrary === true ? [folder] : [])),
+    // Of a part the part itself says what it is.
+    ...foldersOfBooks(folders).flatMap(({ rule, path }) => (rule.isPart === undefined ? [path] : [])),
+  ];
+}
+
+function foldersOfBooks(folders: readonly FoundFolder[]): (FoundFolder & { readonly path: Buffer })[] {
+  return folders.flatMap((one) =>
+    one.rule.use === 'library' && one.path !== undefined ? [{ ...one, path: one.path }] : [],
+  );
 }
 
 function covers(path: Buffer, precious: readonly Buffer[]): boolean {
@@ -101,7 +124,6 @@ function folderExclusion(
   facts: {
     readonly hasDatabases: boolean;
     readonly isDumped: boolean;
-    readonly precious: readonly Buffer[];
     readonly context: PlanContext;
   },
 ): PlannedExclusion | undefined {
@@ -112,7 +134,7 @@ function folderExclusion(
     if (!facts.hasDatabases || rule.leftOut === undefined) return undefined;
     return { folder: path, pattern: rule.leftOut, isKept: false, why };
   }
-  if (rule.use !== 'server-files' || !facts.isDumped || covers(path, facts.precious)) return undefined;
+  if (rule.use !== 'server-files' || !facts.isDumped || covers(path, facts.context.precious)) return undefined;
   const isWhatItSays = rule.signs?.every((sign) => isSeen(sign, path, facts.context.view)) === true;
   return isWhatItSays ? { folder: path, pattern: '*', isKept: false, why } : undefined;
 }

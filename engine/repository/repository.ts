@@ -227,6 +227,15 @@ export class Repository {
     return this.index.refresh(options);
   }
 
+  /**
+   * Takes in what other processes wrote and pruned since; for one that reads for a long time. Calls that read do so by
+   * themselves before they begin, and again where a blob is not in its place any more, so this is for doing it ahead: when a
+   * backup or a prune is known to have ended, say. STORAGE_FAILED.
+   */
+  refresh(): Promise<void> {
+    return this.index.refresh();
+  }
+
   async listKeys(): Promise<KeyDescription[]> {
     const { keys } = await loadKeyFiles(this.backend);
     return keys.map(describeKey).sort((a, b) => (a.created < b.created ? -1 : 1));

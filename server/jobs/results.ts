@@ -1,6 +1,6 @@
 /** What verbs answer, as jobs keep it and the API shows it. */
 
-import type { BackupResult, CheckResult, ForgetResult, PruneResult, RestoreResult } from '../../engine/index.ts';
+import type { BackupResult, CheckResult, ForgetResult, PruneResult, RestoreResult, Stats } from '../../engine/index.ts';
 import { JOB_PROBLEMS_MAX } from '../limits.ts';
 import { countsView } from '../views.ts';
 import type { JobOutcome } from './job.ts';
@@ -81,5 +81,27 @@ export function checkAnswer({ snapshotsChecked, packsChecked, blobsChecked, byte
     bytes_read: bytesRead,
     error_count: errors.length,
     errors: errors.slice(0, JOB_PROBLEMS_MAX),
+  };
+}
+
+export function statsAnswer(stats: Stats) {
+  return {
+    snapshots: stats.snapshots,
+    total_file_count: stats.totalFileCount,
+    restore_size: stats.restoreSize,
+    distinct_size: stats.distinctSize,
+    unique_size: stats.uniqueSize,
+    stored_size: stats.storedSize,
+    unique_stored_size: stats.uniqueStoredSize,
+    compression_ratio: stats.compressionRatio,
+    dedup_ratio: stats.dedupRatio,
+    repository_bytes: stats.repositoryBytes,
+    damaged: stats.damaged.slice(0, JOB_PROBLEMS_MAX),
+    by_type: stats.byType.map(({ type, files, distinctSize, uniqueSize }) => ({
+      type,
+      files,
+      distinct_size: distinctSize,
+      unique_size: uniqueSize,
+    })),
   };
 }

@@ -41,7 +41,10 @@ export function startNight(context: ServerContext, { trigger, createdBy, title }
 }
 
 /** Days that were set are for backups of the library alone; the rules of the configuration file are for all snapshots. */
-function retentionOf({ options }: ServerContext, { retention_days: days, zone }: Schedule): NightRequest['forget'] {
+export function retentionOf(
+  { options }: Pick<ServerContext, 'options'>,
+  { retention_days: days, zone }: Schedule,
+): NightRequest['forget'] {
   if (days === null) return options.retention;
   return { policy: { keepWithin: `${days}d` }, filter: { labels: [BACKUP_LABEL] }, zone };
 }

@@ -105,6 +105,10 @@ export class BackupStore {
     return this.#find('id = ?', id);
   }
 
+  findLastCompleted(): BackupRecord | undefined {
+    return this.#find('status = ?', 'COMPLETED');
+  }
+
   /** The newest first; `before` is the last one of the page before. */
   list({ before, limit }: { readonly before?: BackupRecord | undefined; readonly limit: number }): BackupRecord[] {
     const rows = this.#database

@@ -23,6 +23,7 @@ import type { Snapshot } from '../../repository/snapshots.ts';
 import { TreeWriter } from '../../repository/tree-writer.ts';
 import { refuseRepository } from '../../storage/open.ts';
 import { DatabaseCapture } from './database-capture.ts';
+import { databaseGroups } from './database-moments.ts';
 import { DirectoryLog } from './directory-log.ts';
 import { Exclusions } from './exclusions.ts';
 import { FileDispatcher } from './file-dispatcher.ts';
@@ -147,7 +148,8 @@ class BackupRun {
         context: this.#context,
         scratchParent: join(repository.cacheDirectory, 'scratch'),
         known: (parts.parent?.databases ?? []).filter(({ kind }) => kind === 'sqlite'),
-        named: options.applied.flatMap(({ databases }) => databases.map(({ path }) => path)),
+        named: databaseGroups(options.applied),
+        keepsUnchanged: options.force !== true,
         busyTimeoutMs: options.databaseBusyMsMax,
         holdMsMax: options.databaseHoldMsMax,
       });

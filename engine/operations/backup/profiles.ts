@@ -1,8 +1,11 @@
 /** Applies profiles: what they know of the servers whose folders the sources are becomes options of the run. */
 
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROFILE_MENTION_ENTRIES_MAX, PROFILE_MENTION_FOLDERS_MAX } from '../../base/limits.ts';
+import { joinPath, parentPath } from '../../base/paths.ts';
 import { parseServer } from '../../databases/server-address.ts';
+import { PatternSet } from '../../filesystem/patterns.ts';
 import { PROFILES, profileNamed } from '../../profiles/all.ts';
 import type { RequestedDump } from '../../profiles/plan-context.ts';
 import type { Recognised } from '../../profiles/recognise.ts';
@@ -27,12 +30,14 @@ export async function applyProfiles(repository: Repository, options: BackupOptio
     return { ...options, applied: [] };
   }
   const view = new DiskView();
-  const found = serversOf(findServers(paths, PROFILES, { view }), wanted, paths);
-  const servers = await planServers(found, {
+  const found = findServers(paths, PROFILES, { view });
+  const servers = await planServers(serversOf(found, wanted, paths), {
+    others: found.filter(({ profile }) => !wanted.includes(profile)),
     sources: paths,
     oneFileSystem: options.oneFileSystem,
     dumps: dumpsOf(options),
     capturesDatabases: options.databases !== false,
+    isLeftOut: leftOutBy(options),
     scratchParent: join(repository.cacheDirectory, 'scratch'),
     view,
     signal,
@@ -50,6 +55,27 @@ export async function applyProfiles(repository: Repository, options: BackupOptio
     excludeCaches: options.excludeCaches === true || leavesOutCaches,
     applied,
   };
+}
+
+/** What the options leave out by themselves. A source that lies in what they leave out is taken for left out, too. */
+function leftOutBy(options: BackupOptions): (path: Buffer) => boolean {
+  const { excludes = [], caseInsensitiveExcludes = [], excludeIfPresent = [], excludeLargerThan } = options;
+  const patterns = new PatternSet(excludes);
+  const others = new PatternSet(caseInsensitiveExcludes, { caseInsensitive: true });
+  const markers = [...excludeIfPresent, ...(options.excludeCaches === true ? ['CACHEDIR.TAG'] : [])];
+  return (path) => {
+    if (patterns.matches(path, false) || others.matches(path, false)) return true;
+    if (excludeLargerThan !== undefined && sizeOf(path) > excludeLargerThan) return true;
+    if (markers.length === 0) return false;
+    for (let folder = parentPath(path); folder.length > 1; folder = parentPath(folder)) {
+      if (markers.some((marker) => existsSync(joinPath(folder, Buffer.from(marker))))) return true;
+    }
+    return false;
+  };
+}
+
+function sizeOf(path: Buffer): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function dumpsOf({ databaseServers = [] }: BackupOptions): RequestedDump[] {

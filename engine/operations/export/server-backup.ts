@@ -17,13 +17,13 @@ import {
   serverDetails,
 } from '../../format/audiobookshelf.ts';
 import type { Node } from '../../format/row.ts';
+import { readContent } from '../../repository/content-pieces.ts';
 import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
 import { livePayload } from '../../repository/live-database.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { inScratchFolder } from '../../repository/scratch-folders.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { writeImage } from '../../repository/write-image.ts';
-import { fileContent } from './file-content.ts';
 import type { ServerExportOptions } from './options.ts';
 import {
   type FoundFile,
@@ -196,7 +196,7 @@ export class ServerBackup {
 
   async *content({ content }: ServerItem): AsyncGenerator<Buffer> {
     if (Buffer.isBuffer(content)) yield content;
-    else yield* fileContent(this.#options.repository, content, 'zeros');
+    else yield* readContent(this.#options.repository.blobs, content, { signal: this.#options.signal });
   }
 }
 

@@ -16,9 +16,9 @@ import {
   ZIP_METHOD_STORED,
 } from '../../format/archive-zip.ts';
 import type { Node } from '../../format/row.ts';
+import { readContent } from '../../repository/content-pieces.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
-import { fileContent } from './file-content.ts';
 import { ArchiveWalk } from './walk.ts';
 import { ZipStream } from './zip-stream.ts';
 
@@ -115,7 +115,7 @@ export async function* readZipParts(
 
 async function* contentOf(repository: Repository, content: Node | Buffer): AsyncGenerator<Buffer> {
   if (Buffer.isBuffer(content)) yield content;
-  else yield* fileContent(repository, content, 'zeros');
+  else yield* readContent(repository.blobs, content);
 }
 
 async function* walkParts(
