@@ -137,3 +137,160 @@ export interface Token {
   readonly expires_at: string | null;
   readonly used_at: string | null;
 }
+
+/** What a restore of a backup would do: the result of a job that plans one. */
+export interface RestorePlan {
+  readonly targets: readonly string[];
+  readonly files_to_create: number;
+  readonly files_to_replace: number;
+  readonly files_to_compare: number;
+  readonly files_to_skip: number;
+  readonly files_to_delete: number;
+  readonly bytes_to_write: number;
+  readonly databases_to_swap: readonly string[];
+}
+
+export interface Library {
+  readonly database_paths: readonly string[];
+  readonly cover_paths: readonly string[];
+  readonly book_paths: readonly string[];
+  readonly other_paths: readonly string[];
+  readonly profile: string | null;
+}
+
+export interface LibraryState {
+  readonly library: Library;
+  readonly origin: 'set' | 'detected' | 'initial';
+  readonly detected: Library | null;
+  readonly sources: readonly string[];
+  readonly profiles: readonly { readonly name: string; readonly title: string }[];
+}
+
+export interface SnapshotReference {
+  readonly id: string;
+  readonly short_id: string;
+  readonly time: string;
+  readonly host: string;
+  readonly label: string;
+}
+
+export interface RetentionPlan {
+  /** The rules in words. */
+  readonly policy: string;
+  readonly kept: number;
+  readonly removed: number;
+  readonly warnings: readonly string[];
+  readonly items: readonly {
+    readonly snapshot: SnapshotReference;
+    readonly kept: boolean;
+    readonly reasons: readonly { readonly text: string }[];
+  }[];
+  readonly next_cursor: string | null;
+}
+
+export type EntryType = 'file' | 'dir' | 'symlink' | 'fifo' | 'socket' | 'chardev' | 'dev';
+
+export interface Entry extends PathEntry {
+  readonly type: EntryType;
+  /** Bytes; of a folder what lies below it. */
+  readonly size: number;
+  readonly files: number | null;
+  readonly mode: number;
+  readonly user: string | null;
+  readonly mtime: string;
+  readonly database: boolean;
+  readonly linktarget?: string;
+}
+
+export interface Folder extends PathEntry, Pages<Entry> {
+  readonly snapshot: SnapshotReference;
+  readonly total: number;
+  /** It is small enough for other orders than by name. */
+  readonly sortable: boolean;
+}
+
+export interface Found {
+  readonly entry: Entry;
+  readonly ranges: readonly {
+    readonly first: SnapshotReference;
+    readonly last: SnapshotReference;
+    readonly snapshots: number;
+  }[];
+}
+
+export interface Version {
+  readonly change: string;
+  readonly entry: Entry | null;
+  readonly first: SnapshotReference;
+  readonly last: SnapshotReference;
+  readonly snapshots: number;
+}
+
+export interface DiffChange extends PathEntry {
+  readonly event: 'change';
+  readonly type: EntryType;
+  readonly change: 'added' | 'removed' | 'content' | 'metadata' | 'type' | 'moved' | 'bitrot';
+  readonly from: PathEntry | null;
+  readonly size_before: number | null;
+  readonly size_after: number | null;
+  readonly bytes_added: number;
+  readonly bytes_removed: number;
+}
+
+export interface DiffTable extends PathEntry {
+  readonly event: 'table';
+  readonly table: string;
+  readonly change: 'added' | 'removed' | 'content';
+  readonly rows_added: number | null;
+  readonly rows_removed: number | null;
+  readonly rows_changed: number | null;
+  readonly note: string | null;
+}
+
+export interface DiffProblem extends PathEntry {
+  readonly event: 'problem';
+  readonly message: string;
+}
+
+export interface DiffRow extends PathEntry {
+  readonly event: 'row';
+}
+
+export type DiffItem = DiffChange | DiffTable | DiffRow | DiffProblem;
+
+export interface DiffSummary {
+  readonly counts: { readonly [change in DiffChange['change']]: number };
+  readonly bytes_added: number;
+  readonly bytes_removed: number;
+  readonly problems: number;
+}
+
+export interface Diff {
+  readonly before: SnapshotReference;
+  readonly after: SnapshotReference | null;
+  readonly items: readonly DiffItem[];
+  readonly next_cursor: string | null;
+  readonly summary: DiffSummary | null;
+}
+
+export interface GrowthDay {
+  readonly date: string;
+  readonly snapshots: number;
+  readonly data_added: number;
+  readonly data_added_packed: number;
+}
+
+export interface Stats {
+  readonly repository_bytes: number;
+  readonly snapshots: number;
+  readonly growth: readonly GrowthDay[];
+}
+
+export interface RepositoryFacts {
+  readonly location: string;
+  readonly bytes: number;
+  readonly snapshots: number;
+  readonly first_snapshot: string | null;
+  readonly last_snapshot: string | null;
+  readonly damage: readonly string[];
+}

@@ -6,7 +6,10 @@ import type {
   JobDetails,
   JobStarted,
   JobStatus,
+  Library,
+  LibraryState,
   Pages,
+  RetentionPlan,
   Schedule,
   ScheduleState,
   Scope,
@@ -22,6 +25,9 @@ export interface PageAsk {
   readonly limit?: number;
   readonly signal?: AbortSignal;
 }
+
+/** Of the snapshots that are backups of the library. */
+const BACKUP_LABEL = 'library-backup';
 
 export class Api {
   readonly #http: HttpClient;
@@ -120,6 +126,36 @@ export class Api {
     return this.#http.ask('POST', '/backups', {
       body: { includes_books: includes.books, includes_covers: includes.covers },
     });
+  }
+
+  planBackupRestore(id: number): Promise<JobStarted> {
+    return this.#http.ask('POST', `/backups/${id}/plan`, { body: {} });
+  }
+
+  restoreBackup(id: number): Promise<JobStarted> {
+    return this.#http.ask('POST', `/backups/${id}/restore`, { body: { confirm: true } });
+  }
+
+  rollBackRestore(): Promise<JobStarted> {
+    return this.#http.ask('POST', '/restores/rollback', { body: { confirm: true } });
+  }
+
+  library(signal?: AbortSignal): Promise<LibraryState> {
+    return this.#http.ask('GET', '/settings/library', signal === undefined ? {} : { signal });
+  }
+
+  setLibrary(library: Library): Promise<LibraryState> {
+    return this.#http.ask('PUT', '/settings/library', { body: library });
+  }
+
+  detectLibrary(): Promise<JobStarted> {
+    return this.#http.ask('POST', '/settings/library/detect', { body: {} });
+  }
+
+  /** What retention would keep. Without days: by the rules that nights follow. */
+  retentionPlan(days: number | undefined, signal: AbortSignal): Promise<RetentionPlan> {
+    const rules = days === undefined ? {} : { keep_within: `${days}d`, label: [BACKUP_LABEL] };
+    return this.#http.ask('GET', '/retention/plan', { query: { ...rules, limit: 200 }, signal });
   }
 
   deleteBackup(id: number): Promise<JobStarted | undefined> {

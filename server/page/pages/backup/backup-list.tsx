@@ -9,6 +9,7 @@ import { Badge, Button, Empty, ErrorNotice, Link, Section, Waiting, When } from 
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { useAction, useLoaded } from '../../use-loaded.ts';
+import { RestoreDialog } from './restore-dialog.tsx';
 
 const BACKUPS_A_PAGE = 100;
 
@@ -17,6 +18,7 @@ export function BackupList({ onCreate }: { readonly onCreate: () => void }) {
   const loaded = useLoaded((signal) => page.api.backups({ limit: BACKUPS_A_PAGE, signal }), {
     live: ['backups', 'job'],
   });
+  const [restored, setRestored] = useState<Backup | undefined>();
   const [deleted, setDeleted] = useState<Backup | undefined>();
   const [older, setOlder] = useState<readonly Backup[]>([]);
   const [olderCursor, setOlderCursor] = useState<string | null | undefined>();
@@ -46,7 +48,12 @@ export function BackupList({ onCreate }: { readonly onCreate: () => void }) {
       {backups.length === 0 ? null : (
         <ul class="rows" aria-label="Backups">
           {backups.map((backup) => (
-            <BackupRow key={backup.id} backup={backup} onDelete={() => setDeleted(backup)} />
+            <BackupRow
+              key={backup.id}
+              backup={backup}
+              onRestore={() => setRestored(backup)}
+              onDelete={() => setDeleted(backup)}
+            />
           ))}
         </ul>
       )}
@@ -56,6 +63,7 @@ export function BackupList({ onCreate }: { readonly onCreate: () => void }) {
           Show older backups
         </Button>
       )}
+      {restored === undefined ? null : <RestoreDialog backup={restored} onClose={() => setRestored(undefined)} />}
       {deleted === undefined ? null : (
         <DeleteDialog
           backup={deleted}
@@ -81,7 +89,8 @@ function partsOf({ includes_books: books, includes_covers: covers }: Backup): st
   return ['database', ...(covers ? ['covers'] : []), ...(books ? ['books'] : [])].join(', ');
 }
 
-function BackupRow({ backup, onDelete }: { readonly backup: Backup; readonly onDelete: () => void }) {
+function BackupRow(props: { readonly backup: Backup; readonly onRestore: () => void; readonly onDelete: () => void }) {
+  const { backup, onRestore, onDelete } = props;
   const page = usePage();
   const [tone, words] = STATUS[backup.status];
   return (
@@ -109,6 +118,11 @@ function BackupRow({ backup, onDelete }: { readonly backup: Backup; readonly onD
           >
             <Icon name="download" /> Download
           </a>
+        ) : null}
+        {backup.status === 'COMPLETED' ? (
+          <Button icon="restore" label={`Restore the backup ${backup.backup_id}`} onPress={onRestore}>
+            Restore
+          </Button>
         ) : null}
         {backup.job_id === null ? null : (
           <Link to={`/jobs/${backup.job_id}`} class="button quiet">

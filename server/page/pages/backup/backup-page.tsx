@@ -7,10 +7,11 @@ import { Button, PageHead, Section } from '../../ui/basics.tsx';
 import { ActiveJob } from '../jobs/active-job.tsx';
 import { BackupList } from './backup-list.tsx';
 import { CreateDialog } from './create-dialog.tsx';
+import { LibrarySection } from './library-section.tsx';
 import { ScheduleSection } from './schedule-section.tsx';
 
 /** Jobs that this page is about. */
-const KINDS = new Set(['backup', 'night', 'restore', 'library-restore', 'backup-restore', 'forget']);
+const KINDS = new Set(['backup', 'night', 'restore', 'forget', 'detect', 'upload']);
 
 export function BackupPage() {
   const page = usePage();
@@ -44,6 +45,7 @@ export function BackupPage() {
       )}
       <BackupList onCreate={() => setCreating(true)} />
       <ScheduleSection />
+      <LibrarySection />
       {isCreating ? <CreateDialog onClose={() => setCreating(false)} /> : null}
     </>
   );

@@ -7,10 +7,11 @@ import { formatShort } from '../../format.ts';
 import { Button, ErrorNotice, Notice, Section, Waiting, When } from '../../ui/basics.tsx';
 import { Checkbox, TextField } from '../../ui/fields.tsx';
 import { useAction, useLoaded } from '../../use-loaded.ts';
+import { RetentionPreview } from './retention-preview.tsx';
 
 export function ScheduleSection() {
   const page = usePage();
-  const loaded = useLoaded((signal) => page.api.schedule(signal), { live: ['settings'] });
+  const loaded = useLoaded((signal) => page.api.schedule(signal));
   return (
     <Section
       title="Every night"
@@ -53,6 +54,7 @@ function ScheduleForm({
   const page = usePage();
   const [schedule, setSchedule] = useState<Schedule>(state.schedule);
   const [days, setDays] = useState(String(state.schedule.retention_days ?? ''));
+  const [isPreview, setPreview] = useState(false);
   const [isDaily, setDaily] = useState(timeOf(state.schedule.cron) !== undefined);
   const action = useAction();
   const set = (change: Partial<Schedule>): void => setSchedule((known) => ({ ...known, ...change }));
@@ -126,7 +128,11 @@ function ScheduleForm({
         <Button disabled={action.isBusy} onPress={startNight}>
           Run a night now
         </Button>
+        <Button onPress={() => setPreview(true)}>What would stay?</Button>
       </div>
+      {isPreview ? (
+        <RetentionPreview days={days === '' ? undefined : Number(days)} onClose={() => setPreview(false)} />
+      ) : null}
     </form>
   );
 }

@@ -13,7 +13,7 @@ import { ActiveJob } from '../jobs/active-job.tsx';
 export function OverviewPage() {
   const page = usePage();
   const active = useStore(page.jobs.active);
-  const schedule = useLoaded((signal) => page.api.schedule(signal), { live: ['job', 'settings'] });
+  const schedule = useLoaded((signal) => page.api.schedule(signal), { live: ['job'] });
   return (
     <>
       <PageHead

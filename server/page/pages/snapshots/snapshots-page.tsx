@@ -7,7 +7,7 @@ import { useLoaded } from '../../use-loaded.ts';
 
 export function SnapshotsPage() {
   const page = usePage();
-  const loaded = useLoaded((signal) => page.api.snapshots({ limit: 1000, signal }), { live: ['backups'] });
+  const loaded = useLoaded((signal) => page.api.snapshots({ limit: 1000, signal }), { live: ['backups', 'snapshots'] });
   return (
     <>
       <PageHead title="Snapshots">Every moment that can be gone back to, the newest first.</PageHead>
