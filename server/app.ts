@@ -22,6 +22,7 @@ import {
 import { loggerOptions, pathOf } from './log.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
+import { backupFileRoutes } from './routes/backup-file.ts';
 import { backupRoutes } from './routes/backups.ts';
 import { diffRoutes } from './routes/diff.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -56,6 +57,7 @@ const API_ROUTES: readonly Routes[] = [
   scheduleRoutes,
   libraryRoutes,
   backupRoutes,
+  backupFileRoutes,
   restoreRoutes,
   eventRoutes,
 ];

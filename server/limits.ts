@@ -1,6 +1,7 @@
 /** Every bound of the server in one place, with its unit. The engine's own stand in engine/base/limits.ts. */
 
 const KIB = 1024;
+const MIB = 1024 * KIB;
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -108,6 +109,11 @@ export const EVENT_CLIENTS_MAX = 256;
 // ---- backups
 /** Folders of the sources that are looked into for what the library's own paths leave out. */
 export const UNCOVERED_FOLDERS_MAX = 1000;
+/** Plans of downloads that are kept, a few numbers each, so that one that goes on need not be planned anew. */
+export const ARCHIVE_PLANS_MAX = 16;
+/** Files that the manifest of a backup's file names one by one. */
+export const MANIFEST_FILES_MAX = 20_000;
+export const MANIFEST_BYTES_MAX = 16 * MIB;
 
 // ---- schedule
 /** The clock is looked at this often: a machine may have slept, or its clock been set. */
