@@ -66,7 +66,7 @@ export function Button(props: {
 /** A moment: relative, the exact one on hover. */
 export function When({ at }: { readonly at: string | number }) {
   const { nowMs } = usePage();
-  const now = useStore(nowMs);
+  const now = Math.max(useStore(nowMs), Date.now());
   const ms = typeof at === 'number' ? at : Date.parse(at);
   return (
     <time dateTime={new Date(ms).toISOString()} title={formatExact(ms)}>
