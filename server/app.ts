@@ -24,6 +24,7 @@ import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
 import { backupFileRoutes } from './routes/backup-file.ts';
 import { backupRoutes } from './routes/backups.ts';
+import { descriptionRoutes } from './routes/description.ts';
 import { diffRoutes } from './routes/diff.ts';
 import { eventRoutes } from './routes/events.ts';
 import { findRoutes } from './routes/find.ts';
@@ -39,6 +40,7 @@ import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { treeRoutes } from './routes/tree.ts';
 import { userRoutes } from './routes/users.ts';
 import { addApiHeaders, addSecurityHeaders } from './security-headers.ts';
 
@@ -48,6 +50,7 @@ const API_ROUTES: readonly Routes[] = [
   userRoutes,
   tokenRoutes,
   snapshotRoutes,
+  treeRoutes,
   diffRoutes,
   findRoutes,
   repositoryRoutes,
@@ -60,6 +63,7 @@ const API_ROUTES: readonly Routes[] = [
   backupFileRoutes,
   restoreRoutes,
   eventRoutes,
+  descriptionRoutes,
 ];
 /** Below the base path itself. */
 const TOP_ROUTES: readonly Routes[] = [healthRoutes, pageRoutes];

@@ -40,6 +40,11 @@ export const PATTERN_CHARACTERS_MAX = 1000;
 export const DAMAGE_TOLD_MAX = 20;
 /** Hosts, labels, tags or paths that one filter names. */
 export const FILTER_VALUES_MAX = 50;
+/** Files and archives that are sent at a time, and bytes of one that wait for its client. */
+export const DOWNLOADS_MAX = 128;
+export const DOWNLOAD_BUFFER_BYTES = 256 * KIB;
+/** A client that takes nothing for this long is let go; it can resume. */
+export const DOWNLOAD_STALL_MS_MAX = 2 * MINUTE_MS;
 /** Lists that are found as they are read (a diff, a search): at a time, of each kind, */
 export const LISTS_UNDER_WAY_MAX = 8;
 /** that wait for the question after their next page, each kind, */

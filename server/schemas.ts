@@ -83,7 +83,19 @@ export const Problem = Type.Object(
 );
 
 /** Answers that any route may give. */
-export const PROBLEM_RESPONSES = { '4xx': Problem, '5xx': Problem } as const;
+const ProblemAnswer = {
+  description: 'Problem details (RFC 9457)',
+  content: { 'application/problem+json': { schema: Problem } },
+} as const;
+export const PROBLEM_RESPONSES = { '4xx': ProblemAnswer, '5xx': ProblemAnswer } as const;
+
+/** Answers of a route that sends bytes. */
+const BytesContent = { '*/*': { schema: Type.Unsafe<string>({ type: 'string', format: 'binary' }) } };
+export const BYTES_RESPONSES = {
+  200: { description: 'All of it', content: BytesContent },
+  206: { description: 'The range that was asked for', content: BytesContent },
+  304: Type.Null({ description: 'It is what the client has' }),
+} as const;
 
 export const Scopes = Type.Array(Words(SCOPES), { uniqueItems: true, minItems: 1, maxItems: SCOPES.length });
 

@@ -6,6 +6,8 @@
  * modification time, because the two are mostly equal and zeros compress to nothing.
  */
 
+import { DATE_SECONDS_MAX } from './limits.ts';
+
 export const STAT_BYTES = 56;
 
 /** Offsets inside the block; all integers little-endian. */
@@ -73,8 +75,6 @@ export interface Time {
   readonly seconds: number;
   readonly nanoseconds: number;
 }
-
-const DATE_SECONDS_MAX = 8.64e12;
 
 /** ISO 8601 in UTC with nanoseconds; `@` and seconds since 1970 for what no calendar reaches. */
 export function formatTime({ seconds, nanoseconds }: Time): string {

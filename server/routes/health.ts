@@ -44,7 +44,10 @@ export function healthRoutes(app: App, { repository, state, metrics }: ServerCon
       config: { access: 'read' },
       schema: {
         summary: 'Numbers for Prometheus, which sends a token with the scope "read"',
-        response: { 200: Type.String(), ...PROBLEM_RESPONSES },
+        response: {
+          200: { description: 'Numbers', content: { 'text/plain': { schema: Type.String() } } },
+          ...PROBLEM_RESPONSES,
+        },
       },
     },
     async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()),
