@@ -2,6 +2,9 @@
 
 import type {
   Backup,
+  Diff,
+  Folder,
+  Found,
   Job,
   JobDetails,
   JobStarted,
@@ -9,14 +12,18 @@ import type {
   Library,
   LibraryState,
   Pages,
+  PathEntry,
+  RepositoryFacts,
   RetentionPlan,
   Schedule,
   ScheduleState,
   Scope,
   Session,
   Snapshot,
+  Stats,
   Token,
   User,
+  Version,
 } from './api-types.ts';
 import type { HttpClient } from './http.ts';
 
@@ -24,6 +31,54 @@ export interface PageAsk {
   readonly cursor?: string | undefined;
   readonly limit?: number;
   readonly signal?: AbortSignal;
+}
+
+export interface SnapshotsAsk {
+  readonly pinned?: boolean | undefined;
+  readonly suspect?: boolean | undefined;
+}
+
+export interface SnapshotChange {
+  readonly snapshots: readonly string[];
+  readonly set_tags?: readonly string[];
+  readonly label?: string;
+  readonly pinned?: boolean;
+  readonly trusted?: boolean;
+}
+
+/** One of the two: a name that is not UTF-8 travels as base64. */
+export type PlaceQuery = { readonly path: string } | { readonly path_base64: string };
+
+export function placeOf({ path, path_base64 }: PathEntry): PlaceQuery {
+  return path_base64 === undefined ? { path } : { path_base64 };
+}
+
+export type FolderOrder = 'name' | 'size' | 'time';
+
+export interface FolderAsk extends PageAsk {
+  readonly snapshot: string;
+  readonly place: PlaceQuery;
+  readonly order?: FolderOrder;
+  readonly descending?: boolean;
+}
+
+export interface FindAsk extends PageAsk {
+  readonly pattern: string;
+  readonly snapshot?: string | undefined;
+}
+
+export interface DiffAsk {
+  readonly before: string;
+  /** Undefined: the disk as it is now. */
+  readonly after: string | undefined;
+  readonly place?: PlaceQuery | undefined;
+  readonly cursor?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface TextAsk {
+  readonly bytes: number;
+  readonly signal: AbortSignal;
 }
 
 /** Of the snapshots that are backups of the library. */
@@ -108,11 +163,59 @@ export class Api {
     return this.#http.ask('POST', '/schedule/run', { body: {} });
   }
 
-  snapshots({ cursor, limit, signal }: PageAsk = {}): Promise<Pages<Snapshot>> {
+  snapshots({ cursor, limit, signal, ...only }: PageAsk & SnapshotsAsk = {}): Promise<Pages<Snapshot>> {
     return this.#http.ask('GET', '/snapshots', {
-      query: { cursor, limit },
+      query: { cursor, limit, ...only },
       ...(signal === undefined ? {} : { signal }),
     });
+  }
+
+  changeSnapshots(change: SnapshotChange): Promise<{ readonly changed: readonly Snapshot[] }> {
+    return this.#http.ask('PATCH', '/snapshots', { body: change });
+  }
+
+  folder({ snapshot, place, cursor, limit, order, descending, signal }: FolderAsk): Promise<Folder> {
+    return this.#http.ask('GET', '/tree', {
+      query: { snapshot, ...place, cursor, limit, order, descending },
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  find({ pattern, snapshot, cursor, limit, signal }: FindAsk): Promise<Pages<Found>> {
+    return this.#http.ask('GET', '/find', {
+      query: { pattern, ignore_case: true, snapshot, cursor, limit },
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  history(place: PlaceQuery, signal: AbortSignal): Promise<Pages<Version>> {
+    return this.#http.ask('GET', '/history', { query: { ...place, limit: 200 }, signal });
+  }
+
+  diff({ before, after, place, cursor, signal }: DiffAsk): Promise<Diff> {
+    const other = after === undefined ? { live: true } : { after };
+    return this.#http.ask('GET', '/diff', { query: { before, ...other, ...place, cursor, limit: 500 }, signal });
+  }
+
+  contentAddress(snapshot: string, place: PlaceQuery, { inline }: { readonly inline: boolean }): string {
+    return this.#http.address('/content', { snapshot, ...place, inline: inline ? true : undefined });
+  }
+
+  /** The beginning of a file, as text. */
+  text(snapshot: string, place: PlaceQuery, { bytes, signal }: TextAsk): Promise<string> {
+    return this.#http.text('/content', { snapshot, ...place, inline: true }, { bytes, signal });
+  }
+
+  zipAddress(snapshot: string, place: PlaceQuery): string {
+    return this.#http.address('/zip', { snapshot, ...place });
+  }
+
+  stats(signal?: AbortSignal): Promise<Stats> {
+    return this.#http.ask('GET', '/stats', { query: { days: 60 }, ...(signal === undefined ? {} : { signal }) });
+  }
+
+  repository(signal?: AbortSignal): Promise<RepositoryFacts> {
+    return this.#http.ask('GET', '/repository', signal === undefined ? {} : { signal });
   }
 
   backups({ cursor, limit, signal }: PageAsk = {}): Promise<Pages<Backup>> {

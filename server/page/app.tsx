@@ -4,6 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { usePage } from './context.ts';
 import { AccessPage } from './pages/access/access-page.tsx';
 import { BackupPage } from './pages/backup/backup-page.tsx';
+import { BrowsePage } from './pages/browse/browse-page.tsx';
 import { JobPage } from './pages/jobs/job-page.tsx';
 import { JobsPage } from './pages/jobs/jobs-page.tsx';
 import { NotFoundPage } from './pages/not-found-page.tsx';
@@ -23,6 +24,8 @@ function pageAt(path: string): ComponentChildren {
       return <OverviewPage />;
     case 'snapshots':
       return <SnapshotsPage />;
+    case 'browse':
+      return <BrowsePage />;
     case 'jobs':
       return /^\d+$/.test(second) ? <JobPage key={second} id={Number(second)} /> : <JobsPage />;
     case 'settings':

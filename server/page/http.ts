@@ -72,6 +72,19 @@ export class HttpClient {
     return this.#answerOf<Answer>(response.status, await response.text());
   }
 
+  /** At most so many bytes of what stands at an address, as text. */
+  async text(
+    path: string,
+    query: Query,
+    { bytes, signal }: { readonly bytes: number; readonly signal: AbortSignal },
+  ): Promise<string> {
+    const response = await fetch(this.address(path, query), { headers: { range: `bytes=0-${bytes - 1}` }, signal });
+    const text = await response.text();
+    // An empty file has no range.
+    if (response.status === 416) return '';
+    return response.ok ? text : this.#answerOf<string>(response.status, text);
+  }
+
   /** Sends a file and tells how far it is: fetch cannot. */
   send<Answer>(path: string, file: Blob, { query, signal, onProgress }: Sending): Promise<Answer> {
     return new Promise((resolve, reject) => {

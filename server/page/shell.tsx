@@ -19,6 +19,7 @@ interface NavigationEntry {
 const MAIN: readonly NavigationEntry[] = [
   { path: '/', words: 'Overview', icon: 'overview' },
   { path: '/snapshots', words: 'Snapshots', icon: 'snapshots' },
+  { path: '/browse', words: 'Browse', icon: 'browse' },
   { path: '/jobs', words: 'Jobs', icon: 'jobs' },
 ];
 const SETTINGS: readonly NavigationEntry[] = [
