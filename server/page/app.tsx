@@ -5,6 +5,7 @@ import { usePage } from './context.ts';
 import { AccessPage } from './pages/access/access-page.tsx';
 import { BackupPage } from './pages/backup/backup-page.tsx';
 import { BrowsePage } from './pages/browse/browse-page.tsx';
+import { ComparePage } from './pages/compare/compare-page.tsx';
 import { JobPage } from './pages/jobs/job-page.tsx';
 import { JobsPage } from './pages/jobs/jobs-page.tsx';
 import { NotFoundPage } from './pages/not-found-page.tsx';
@@ -26,6 +27,8 @@ function pageAt(path: string): ComponentChildren {
       return <SnapshotsPage />;
     case 'browse':
       return <BrowsePage />;
+    case 'compare':
+      return <ComparePage />;
     case 'jobs':
       return /^\d+$/.test(second) ? <JobPage key={second} id={Number(second)} /> : <JobsPage />;
     case 'settings':

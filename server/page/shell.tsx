@@ -20,6 +20,7 @@ const MAIN: readonly NavigationEntry[] = [
   { path: '/', words: 'Overview', icon: 'overview' },
   { path: '/snapshots', words: 'Snapshots', icon: 'snapshots' },
   { path: '/browse', words: 'Browse', icon: 'browse' },
+  { path: '/compare', words: 'Compare', icon: 'compare' },
   { path: '/jobs', words: 'Jobs', icon: 'jobs' },
 ];
 const SETTINGS: readonly NavigationEntry[] = [

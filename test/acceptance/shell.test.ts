@@ -40,7 +40,7 @@ test('the setup link makes the admin, who comes in again by name and password', 
   await visit.button('Sign in').click();
   await visit.heading('Overview').waitFor();
 
-  await visit.go(`/setup#token=${server.setupToken}`);
+  await visit.go(`/setup#token=${await server.untilSetupToken()}`);
   await page.getByLabel('Name').fill('intruder');
   await page.getByLabel('Password', { exact: true }).fill('long enough for it');
   await page.getByLabel('Password again').fill('long enough for it');

@@ -52,12 +52,17 @@ export class PageFixture {
 
   /** Uses the setup link of the log. */
   async setUp(server: ServerProcess): Promise<void> {
-    await this.go(`/setup#token=${server.setupToken}`);
+    await this.go(`/setup#token=${await server.untilSetupToken()}`);
     await this.page.getByLabel('Name').fill(ADMIN.name);
     await this.page.getByLabel('Password', { exact: true }).fill(ADMIN.password);
     await this.page.getByLabel('Password again').fill(ADMIN.password);
     await this.page.getByRole('button', { name: 'Make the account' }).click();
-    await this.page.getByRole('heading', { name: 'Overview' }).waitFor();
+    try {
+      await this.page.getByRole('heading', { name: 'Overview' }).waitFor();
+    } catch (error) {
+      const shown = await this.page.locator('body').textContent();
+      throw new Error(`The setup leads nowhere: ${shown}\n${this.complaints.join('\n')}`, { cause: error });
+    }
   }
 
   async go(path: string): Promise<void> {

@@ -9,6 +9,7 @@ import { useStore } from '../../store.ts';
 import { Button, ErrorNotice, Link, Notice, PageHead, Section, Waiting, When } from '../../ui/basics.tsx';
 import { useLoaded } from '../../use-loaded.ts';
 import { ActiveJob } from '../jobs/active-job.tsx';
+import { GrowthChart } from './growth-chart.tsx';
 
 export function OverviewPage() {
   const page = usePage();
@@ -34,7 +35,7 @@ export function OverviewPage() {
           ))}
         </Section>
       )}
-      <Newest />
+      <Store />
     </>
   );
 }
@@ -71,22 +72,35 @@ function Nights({ state }: { readonly state: ScheduleState }) {
   );
 }
 
-function Newest() {
+function Store() {
   const page = usePage();
-  const loaded = useLoaded((signal) => page.api.snapshots({ limit: 1, signal }), { live: ['job'] });
-  const newest = loaded.data?.items[0];
+  const stats = useLoaded((signal) => page.api.stats(signal), { live: ['backups'] });
+  const facts = useLoaded((signal) => page.api.repository(signal), { live: ['backups'] });
+  const damage = facts.data?.damage ?? [];
   return (
-    <Section title="Newest snapshot">
-      <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
-      {loaded.data === undefined ? null : newest === undefined ? (
+    <Section title="What is stored">
+      <ErrorNotice error={stats.error ?? facts.error} onRetry={stats.reload} />
+      {stats.data === undefined && stats.isLoading ? <Waiting what="sizes" /> : null}
+      {damage.length === 0 ? null : (
+        <Notice tone="bad">
+          <p>{formatItems(damage.length, 'snapshot')} cannot be read. Check the repository, under Jobs.</p>
+        </Notice>
+      )}
+      {stats.data === undefined ? null : stats.data.snapshots === 0 ? (
         <p class="muted">Nothing was backed up yet. Create a backup, or wait for the night.</p>
       ) : (
-        <p>
-          <When at={newest.time} />: {formatItems(newest.summary.total_files_processed, 'file')},{' '}
-          {formatBytes(newest.summary.total_bytes_processed)}
-          {newest.suspect ? '. It is suspect: ' : ''}
-          {newest.suspect ? newest.suspicion : ''}. <Link to="/snapshots">All snapshots</Link>
-        </p>
+        <div class="card">
+          <p>
+            <span class="figure">{formatBytes(stats.data.repository_bytes)}</span>{' '}
+            <span class="muted">
+              for <Link to="/snapshots">{formatItems(stats.data.snapshots, 'snapshot')}</Link>
+              {facts.data?.last_snapshot ? ', the newest ' : ''}
+              {facts.data?.last_snapshot ? <When at={facts.data.last_snapshot} /> : null}
+            </span>
+          </p>
+          {stats.data.growth.length === 0 ? null : <GrowthChart days={stats.data.growth} />}
+          {facts.data === undefined ? null : <p class="path muted">{facts.data.location}</p>}
+        </div>
       )}
     </Section>
   );
