@@ -41,6 +41,7 @@ import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { treeRoutes } from './routes/tree.ts';
+import { uploadRoutes } from './routes/uploads.ts';
 import { userRoutes } from './routes/users.ts';
 import { addApiHeaders, addSecurityHeaders } from './security-headers.ts';
 
@@ -62,6 +63,7 @@ const API_ROUTES: readonly Routes[] = [
   backupRoutes,
   backupFileRoutes,
   restoreRoutes,
+  uploadRoutes,
   eventRoutes,
   descriptionRoutes,
 ];

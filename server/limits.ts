@@ -119,6 +119,13 @@ export const ARCHIVE_PLANS_MAX = 16;
 /** Files that the manifest of a backup's file names one by one. */
 export const MANIFEST_FILES_MAX = 20_000;
 export const MANIFEST_BYTES_MAX = 16 * MIB;
+/** Uploads that lie in quarantine at a time. */
+export const UPLOADS_MAX = 4;
+export const UPLOAD_BYTES_MAX = 64 * 1024 * 1024 * MIB;
+/** So much of the disk of the state stays free, whatever is uploaded. */
+export const UPLOAD_FREE_BYTES_MIN = 64 * MIB;
+/** Files that a preview of a restore names. */
+export const PREVIEW_EXAMPLES_MAX = 20;
 
 // ---- schedule
 /** The clock is looked at this often: a machine may have slept, or its clock been set. */

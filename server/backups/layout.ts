@@ -25,7 +25,7 @@ export function archiveRoots(snapshot: Pick<Snapshot, 'paths' | 'databases'>, li
   const outer = paths.filter((path) => !paths.some((other) => !other.equals(path) && isWithin(path, other)));
   return outer
     .map((path) => ({ path, as: nameInArchive(path, folderOf(path, snapshot, library)) }))
-    .sort((one, other) => one.as.compare(other.as));
+    .sort((one, other) => archiveKey(one.as).compare(archiveKey(other.as)));
 }
 
 function nameInArchive(path: Buffer, folder: ArchiveFolder): Buffer {
@@ -60,4 +60,26 @@ export function snapshotPathOf(name: Buffer, roots: readonly ArchiveRoot[]): Buf
   if (root === undefined) return undefined;
   const rest = name.subarray(root.as.length);
   return root.path.length <= 1 ? (rest.length === 0 ? root.path : rest) : Buffer.concat([root.path, rest]);
+}
+
+/** Names in the order of trees: a folder, then what it holds, then what comes after it. */
+export function archiveKey(name: Buffer): Buffer {
+  return Buffer.from(name.toString('latin1').replaceAll('/', '\0'), 'latin1');
+}
+
+/** Why somebody else's roots cannot be taken; undefined where they can. */
+export function requireRoots(roots: readonly ArchiveRoot[]): string | undefined {
+  for (const { path, as } of roots) {
+    const text = path.toString('utf8');
+    const parts = path.toString('latin1').split('/').slice(1);
+    const isPlain = path[0] === 0x2f && !path.includes(0) && parts.every((part) => !['', '.', '..'].includes(part));
+    if (path.length > 1 && !isPlain) return `${JSON.stringify(text)} is no absolute path`;
+    if (!ARCHIVE_FOLDERS.some((folder) => nameInArchive(path, folder).equals(as))) {
+      return `${JSON.stringify(text)} is called ${JSON.stringify(as.toString('utf8'))} in the archive`;
+    }
+    const isIn = (other: ArchiveRoot): boolean =>
+      (other.path !== path && isWithin(path, other.path)) || (other.as !== as && isWithin(as, other.as));
+    if (roots.some(isIn)) return `${JSON.stringify(text)} lies in another one of its folders`;
+  }
+  return undefined;
 }

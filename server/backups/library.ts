@@ -17,6 +17,9 @@ export const LibrarySchema = Type.Object(
   },
   { additionalProperties: false },
 );
+/** Its lists of paths. */
+export const LIBRARY_LISTS = ['database_paths', 'cover_paths', 'book_paths', 'other_paths'] as const;
+
 export type LibraryPaths = Static<typeof LibrarySchema>;
 
 /** Until somebody says it, all sources are books. */

@@ -120,7 +120,7 @@ export function makeManifest(snapshot: Snapshot, roots: readonly ArchiveRoot[], 
     }),
     ...listing.finish(),
   };
-  return sealed(manifest);
+  return sealManifest(manifest);
 }
 
 function placeView(path: Buffer, as: Buffer): Static<typeof Place> {
@@ -128,7 +128,8 @@ function placeView(path: Buffer, as: Buffer): Static<typeof Place> {
   return { ...pathView(path), name, ...(nameBase64 === undefined ? {} : { name_base64: nameBase64 }) };
 }
 
-function sealed(manifest: Manifest): Buffer {
+/** As it lies in the archive, with a digest over itself. */
+export function sealManifest(manifest: Manifest): Buffer {
   const text = JSON.stringify(manifest, undefined, 1);
   return Buffer.from(JSON.stringify({ ...manifest, sha256: digestOf(text) }, undefined, 1));
 }
@@ -167,8 +168,32 @@ export function readManifest(bytes: Buffer): Manifest {
   return manifest;
 }
 
-/** The sources of the snapshot, as bytes. */
-export function rootsOf({ roots }: Manifest): ArchiveRoot[] {
+/** Why what an archive holds is not what its manifest says; undefined where it is. */
+export function requireListing(manifest: Manifest, listing: Listing): string | undefined {
+  const found = listing.finish();
+  const wanted = manifest.listing;
+  if (wanted !== null && found.listing !== null) {
+    const lengths = new Map(found.listing.map(({ name, bytes }) => [name, bytes]));
+    for (const { name, bytes } of wanted) {
+      const length = lengths.get(name);
+      if (length === undefined) return `the file ${JSON.stringify(name)} is missing`;
+      if (length !== bytes) return `the file ${JSON.stringify(name)} has ${length} bytes instead of ${bytes}`;
+    }
+    const known = new Set(wanted.map(({ name }) => name));
+    const extra = found.listing.find(({ name }) => !known.has(name));
+    if (extra !== undefined) return `the file ${JSON.stringify(extra.name)} is not in its manifest`;
+  }
+  const { entries, files, bytes } = found;
+  if (entries !== manifest.entries || files !== manifest.files || bytes !== manifest.bytes) {
+    return `it holds ${files} files with ${bytes} bytes, and its manifest says ${manifest.files} with ${manifest.bytes}`;
+  }
+  return found.listing_sha256 === manifest.listing_sha256
+    ? undefined
+    : 'what it holds does not fit the digest in its manifest';
+}
+
+/** Places of a manifest as bytes: the sources of the snapshot. */
+export function rootsOf({ roots }: Pick<Manifest, 'roots'>): ArchiveRoot[] {
   return roots.map(({ path, path_base64: pathBase64, name, name_base64: nameBase64 }) => ({
     path: pathBase64 === undefined ? Buffer.from(path) : Buffer.from(pathBase64, 'base64'),
     as: nameBase64 === undefined ? Buffer.from(name) : Buffer.from(nameBase64, 'base64'),

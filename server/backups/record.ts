@@ -9,11 +9,9 @@ import type { BackupAnswer, ForgetAnswer } from '../jobs/results.ts';
 import { ServerError } from '../problems.ts';
 import type { BackupRecord } from '../state/backups.ts';
 import { timeView } from '../views.ts';
+import { BACKUP_LABEL } from './label.ts';
 import { type Includes, libraryOf, pathsOf } from './library.ts';
 import { writeTags } from './tags.ts';
-
-/** Label of the snapshots that are backups. */
-export const BACKUP_LABEL = 'library-backup';
 
 export interface NewBackup {
   readonly includes: Includes;

@@ -4,7 +4,7 @@ import type { Snapshot } from '../../engine/index.ts';
 import type { ServerContext } from '../context.ts';
 import type { JobTrigger } from '../jobs/job.ts';
 import type { BackupRecord } from '../state/backups.ts';
-import { BACKUP_LABEL } from './record.ts';
+import { BACKUP_LABEL } from './label.ts';
 import { readTags } from './tags.ts';
 
 export interface RescanResult {

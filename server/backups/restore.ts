@@ -37,7 +37,8 @@ export function startRestore(
   given: { readonly options: Options; readonly title: string; readonly createdBy: string },
 ): Job {
   const { jobs, options } = context;
-  if (jobs.isUnderWay('restore')) throw new ServerError('CONFLICT', 'A restore is under way already');
+  if (jobs.isUnderWay('restore') || jobs.isUnderWay('restore-upload'))
+    throw new ServerError('CONFLICT', 'A restore is under way already');
   const { hooks, hookEnvironment } = options;
   return jobs.start({
     kind: 'restore',

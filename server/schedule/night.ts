@@ -1,6 +1,7 @@
 /** Starts a night: backup, retention, and whatever else is due. */
 
-import { BACKUP_LABEL, backupOptionsOf, type NewBackup, newBackupName, recordBackup } from '../backups/record.ts';
+import { BACKUP_LABEL } from '../backups/label.ts';
+import { backupOptionsOf, type NewBackup, newBackupName, recordBackup } from '../backups/record.ts';
 import type { ServerContext } from '../context.ts';
 import type { Job, JobTrigger } from '../jobs/job.ts';
 import type { NightRequest } from '../jobs/kinds/night.ts';
