@@ -34,6 +34,7 @@ import { jobRoutes } from './routes/jobs.ts';
 import { libraryRoutes } from './routes/library.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { notificationRoutes } from './routes/notifications.ts';
+import { pageRoutes } from './routes/page.ts';
 import { repositoryRoutes } from './routes/repository.ts';
 import { restoreRoutes } from './routes/restores.ts';
 import { retentionRoutes } from './routes/retention.ts';
@@ -70,7 +71,7 @@ const API_ROUTES: readonly Routes[] = [
   descriptionRoutes,
 ];
 /** Below the base path itself. */
-const TOP_ROUTES: readonly Routes[] = [healthRoutes];
+const TOP_ROUTES: readonly Routes[] = [healthRoutes, pageRoutes];
 
 /** The bare application, so that everything can log through it. */
 export function createApp(options: ServeOptions): App {

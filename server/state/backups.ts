@@ -101,12 +101,12 @@ export class BackupStore {
     return this.#find('snapshot_id = ?', snapshotId);
   }
 
-  findLastCompleted(): BackupRecord | undefined {
-    return this.#find('status = ?', 'COMPLETED');
-  }
-
   find(id: number): BackupRecord | undefined {
     return this.#find('id = ?', id);
+  }
+
+  findLastCompleted(): BackupRecord | undefined {
+    return this.#find('status = ?', 'COMPLETED');
   }
 
   /** The newest first; `before` is the last one of the page before. */
