@@ -79,6 +79,14 @@ export {
   type ExportResult,
   type ServerExportOptions,
 } from './operations/export/options.ts';
+export {
+  listZipParts,
+  planZipParts,
+  readZipParts,
+  type ZipPart,
+  type ZipPartsOptions,
+  type ZipPartsPlan,
+} from './operations/export/zip-parts.ts';
 export { type FindOptions, type FoundEntry, findEntries } from './operations/find.ts';
 export { type ForgetOptions, type ForgetResult, forget } from './operations/forget/forget.ts';
 export { GROUP_FIELDS, type GroupBy, type GroupField, type GroupKey } from './operations/forget/groups.ts';
@@ -92,10 +100,13 @@ export type { RetentionCount, RetentionPolicy } from './operations/forget/policy
 export { importArchive } from './operations/import/import.ts';
 export {
   IMPORT_FORMATS,
+  type ImportedDatabase,
   type ImportFormat,
+  type ImportLayout,
   type ImportOptions,
   type ImportResult,
 } from './operations/import/options.ts';
+export { type ArchiveMember, type ReadArchiveOptions, readArchive } from './operations/import/read-archive.ts';
 export {
   addKey,
   changePassword,

@@ -20,22 +20,30 @@ import {
   REQUEST_HEAD_MS_MAX,
 } from './limits.ts';
 import { loggerOptions, pathOf } from './log.ts';
+import { observe } from './observe.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
+import { backupFileRoutes } from './routes/backup-file.ts';
+import { backupRoutes } from './routes/backups.ts';
 import { descriptionRoutes } from './routes/description.ts';
 import { diffRoutes } from './routes/diff.ts';
 import { eventRoutes } from './routes/events.ts';
 import { findRoutes } from './routes/find.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { libraryRoutes } from './routes/library.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
+import { notificationRoutes } from './routes/notifications.ts';
+import { pageRoutes } from './routes/page.ts';
 import { repositoryRoutes } from './routes/repository.ts';
+import { restoreRoutes } from './routes/restores.ts';
 import { retentionRoutes } from './routes/retention.ts';
 import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { treeRoutes } from './routes/tree.ts';
+import { uploadRoutes } from './routes/uploads.ts';
 import { userRoutes } from './routes/users.ts';
 import { addApiHeaders, addSecurityHeaders } from './security-headers.ts';
 
@@ -53,11 +61,17 @@ const API_ROUTES: readonly Routes[] = [
   jobRoutes,
   maintenanceRoutes,
   scheduleRoutes,
+  notificationRoutes,
+  libraryRoutes,
+  backupRoutes,
+  backupFileRoutes,
+  restoreRoutes,
+  uploadRoutes,
   eventRoutes,
   descriptionRoutes,
 ];
 /** Below the base path itself. */
-const TOP_ROUTES: readonly Routes[] = [healthRoutes];
+const TOP_ROUTES: readonly Routes[] = [healthRoutes, pageRoutes];
 
 /** The bare application, so that everything can log through it. */
 export function createApp(options: ServeOptions): App {
@@ -92,7 +106,7 @@ export async function composeApp(app: App, context: ServerContext): Promise<void
     if (request.method === 'GET' || request.method === 'HEAD') request.log.debug(facts, 'Answered');
     else request.log.info(facts, 'Answered');
   });
-  context.metrics.watch(app, context);
+  observe(app, context);
   await addSecurityHeaders(app);
   await app.register(cookie);
   addIdentification(app, context);

@@ -1,6 +1,7 @@
 /** Every bound of the server in one place, with its unit. The engine's own stand in engine/base/limits.ts. */
 
 const KIB = 1024;
+const MIB = 1024 * KIB;
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -95,6 +96,8 @@ export const JOBS_KEPT_MAX = 2000;
 export const JOB_LINES_MAX = 1000;
 export const JOB_LINE_CHARACTERS_MAX = 2000;
 export const JOB_PROBLEMS_MAX = 200;
+/** Of each server, that rows name and nobody has. */
+export const JOB_MISSES_MAX = 50;
 /** A job that was told to stop is killed after this, */
 export const JOB_GRACE_MS_MAX = 10 * SECOND_MS;
 /** unless commands must run after it, which have times of their own: a server that was stopped is started again. */
@@ -110,6 +113,22 @@ export const EVENT_HEARTBEAT_MS = 15 * SECOND_MS;
 export const EVENT_BACKLOG_BYTES_MAX = 1024 * KIB;
 export const EVENT_CLIENTS_MAX = 256;
 
+// ---- backups
+/** Folders of the sources that are looked into for what the library's own paths leave out. */
+export const UNCOVERED_FOLDERS_MAX = 1000;
+/** Plans of downloads that are kept, a few numbers each, so that one that goes on need not be planned anew. */
+export const ARCHIVE_PLANS_MAX = 16;
+/** Files that the manifest of a backup's file names one by one. */
+export const MANIFEST_FILES_MAX = 20_000;
+export const MANIFEST_BYTES_MAX = 16 * MIB;
+/** Uploads that lie in quarantine at a time. */
+export const UPLOADS_MAX = 4;
+export const UPLOAD_BYTES_MAX = 64 * 1024 * 1024 * MIB;
+/** So much of the disk of the state stays free, whatever is uploaded. */
+export const UPLOAD_FREE_BYTES_MIN = 64 * MIB;
+/** Files that a preview of a restore names. */
+export const PREVIEW_EXAMPLES_MAX = 20;
+
 // ---- schedule
 /** The clock is looked at this often: a machine may have slept, or its clock been set. */
 export const SCHEDULE_TICK_MS_MAX = 30 * SECOND_MS;
@@ -122,3 +141,18 @@ export const RETENTION_KEPT_MAX = 100_000;
 export const RETENTION_DAYS_DEFAULT = 30;
 /** Snapshots of the server's own state, one a day. */
 export const STATE_SNAPSHOTS_KEPT = 14;
+
+// ---- notifications
+export const NOTIFICATION_TRIES_MAX = 3;
+/** Before the second try, and three times as long before each further one. */
+export const NOTIFICATION_RETRY_MS = 2 * SECOND_MS;
+export const NOTIFICATION_MS_MAX = 15 * SECOND_MS;
+/** Messages that wait to be sent; what comes beyond is only in the log. */
+export const NOTIFICATIONS_WAITING_MAX = 100;
+/** How often it is looked whether the last backup is too old, */
+export const STALE_CHECK_MS = 15 * MINUTE_MS;
+/** and how often people are told of the same again. */
+export const STALE_AGAIN_MS = DAY_MS;
+export const STALE_DAYS_DEFAULT = 3;
+export const STALE_DAYS_MAX = 3650;
+export const MAIL_RECIPIENTS_MAX = 20;

@@ -15,6 +15,7 @@ import {
   USER_NAME_CHARACTERS_MAX,
 } from './limits.ts';
 import { PROBLEM_CODES } from './problems.ts';
+import { BACKUP_STATUSES } from './state/backups.ts';
 
 /** One of some words. An enum, since that is what people read in a description. */
 export function Words<const Word extends string>(
@@ -193,3 +194,20 @@ export const UserName = Type.String({
 export const NewPassword = Type.String({ minLength: PASSWORD_CHARACTERS_MIN, maxLength: PASSWORD_CHARACTERS_MAX });
 /** One that is to be compared: whatever was allowed once. */
 export const GivenPassword = Type.String({ minLength: 1, maxLength: PASSWORD_CHARACTERS_MAX });
+
+export const BackupSchema = Type.Object({
+  id: Type.Integer(),
+  backup_id: Type.String({ description: 'What people and scripts name it by' }),
+  created_at: Time,
+  size_bytes: Nullable(Type.Integer({ minimum: 0, description: 'Bytes of its files; the repository grew by less' })),
+  includes_books: Type.Boolean(),
+  includes_covers: Type.Boolean(),
+  status: Words(BACKUP_STATUSES),
+  file_path: Nullable(Type.String({ description: 'The repository, and the snapshot in it' })),
+  created_by: Type.String(),
+  snapshot_id: Nullable(Type.String()),
+  job_id: Nullable(Type.Integer()),
+  reason: Nullable(Type.String({ description: 'Why it failed, or is not to be trusted' })),
+  trigger: Words(JOB_TRIGGERS),
+});
+export type BackupView = Static<typeof BackupSchema>;

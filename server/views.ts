@@ -3,7 +3,8 @@
 import { type BackupCounts, type DatabaseRecord, SHORT_ID_LENGTH, type Snapshot } from '../engine/index.ts';
 import type { Identity } from './auth/identity.ts';
 import type { Job, JobProgress } from './jobs/job.ts';
-import type { CountsView, JobProgressView, JobView, SnapshotView } from './schemas.ts';
+import type { BackupView, CountsView, JobProgressView, JobView, SnapshotView } from './schemas.ts';
+import type { BackupRecord } from './state/backups.ts';
 import type { Token } from './state/tokens.ts';
 import type { User } from './state/users.ts';
 
@@ -125,5 +126,23 @@ export function identityView(identity: Identity) {
     name: identity.user.name,
     scopes: [...identity.scopes],
     csrf_token: identity.csrfToken,
+  };
+}
+
+export function backupView(backup: BackupRecord): BackupView {
+  return {
+    id: backup.id,
+    backup_id: backup.backupId,
+    created_at: backup.createdAt,
+    size_bytes: backup.sizeBytes ?? null,
+    includes_books: backup.includesBooks,
+    includes_covers: backup.includesCovers,
+    status: backup.status,
+    file_path: backup.filePath ?? null,
+    created_by: backup.createdBy,
+    snapshot_id: backup.snapshotId ?? null,
+    job_id: backup.jobId ?? null,
+    reason: backup.reason ?? null,
+    trigger: backup.trigger,
   };
 }

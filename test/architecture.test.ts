@@ -15,7 +15,7 @@ function sources(folder: string): string[] {
   if (!existsSync(join(TOP, folder))) return [];
   return readdirSync(join(TOP, folder), { recursive: true })
     .map((path) => join(folder, String(path)))
-    .filter((path) => path.endsWith('.ts') && !path.startsWith('engine/codec/assembly'))
+    .filter((path) => /\.tsx?$/.test(path) && !path.startsWith('engine/codec/assembly'))
     .sort();
 }
 

@@ -56,7 +56,7 @@ export function planProfile(recognised: Recognised, context: PlanContext): Profi
         !context.libraries.some((library) => library.equals(parentPath(path)));
       if (rule.path.includes('*') || view.kindOf(path) !== undefined) paths.push({ path, rule, isLeftOut });
       const isForDump = rule.role === 'server-files' || (rule.role === 'backups' && isDumped);
-      if (isLeftOut) exclusions.push(...exclusionsOf(rule, found).map((one) => ({ ...one, isForDump })));
+      if (isLeftOut) exclusions.push(...exclusionsOf(rule, found, view).map((one) => ({ ...one, isForDump })));
     }
   }
   for (const folder of context.folders) {
@@ -117,9 +117,13 @@ function covers(path: Buffer, precious: readonly Buffer[]): boolean {
 
 type Exclusion = Omit<PlannedExclusion, 'isForDump'>;
 
-function exclusionsOf(rule: PathRule, { folder }: RecognisedPart): Exclusion[] {
+function exclusionsOf(rule: PathRule, { folder }: RecognisedPart, view: FolderView): Exclusion[] {
   const why = rule.what;
-  if (rule.keeps === undefined) return [{ folder, pattern: rule.path, isKept: false, why }];
+  if (rule.keeps === undefined) {
+    // Of a folder, not of a link to one, which the server does not make again.
+    const end = view.kindOf(below(folder, rule.path)) === 'folder' ? '/' : '';
+    return [{ folder, pattern: `${rule.path}${end}`, isKept: false, why }];
+  }
   const kept = rule.keeps.map((name) => ({ folder, pattern: `${rule.path}/${name}`, isKept: true, why }));
   return [{ folder, pattern: `${rule.path}/*`, isKept: false, why }, ...kept];
 }

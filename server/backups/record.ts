@@ -9,41 +9,47 @@ import type { BackupAnswer, ForgetAnswer } from '../jobs/results.ts';
 import { ServerError } from '../problems.ts';
 import type { BackupRecord } from '../state/backups.ts';
 import { timeView } from '../views.ts';
-import { type Includes, LIBRARY, pathsOf } from './library.ts';
-
-/** Label of the snapshots that are backups. */
-export const BACKUP_LABEL = 'library-backup';
+import { BACKUP_LABEL } from './label.ts';
+import { type Includes, libraryOf, pathsOf } from './library.ts';
+import { writeTags } from './tags.ts';
 
 export interface NewBackup {
   readonly includes: Includes;
   readonly trigger: JobTrigger;
   readonly createdBy: string;
+  /** What people and scripts name it by. */
+  readonly name: string;
+}
+
+/** A name that no other backup has, and that tells when it was made. */
+export function newBackupName({ nowMs }: Pick<ServerContext, 'nowMs'>): string {
+  const at = timeView(nowMs())
+    .replace(/\.\d+Z$/, '')
+    .replaceAll(':', '-');
+  return `${at}-${randomBytes(3).toString('hex')}`;
 }
 
 /** What the engine is asked for. The tags let the table be rebuilt from the repository alone. CONFLICT without a source. */
 export function backupOptionsOf(
   { settings, options }: ServerContext,
-  { includes, trigger, createdBy }: NewBackup,
+  { includes, trigger, createdBy, name }: NewBackup,
 ): Omit<BackupOptions, 'monitor' | 'signal' | 'stdin'> {
-  const paths = pathsOf(settings.get(LIBRARY), includes);
+  const found = libraryOf(settings);
+  const paths = pathsOf(found, options.sources, includes);
   if (paths.length === 0) {
     throw new ServerError('CONFLICT', 'Nothing is set to be backed up: name the folders of the library first');
   }
-  const included = [...(includes.books ? ['books'] : []), ...(includes.covers ? ['covers'] : [])];
-  const tags = [
-    ...(options.backup.tags ?? []),
-    `by=${createdBy}`,
-    `includes=${included.join('+')}`,
-    `trigger=${trigger}`,
-  ];
-  return { ...options.backup, paths, label: BACKUP_LABEL, tags };
+  const tags = [...(options.backup.tags ?? []), ...writeTags({ includes, by: createdBy, trigger, name })];
+  const { profile } = found.library;
+  const profiles = profile === null ? {} : { profiles: [...new Set([...(options.backup.profiles ?? []), profile])] };
+  return { ...options.backup, ...profiles, paths, label: BACKUP_LABEL, tags };
 }
 
 /** The row of a backup whose job was started. */
 export function recordBackup({ state, nowMs }: ServerContext, backup: NewBackup, job: Job): BackupRecord {
   const createdAt = timeView(nowMs());
   return state.backups.add({
-    backupId: `${createdAt.replace(/\.\d+Z$/, '').replaceAll(':', '-')}-${randomBytes(3).toString('hex')}`,
+    backupId: backup.name,
     createdAt,
     sizeBytes: undefined,
     includesBooks: backup.includes.books,

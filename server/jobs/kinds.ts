@@ -25,8 +25,12 @@ export const JOB_KINDS = {
   night: kind({ writes: true, canGoOn: false, load: () => import('./kinds/night.ts') }),
   backup: kind({ writes: true, canGoOn: false, load: () => import('./kinds/backup.ts') }),
   restore: kind({ writes: true, canGoOn: true, load: () => import('./kinds/restore.ts') }),
+  'restore-upload': kind({ writes: true, canGoOn: true, load: () => import('./kinds/restore-upload.ts') }),
+  'restore-plan': kind({ writes: false, canGoOn: false, load: () => import('./kinds/restore-plan.ts') }),
   forget: kind({ writes: true, canGoOn: false, load: () => import('./kinds/forget.ts') }),
   prune: kind({ writes: true, canGoOn: false, load: () => import('./kinds/prune.ts') }),
+  judge: kind({ writes: false, canGoOn: false, load: () => import('./kinds/judge.ts') }),
+  detect: kind({ writes: false, canGoOn: false, load: () => import('./kinds/detect.ts') }),
   check: kind({ writes: false, canGoOn: false, load: () => import('./kinds/check.ts') }),
   stats: kind({ writes: false, canGoOn: false, load: () => import('./kinds/stats.ts') }),
 } as const;

@@ -101,15 +101,19 @@ export class BackupStore {
     return this.#find('snapshot_id = ?', snapshotId);
   }
 
+  find(id: number): BackupRecord | undefined {
+    return this.#find('id = ?', id);
+  }
+
   findLastCompleted(): BackupRecord | undefined {
     return this.#find('status = ?', 'COMPLETED');
   }
 
-  /** The newest first. */
-  list({ before, limit }: { readonly before?: number | undefined; readonly limit: number }): BackupRecord[] {
+  /** The newest first; `before` is the last one of the page before. */
+  list({ before, limit }: { readonly before?: BackupRecord | undefined; readonly limit: number }): BackupRecord[] {
     const rows = this.#database
-      .prepare('SELECT * FROM backups WHERE id < ? ORDER BY id DESC LIMIT ?')
-      .all(before ?? Number.MAX_SAFE_INTEGER, limit) as BackupRow[];
+      .prepare('SELECT * FROM backups WHERE (created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC LIMIT ?')
+      .all(before?.createdAt ?? '~', before?.id ?? 0, limit) as BackupRow[];
     return rows.map(backupOf);
   }
 

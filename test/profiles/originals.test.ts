@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -182,4 +183,18 @@ test('of two servers of one kind neither takes a part of the other one for its o
     servers.map(({ parts }) => parts.map(({ folder }) => folder.toString())),
     [[join(first, 'config')], [join(second, 'config'), join(second, 'metadata')]],
   );
+});
+
+test('a link that somebody put in the place of a folder that a server makes again stays in', async (t) => {
+  const library = await made(t);
+  const server = join(library.source, 'abs');
+  makeAudiobookshelf(server, { library: library.source, metadata: '/metadata' });
+  for (const name of ['backups', 'cache/covers']) {
+    rmSync(join(server, 'metadata', name), { recursive: true });
+    symlinkSync(library.folder, join(server, 'metadata', name));
+  }
+  const { files } = await save(library, 'audiobookshelf');
+  assert.ok(files.includes('abs/metadata/backups'));
+  assert.ok(files.includes('abs/metadata/cache/covers'));
+  assert.ok(!files.some((file) => file.startsWith('abs/metadata/logs/')));
 });

@@ -21,17 +21,14 @@ export class ServerProcess {
   /** Lines of its log, each a JSON object. */
   readonly lines: string[] = [];
   readonly url: string;
-  /** The secret of the setup link, where it wrote one. */
-  readonly setupToken: string | undefined;
   readonly exited: Promise<Exit>;
 
   private constructor(child: ChildProcess, lines: string[], exited: Promise<Exit>) {
     this.#child = child;
     this.lines = lines;
     this.exited = exited;
-    const said = lines.map((line) => JSON.parse(line) as { readonly msg?: string; readonly setup?: string });
+    const said = saidIn(lines);
     this.url = said.map(({ msg = '' }) => /^Listening at (.*)/.exec(msg)?.[1]).find((url) => url !== undefined) ?? '';
-    this.setupToken = said.find(({ setup }) => setup !== undefined)?.setup?.split('#token=')[1];
   }
 
   /** Starts it on any free port; ended after the test, whatever happens. */
@@ -55,15 +52,29 @@ export class ServerProcess {
       child.kill('SIGKILL');
       await exited;
     });
-    for (let waitedMs = 0; !lines.some((line) => line.includes('Listening at')); waitedMs += 20) {
+    for (let waitedMs = 0; !lines.some((line) => line.includes('"Ready"')); waitedMs += 20) {
       if (child.exitCode !== null || waitedMs > STARTS_MS_MAX) {
         throw new Error(`The server did not start: ${lines.join('\n')}${rest}`);
       }
       await sleep(20);
     }
-    // The line with the setup link comes right behind.
-    await sleep(50);
     return new ServerProcess(child, lines, exited);
+  }
+
+  /** The secret of the setup link, where it wrote one. */
+  get setupToken(): string | undefined {
+    return saidIn(this.lines)
+      .find(({ setup }) => setup !== undefined)
+      ?.setup?.split('#token=')[1];
+  }
+
+  /** The same once it is there: its line comes right behind the address. */
+  async untilSetupToken(): Promise<string> {
+    for (let waitedMs = 0; waitedMs < STARTS_MS_MAX; waitedMs += 20) {
+      if (this.setupToken !== undefined) return this.setupToken;
+      await sleep(20);
+    }
+    throw new Error('The server wrote no setup link');
   }
 
   get pid(): number {
@@ -83,13 +94,17 @@ export class ServerProcess {
   }
 
   async setUp(): Promise<Visitor> {
-    const body = JSON.stringify({ token: this.setupToken, ...ADMIN });
+    const body = JSON.stringify({ token: await this.untilSetupToken(), ...ADMIN });
     return Visitor.of(this.url, await postJson(`${this.url}/api/v1/setup`, body));
   }
 
   async signIn(): Promise<Visitor> {
     return Visitor.of(this.url, await postJson(`${this.url}/api/v1/session`, JSON.stringify(ADMIN)));
   }
+}
+
+function saidIn(lines: readonly string[]): readonly { readonly msg?: string; readonly setup?: string }[] {
+  return lines.map((line) => JSON.parse(line));
 }
 
 function postJson(url: string, body: string): Promise<Response> {

@@ -17,6 +17,7 @@ export interface Answer {
   readonly headers: LightMyRequestResponse['headers'];
   readonly cookies: LightMyRequestResponse['cookies'];
   readonly text: string;
+  readonly bytes: Buffer;
   /** The body as JSON; undefined where it is none. */
   readonly json: Json;
 }
@@ -173,6 +174,7 @@ function answerOf(response: LightMyRequestResponse): Answer {
     headers: response.headers,
     cookies: response.cookies,
     text: response.body,
+    bytes: response.rawPayload,
     json: isJson && response.body !== '' ? JSON.parse(response.body) : undefined,
   };
 }

@@ -25,7 +25,7 @@ export function newlyLeftOut({ rules }: Pick<Snapshot, 'rules'>, { applied }: Ru
 
 /** Of a pattern that a profile made: only its last name has more than quoted letters. */
 function folderOf(pattern: string): string {
-  return pattern.slice(0, Math.max(1, pattern.lastIndexOf('/'))).replace(/\\(.)/gs, '$1');
+  return pattern.slice(0, Math.max(1, pattern.lastIndexOf('/', pattern.length - 2))).replace(/\\(.)/gs, '$1');
 }
 
 /** The opposite of pathText (filesystem/patterns.ts). */

@@ -142,7 +142,13 @@ async function saveState(
     beginPart('state');
     const repository = await open();
     const paths = [Buffer.from(folder)];
-    const { snapshot } = await backup(repository, { paths, label: STATE_LABEL, maxShrink: 100, signal });
+    const { snapshot } = await backup(repository, {
+      paths,
+      label: STATE_LABEL,
+      maxShrink: 100,
+      excludeCaches: true,
+      signal,
+    });
     const filter = { labels: [STATE_LABEL] };
     await forget(repository, { policy: { keepDaily: STATE_SNAPSHOTS_KEPT }, filter, signal });
     return { snapshotId: snapshot?.id };
