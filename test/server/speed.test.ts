@@ -1,4 +1,4 @@
-/** Speed that people notice. Bounds are generous: tests run on busy machines. The bench (job `server`) has the true figures. */
+/** Speed that people notice. Bounds are generous: tests run on busy machines. True figures are told as diagnostics. */
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
