@@ -6,13 +6,13 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { browse, metricOf, quickestMs } from '../../bench/server-load.ts';
 import { mapBounded } from '../../engine/base/concurrency.ts';
 import { dir, file, type NamedEntry, SnapshotBuilder, testFolder } from '../support/build-repository.ts';
 import { CliFixture } from '../support/cli.ts';
 import { ServerFixture } from '../support/server.ts';
 import { ServerProcess } from '../support/server-process.ts';
+import { untilCalm } from '../support/server-snapshots.ts';
 import { snapshotRecord } from '../support/snapshot-record.ts';
 
 const ENTRIES = 100_000;
@@ -23,8 +23,7 @@ test('the first page of a folder of 100,000 entries comes at once, and so does a
   const repository = await server.server.context.repository();
   const entries = Array.from({ length: ENTRIES }, (_, number): NamedEntry => [`book ${1e6 + number}`, file([])]);
   await new SnapshotBuilder(repository).save([['books', dir(entries)]]);
-  // Making it took the event loop, and a server that is out of breath refuses everybody for a moment.
-  while ((await server.ask('/api/v1/session', { headers })).status === 503) await sleep(100);
+  await untilCalm(server);
   const ask = async (cursor?: string) => {
     const query = { snapshot: 'latest', path: '/books', ...(cursor === undefined ? {} : { cursor }) };
     const answer = await server.ask('/api/v1/tree', { query, headers });
@@ -55,6 +54,7 @@ test('a list of 10,000 snapshots comes at once, the second time, wherever its pa
     const time = new Date(Date.parse('2024-01-01T00:00:00Z') + number * 3_600_000).toISOString();
     await snapshots.save(snapshotRecord({ time, label: number % 2 === 0 ? 'even' : 'odd' }));
   });
+  await untilCalm(server);
   const ask = async (query: { [name: string]: string } = {}) => {
     const answer = await server.ask('/api/v1/snapshots', { query, headers });
     assert.equal(answer.status, 200, answer.text);

@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BackupOptions, backup, type Snapshot } from '../../engine/index.ts';
 import type { ServerFixture } from './server.ts';
 
@@ -9,7 +10,13 @@ export async function takeSnapshot(server: ServerFixture, options: Partial<Backu
   const repository = await server.server.context.repository();
   const { snapshot } = await backup(repository, { paths: server.options.sources, maxShrink: 100, ...options });
   if (snapshot === undefined) throw new Error('No snapshot was taken');
+  await untilCalm(server);
   return snapshot;
+}
+
+/** What a test does in the server's own process takes its event loop, and then it refuses everybody for a moment. */
+export async function untilCalm(server: ServerFixture): Promise<void> {
+  while ((await server.ask(`${server.options.basePath}/healthz`)).status === 503) await sleep(100);
 }
 
 /** Writes files below the source, with the folders that they lie in. */
