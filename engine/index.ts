@@ -25,6 +25,9 @@ export {
   COMPRESSION_LEVEL_DEFAULT,
   HOOK_TIMEOUT_MS_DEFAULT,
   NIGHT_EVERY_MS_DEFAULT,
+  PAGE_ENTRIES_DEFAULT,
+  PAGE_ENTRIES_MAX,
+  PAGE_SORTED_ENTRIES_MAX,
   PING_RETRIES_DEFAULT,
   PING_TIMEOUT_MS_DEFAULT,
   REHEARSAL_BYTES_DEFAULT,
@@ -32,7 +35,7 @@ export {
 } from './base/limits.ts';
 export { parseMoment } from './base/moment.ts';
 export type { Damage, Monitor, Progress } from './base/monitor.ts';
-export type { NodeType, Time } from './base/stat.ts';
+export { formatTime, type NodeType, type Time } from './base/stat.ts';
 export type { DatabaseServer } from './databases/server-address.ts';
 export type { BrokenReferences } from './databases/sqlite-audit.ts';
 export { isSqliteHeader } from './databases/sqlite-names.ts';
@@ -43,7 +46,7 @@ export type { NightCopy, NightDetails, NightOptions } from './night.ts';
 export { type AnnotateOptions, type AnnotateResult, annotate } from './operations/annotate.ts';
 export type { AppliedProfile, BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
-export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
+export { type ReadFileOptions, readEntryContent, readFileContent } from './operations/cat.ts';
 export type {
   CheckError,
   CheckOptions,
@@ -112,7 +115,19 @@ export {
   parseRecoverySheet,
   removeKey,
 } from './operations/keys.ts';
-export { type Entry, type ListOptions, listEntries, splitSnapshotPath } from './operations/list.ts';
+export {
+  type Entry,
+  type EntryPage,
+  findEntry,
+  type ListOptions,
+  listEntries,
+  listPage,
+  PAGE_ORDERS,
+  type PageOptions,
+  type PageOrder,
+  type PathEntry,
+  splitSnapshotPath,
+} from './operations/list.ts';
 export { type LogOptions, logPath, type PathVersion, VERSION_CHANGES, type VersionChange } from './operations/log.ts';
 export { aroundHooks, describeHook, type HookContext } from './operations/night/around.ts';
 export {
@@ -155,7 +170,15 @@ export {
   type RestoreDatabaseResult,
   restoreDatabase,
 } from './operations/restore-database/restore-database.ts';
-export { type DayGrowth, type Stats, type StatsOptions, stats, type TypeStats } from './operations/stats.ts';
+export {
+  type DayGrowth,
+  growthOf,
+  type Stats,
+  type StatsOptions,
+  sizeOfRepository,
+  stats,
+  type TypeStats,
+} from './operations/stats.ts';
 export {
   type ForgottenSnapshot,
   listForgotten,
@@ -166,6 +189,7 @@ export {
 export { type UnlockResult, unlock } from './operations/unlock.ts';
 export { PROFILES } from './profiles/all.ts';
 export type { PathRole, Profile } from './profiles/types.ts';
+export type { ContentId } from './repository/content-id.ts';
 export { METADATA_FIELDS, type MetadataField } from './repository/entry-difference.ts';
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
 export { type NewKeyOptions, Repository } from './repository/repository.ts';
@@ -182,6 +206,8 @@ export interface LocationOptions {
   readonly cacheDirectory: string;
   /** Called while a password's key is being derived, which takes a while: see preload(). */
   readonly meanwhile?: (() => Promise<unknown>) | undefined;
+  /** For a process that keeps the repository open and asks for snapshots again and again: see RepositoryOptions. */
+  readonly keepsSnapshots?: boolean | undefined;
 }
 
 /** The verbs that are much to load: each is loaded when it is first called, so that no other one waits for it. */

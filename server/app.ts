@@ -8,7 +8,7 @@ import underPressure from '@fastify/under-pressure';
 import { fastify, LogController } from 'fastify';
 import { addGuard, addIdentification } from './auth/guard.ts';
 import type { App, Routes, ServerContext } from './context.ts';
-import { addDescription } from './description.ts';
+import { addDescription, addDocs } from './description.ts';
 import {
   ANONYMOUS_REQUESTS_MAX,
   BODY_BYTES_MAX,
@@ -20,20 +20,28 @@ import {
   REQUEST_HEAD_MS_MAX,
 } from './limits.ts';
 import { loggerOptions, pathOf } from './log.ts';
+import { observe } from './observe.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
 import { backupFileRoutes } from './routes/backup-file.ts';
 import { backupRoutes } from './routes/backups.ts';
+import { descriptionRoutes } from './routes/description.ts';
+import { diffRoutes } from './routes/diff.ts';
 import { eventRoutes } from './routes/events.ts';
+import { findRoutes } from './routes/find.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { libraryRoutes } from './routes/library.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
+import { notificationRoutes } from './routes/notifications.ts';
+import { repositoryRoutes } from './routes/repository.ts';
 import { restoreRoutes } from './routes/restores.ts';
+import { retentionRoutes } from './routes/retention.ts';
 import { scheduleRoutes } from './routes/schedule.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { snapshotRoutes } from './routes/snapshots.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { treeRoutes } from './routes/tree.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 import { userRoutes } from './routes/users.ts';
 import { addApiHeaders, addSecurityHeaders } from './security-headers.ts';
@@ -44,15 +52,22 @@ const API_ROUTES: readonly Routes[] = [
   userRoutes,
   tokenRoutes,
   snapshotRoutes,
+  treeRoutes,
+  diffRoutes,
+  findRoutes,
+  repositoryRoutes,
+  retentionRoutes,
   jobRoutes,
   maintenanceRoutes,
   scheduleRoutes,
+  notificationRoutes,
   libraryRoutes,
   backupRoutes,
   backupFileRoutes,
   restoreRoutes,
   uploadRoutes,
   eventRoutes,
+  descriptionRoutes,
 ];
 /** Below the base path itself. */
 const TOP_ROUTES: readonly Routes[] = [healthRoutes];
@@ -90,6 +105,7 @@ export async function composeApp(app: App, context: ServerContext): Promise<void
     if (request.method === 'GET' || request.method === 'HEAD') request.log.debug(facts, 'Answered');
     else request.log.info(facts, 'Answered');
   });
+  observe(app, context);
   await addSecurityHeaders(app);
   await app.register(cookie);
   addIdentification(app, context);
@@ -98,8 +114,9 @@ export async function composeApp(app: App, context: ServerContext): Promise<void
   await addDescription(app, context);
   await app.register(
     async (top) => {
-      addGuard(top as App);
+      addGuard(top as App, context.options);
       for (const routes of TOP_ROUTES) routes(top as App, context);
+      await addDocs(top as App);
       await top.register(
         async (api) => {
           addApiHeaders(api as App);

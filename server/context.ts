@@ -17,6 +17,8 @@ import type { Identity } from './auth/identity.ts';
 import type { Access } from './auth/scopes.ts';
 import type { EventLog } from './events.ts';
 import type { JobRunner } from './jobs/runner.ts';
+import type { Metrics } from './metrics.ts';
+import type { Notifier } from './notify/notifier.ts';
 import type { ServeOptions } from './options.ts';
 import type { Scheduler } from './schedule/scheduler.ts';
 import type { Settings } from './settings.ts';
@@ -38,6 +40,8 @@ export interface ServerContext {
   readonly events: EventLog;
   readonly jobs: JobRunner;
   readonly scheduler: Scheduler;
+  readonly notifier: Notifier;
+  readonly metrics: Metrics;
   readonly authentication: Authentication;
   /** The open repository, up to date with what jobs wrote. Nobody closes it but the server. */
   readonly repository: () => Promise<Repository>;

@@ -28,6 +28,39 @@ export const CLOSE_MS_MAX = 5 * SECOND_MS;
 // ---- lists
 export const PAGE_ITEMS_DEFAULT = 100;
 export const PAGE_ITEMS_MAX = 1000;
+export const CURSOR_CHARACTERS_MAX = 1000;
+
+// ---- reading
+/** Of one path in a request, as text or as base64. */
+export const PATH_CHARACTERS_MAX = 8000;
+export const TAG_CHARACTERS_MAX = 300;
+export const TAGS_MAX = 100;
+export const PATTERN_CHARACTERS_MAX = 1000;
+/** Snapshots that cannot be read of which an answer tells. */
+export const DAMAGE_TOLD_MAX = 20;
+/** Hosts, labels, tags or paths that one filter names. */
+export const FILTER_VALUES_MAX = 50;
+/** Files and archives that are sent at a time, and bytes of one that wait for its client. */
+export const DOWNLOADS_MAX = 128;
+export const DOWNLOAD_BUFFER_BYTES = 256 * KIB;
+/** A client that takes nothing for this long is let go; it can resume. */
+export const DOWNLOAD_STALL_MS_MAX = 2 * MINUTE_MS;
+/** Lists that are found as they are read (a diff, a search): at a time, of each kind, */
+export const LISTS_UNDER_WAY_MAX = 8;
+/** that wait for the question after their next page, each kind, */
+export const KEPT_LISTS_MAX = 4;
+/** and how long one waits. */
+export const KEPT_LIST_MS_MAX = 60 * SECOND_MS;
+/** A page of one is told after this time although it is not full. */
+export const LIST_PAGE_MS = SECOND_MS;
+/** Bytes of the repository's files are counted anew no more often: there are many files. */
+export const REPOSITORY_SIZE_MS = 30 * SECOND_MS;
+export const GROWTH_DAYS_DEFAULT = 400;
+export const GROWTH_DAYS_MAX = 4000;
+/** Jobs among which the last audits are looked for. */
+export const JOBS_SEARCHED_MAX = 500;
+/** Snapshots that one request changes. */
+export const SNAPSHOTS_CHANGED_MAX = 1000;
 
 // ---- people
 export const USERS_MAX = 100;
@@ -63,6 +96,8 @@ export const JOBS_KEPT_MAX = 2000;
 export const JOB_LINES_MAX = 1000;
 export const JOB_LINE_CHARACTERS_MAX = 2000;
 export const JOB_PROBLEMS_MAX = 200;
+/** Of each server, that rows name and nobody has. */
+export const JOB_MISSES_MAX = 50;
 /** A job that was told to stop is killed after this, */
 export const JOB_GRACE_MS_MAX = 10 * SECOND_MS;
 /** unless commands must run after it, which have times of their own: a server that was stopped is started again. */
@@ -101,6 +136,23 @@ export const SCHEDULE_TICK_MS_MAX = 30 * SECOND_MS;
 export const MISSED_RUN_DELAY_MS = 30 * SECOND_MS;
 export const NEXT_RUNS_SHOWN = 5;
 export const RETENTION_DAYS_MAX = 36_500;
+/** Snapshots that one rule of a plan keeps. */
+export const RETENTION_KEPT_MAX = 100_000;
 export const RETENTION_DAYS_DEFAULT = 30;
 /** Snapshots of the server's own state, one a day. */
 export const STATE_SNAPSHOTS_KEPT = 14;
+
+// ---- notifications
+export const NOTIFICATION_TRIES_MAX = 3;
+/** Before the second try, and three times as long before each further one. */
+export const NOTIFICATION_RETRY_MS = 2 * SECOND_MS;
+export const NOTIFICATION_MS_MAX = 15 * SECOND_MS;
+/** Messages that wait to be sent; what comes beyond is only in the log. */
+export const NOTIFICATIONS_WAITING_MAX = 100;
+/** How often it is looked whether the last backup is too old, */
+export const STALE_CHECK_MS = 15 * MINUTE_MS;
+/** and how often people are told of the same again. */
+export const STALE_AGAIN_MS = DAY_MS;
+export const STALE_DAYS_DEFAULT = 3;
+export const STALE_DAYS_MAX = 3650;
+export const MAIL_RECIPIENTS_MAX = 20;

@@ -15,6 +15,7 @@ export const SERVER_CODES = [
   'CONFLICT',
   'TOO_MANY_REQUESTS',
   'TOO_LARGE',
+  'MEDIA_TYPE_UNKNOWN',
   'RANGE_INVALID',
   'BUSY',
 ] as const;
@@ -32,6 +33,7 @@ const STATUS = {
   CONFLICT: 409,
   TOO_MANY_REQUESTS: 429,
   TOO_LARGE: 413,
+  MEDIA_TYPE_UNKNOWN: 415,
   RANGE_INVALID: 416,
   BUSY: 503,
 
@@ -122,7 +124,15 @@ export function problemOf(error: unknown): ProblemDetails {
   if (error instanceof ServerError) return problemDetails(error.code, error.message);
   if (isEngineError(error) && error.code !== 'INTERNAL') return problemDetails(error.code, error.message);
   if (isFastifyError(error)) return problemOfFastify(error);
+  if (isFullState(error)) {
+    return problemDetails('STORAGE_FAILED', "The server's own state cannot be written: its disk is full, or fails");
+  }
   return problemDetails('INTERNAL', 'The server failed at this; its log says more');
+}
+
+/** Of SQLite, where the state lies. */
+function isFullState(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^SQLITE_(?:FULL|IOERR|READONLY)/.test(String(error.code));
 }
 
 function isFastifyError(error: unknown): error is FastifyError {
@@ -133,6 +143,7 @@ const CODE_BY_STATUS: { readonly [status: number]: ProblemCode } = {
   401: 'NOT_SIGNED_IN',
   404: 'NOT_FOUND',
   413: 'TOO_LARGE',
+  415: 'MEDIA_TYPE_UNKNOWN',
   416: 'RANGE_INVALID',
   429: 'TOO_MANY_REQUESTS',
   503: 'BUSY',
@@ -156,7 +167,9 @@ export const PROBLEM_TYPE = 'application/problem+json';
 /** Fastify's error handler. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = problemOf(error);
-  if (problem.status >= 500) request.log.error({ err: error }, 'A request failed');
+  // Whoever went away stopped the work: that is no failure.
+  if (problem.code === 'INTERRUPTED' && reply.raw.destroyed) request.log.debug('A client went away');
+  else if (problem.status >= 500) request.log.error({ err: error }, 'A request failed');
   else request.log.debug({ code: problem.code }, 'A request was refused');
   // An answer that is under way already can only be cut off.
   if (reply.sent) return;

@@ -7,6 +7,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { SCOPES } from './auth/scopes.ts';
 import { JOB_OUTCOMES, JOB_STATUSES, JOB_TRIGGERS } from './jobs/job.ts';
 import {
+  CURSOR_CHARACTERS_MAX,
   PAGE_ITEMS_DEFAULT,
   PAGE_ITEMS_MAX,
   PASSWORD_CHARACTERS_MAX,
@@ -57,7 +58,9 @@ export const PathEntry = Type.Object(PathFields);
 
 /** Query fields of a list in pages. */
 export const PageQuery = {
-  cursor: Type.Optional(Type.String({ maxLength: 500, description: '`next_cursor` of the page before' })),
+  cursor: Type.Optional(
+    Type.String({ maxLength: CURSOR_CHARACTERS_MAX, description: '`next_cursor` of the page before' }),
+  ),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: PAGE_ITEMS_MAX, default: PAGE_ITEMS_DEFAULT })),
 } as const;
 
@@ -80,7 +83,19 @@ export const Problem = Type.Object(
 );
 
 /** Answers that any route may give. */
-export const PROBLEM_RESPONSES = { '4xx': Problem, '5xx': Problem } as const;
+const ProblemAnswer = {
+  description: 'Problem details (RFC 9457)',
+  content: { 'application/problem+json': { schema: Problem } },
+} as const;
+export const PROBLEM_RESPONSES = { '4xx': ProblemAnswer, '5xx': ProblemAnswer } as const;
+
+/** Answers of a route that sends bytes. */
+const BytesContent = { '*/*': { schema: Type.Unsafe<string>({ type: 'string', format: 'binary' }) } };
+export const BYTES_RESPONSES = {
+  200: { description: 'All of it', content: BytesContent },
+  206: { description: 'The range that was asked for', content: BytesContent },
+  304: Type.Null({ description: 'It is what the client has' }),
+} as const;
 
 export const Scopes = Type.Array(Words(SCOPES), { uniqueItems: true, minItems: 1, maxItems: SCOPES.length });
 

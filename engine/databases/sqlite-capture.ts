@@ -17,7 +17,7 @@ export interface LiveFiles {
   readonly journal: Stamp | undefined;
 }
 
-/** How the pages were copied; see sqlite-copy.ts. */
+/** How the pages were copied; see sqlite-copy.ts and sqlite-moment.ts. */
 export type CaptureMethod = 'wal-transaction' | 'under-lock' | 'reflink' | 'between-writers' | 'private-copy';
 
 export interface SqliteCapture {
@@ -49,9 +49,13 @@ export type CaptureOutcome =
   | { readonly kind: 'other' }
   | { readonly kind: 'vanished' };
 
+/** What becomes of one of several: `message` says why it failed for good. */
+export type MemberReply = CaptureOutcome | { readonly kind: 'failed'; readonly message: string };
+
 export interface CaptureRequest {
   readonly id: number;
-  readonly path: Uint8Array;
+  /** Several are captured as of one moment, if that can be had. */
+  readonly paths: readonly Uint8Array[];
   readonly scratchDirectory: string;
   readonly busyTimeoutMs: number;
   readonly holdMsMax: number;
@@ -59,7 +63,8 @@ export interface CaptureRequest {
 
 export interface CaptureReply {
   readonly id: number;
-  readonly outcome?: CaptureOutcome;
-  /** Why it failed for good. */
-  readonly message?: string;
+  /** In the order of the paths. */
+  readonly members: readonly MemberReply[];
+  /** Why several are not of one moment; undefined where they are. */
+  readonly apart: string | undefined;
 }

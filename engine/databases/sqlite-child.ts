@@ -1,20 +1,57 @@
-/** The child process that captures databases, one after the other; sqlite.ts says why it is a process of its own. */
+/** The child process that captures databases, one request after the other; sqlite.ts says why it is a process of its own. */
 
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CaptureOutcome, CaptureReply, CaptureRequest } from './sqlite-capture.ts';
-import { DatabaseCopier, removeImage } from './sqlite-copy.ts';
+import type { CaptureReply, CaptureRequest, MemberReply } from './sqlite-capture.ts';
+import { DatabaseCopier } from './sqlite-copy.ts';
+import { type CopyOutcome, FileCopier, removeImage, type Subject } from './sqlite-copy-steps.ts';
 import { codeOf, databaseFiles } from './sqlite-files.ts';
 import { Damaged, inspectImage } from './sqlite-inspect.ts';
+import { MomentCopier } from './sqlite-moment.ts';
 
-async function capture(copier: DatabaseCopier, request: CaptureRequest): Promise<CaptureOutcome> {
+async function capture(copier: FileCopier, request: CaptureRequest): Promise<Omit<CaptureReply, 'id'>> {
   const started = performance.now();
-  const { files, dispose } = databaseFiles(Buffer.from(request.path), request.scratchDirectory);
-  const image = join(request.scratchDirectory, `image-${randomBytes(8).toString('hex')}`);
+  const { scratchDirectory } = request;
+  const places = request.paths.map((path) => ({
+    ...databaseFiles(Buffer.from(path), scratchDirectory),
+    image: join(scratchDirectory, `image-${randomBytes(8).toString('hex')}`),
+  }));
   try {
-    const copied = await copier.copy(files, image, request);
-    if (copied.kind !== 'copied') return copied;
+    const [only, ...others] = places;
+    if (only !== undefined && others.length === 0) {
+      const member = await memberReply(only, started, () => new DatabaseCopier(copier).copy(only, request));
+      return { members: [member], apart: undefined };
+    }
+    const { members, apart } = await new MomentCopier(copier, request).copy(places);
+    const copyMs = performance.now() - started;
+    const replies: MemberReply[] = [];
+    for (const [index, place] of places.entries()) {
+      const member = members[index];
+      replies.push(
+        await memberReply(place, performance.now() - copyMs, async () => {
+          if (member?.kind === 'failed') throw member.error;
+          return member ?? { kind: 'vanished' };
+        }),
+      );
+    }
+    return { members: replies, apart };
+  } finally {
+    for (const { dispose } of places) dispose();
+  }
+}
+
+async function memberReply(
+  { image }: Subject,
+  started: number,
+  copy: () => Promise<CopyOutcome>,
+): Promise<MemberReply> {
+  try {
+    const copied = await copy();
+    if (copied.kind !== 'copied') {
+      removeImage(image);
+      return copied;
+    }
     const inspection = inspectImage(image);
     const { size } = statSync(image);
     return {
@@ -33,9 +70,7 @@ async function capture(copier: DatabaseCopier, request: CaptureRequest): Promise
     };
   } catch (error) {
     removeImage(image);
-    throw error;
-  } finally {
-    dispose();
+    return { kind: 'failed', message: explain(error) };
   }
 }
 
@@ -54,15 +89,17 @@ function explain(error: unknown): string {
 }
 
 function serve(): void {
-  const copier = new DatabaseCopier();
+  const copier = new FileCopier();
   let last = Promise.resolve();
   process.on('message', (request: CaptureRequest) => {
     last = last.then(async () => {
+      const { id } = request;
       let reply: CaptureReply;
       try {
-        reply = { id: request.id, outcome: await capture(copier, request) };
+        reply = { id, ...(await capture(copier, request)) };
       } catch (error) {
-        reply = { id: request.id, message: explain(error) };
+        const failed = { kind: 'failed', message: explain(error) } as const;
+        reply = { id, members: request.paths.map(() => failed), apart: undefined };
       }
       process.send?.(reply);
     });

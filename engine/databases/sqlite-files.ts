@@ -53,16 +53,23 @@ export function readHeader(fd: number): DatabaseHeader | undefined {
 
 /** A regular file, open for reading; undefined where there is none. */
 export function openRegular(path: Buffer): number | undefined {
+  const opened = openOrSay(path);
+  return typeof opened === 'number' ? opened : undefined;
+}
+
+/** The same; else whether there is nothing, or something else. */
+export function openOrSay(path: Buffer): number | 'vanished' | 'other' {
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if (isMissing(error) || codeOf(error) === 'ELOOP') return undefined;
+    if (isMissing(error)) return 'vanished';
+    if (codeOf(error) === 'ELOOP') return 'other';
     throw error;
   }
   if (fstatSync(fd).isFile()) return fd;
   closeSync(fd);
-  return undefined;
+  return 'other';
 }
 
 export function codeOf(error: unknown): string {
@@ -129,12 +136,17 @@ function tickMs(live: LiveFiles): number {
   return isFine ? CLOCK_TICK_MS_MAX : COARSE_TICK_SECONDS_MAX * 1000;
 }
 
-/** The files as they are at a time from which on every change shows in their stamps. */
-export async function settledFiles(files: DatabaseFiles): Promise<LiveFiles | undefined> {
+/**
+ * The files as they are at a time from which on every change shows in their stamps. `moving` where they changed meanwhile:
+ * so did their clock, and what it says next may be what it said before.
+ */
+export async function settledFiles(files: DatabaseFiles): Promise<LiveFiles | 'moving' | 'gone'> {
   const live = liveFiles(files);
-  if (live === undefined) return live;
+  if (live === undefined) return 'gone';
   const tick = tickMs(live);
   if (quietMs(live) > tick) return live;
   await sleep(tick + 1);
-  return liveFiles(files);
+  const later = liveFiles(files);
+  if (later === undefined) return 'gone';
+  return sameFiles(live, later) ? live : 'moving';
 }

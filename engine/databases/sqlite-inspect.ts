@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import Database from 'better-sqlite3';
 import { DATABASE_COUNT_MS_MAX, DATABASE_MESSAGES_MAX, DATABASE_TABLES_COUNTED_MAX } from '../base/limits.ts';
 import type { SqliteCapture } from './sqlite-capture.ts';
-import { removeSideFiles } from './sqlite-copy.ts';
+import { removeSideFiles } from './sqlite-copy-steps.ts';
 import { codeOf } from './sqlite-files.ts';
 
 type Connection = Database.Database;

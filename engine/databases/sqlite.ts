@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { EngineError } from '../base/errors.ts';
 import { DATABASE_HOLD_MS_MAX } from '../base/limits.ts';
-import type { CaptureOutcome, CaptureReply, CaptureRequest } from './sqlite-capture.ts';
+import type { CaptureOutcome, CaptureReply, CaptureRequest, MemberReply } from './sqlite-capture.ts';
 
 export type { CaptureOutcome, LiveFiles, SqliteCapture, Stamp } from './sqlite-capture.ts';
 
@@ -24,9 +24,24 @@ export interface SqliteCapturerOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What became of one of several. The error is DATABASE_FAILED. */
+export type MemberOutcome = CaptureOutcome | { readonly kind: 'failed'; readonly error: EngineError };
+
+export interface MomentCapture {
+  /** In the order of the paths. */
+  readonly members: readonly MemberOutcome[];
+  /** Why what was captured is not of one moment, but each of its own; undefined where it is of one. */
+  readonly apart: string | undefined;
+}
+
 export interface SqliteCapturer {
   /** DATABASE_FAILED names the file, what failed and what can be done; INTERRUPTED after the signal. */
   capture(path: Buffer): Promise<CaptureOutcome>;
+  /**
+   * Captures several as of one moment, or where that cannot be had each of its own, in this order. DATABASE_FAILED only
+   * where the capturing process ended; INTERRUPTED after the signal.
+   */
+  captureTogether(paths: readonly Buffer[]): Promise<MomentCapture>;
   /** Afterwards the child is gone. */
   close(): Promise<void>;
 }
@@ -83,25 +98,35 @@ class ChildCapturer implements SqliteCapturer {
   }
 
   async capture(path: Buffer): Promise<CaptureOutcome> {
+    const { members } = await this.#ask([path]);
+    const outcome = outcomeOf(path, members[0]);
+    if (outcome.kind === 'failed') throw outcome.error;
+    return outcome;
+  }
+
+  async captureTogether(paths: readonly Buffer[]): Promise<MomentCapture> {
+    const { members, apart } = await this.#ask(paths);
+    return { members: paths.map((path, index) => outcomeOf(path, members[index])), apart };
+  }
+
+  #ask(paths: readonly Buffer[]): Promise<CaptureReply> {
     const { scratchDirectory, busyTimeoutMs, holdMsMax, signal } = this.#options;
-    if (signal?.aborted === true) throw new EngineError('INTERRUPTED', 'The capture of a database was interrupted');
     const request: CaptureRequest = {
       id: this.#next++,
-      path,
+      paths,
       scratchDirectory,
       busyTimeoutMs: busyTimeoutMs ?? BUSY_TIMEOUT_MS,
       holdMsMax: holdMsMax ?? DATABASE_HOLD_MS_MAX,
     };
-    const reply = await new Promise<CaptureReply>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(new EngineError('INTERRUPTED', 'The capture of a database was interrupted'));
+        return;
+      }
       this.#waiting.set(request.id, { resolve, reject });
       // What goes wrong with sending is seen when the process ends.
       this.#start().send(request, () => undefined);
     });
-    if (reply.outcome !== undefined) return reply.outcome;
-    throw new EngineError(
-      'DATABASE_FAILED',
-      `Cannot capture the database ${path.toString('utf8')}: ${reply.message ?? 'no reason was given'}`,
-    );
   }
 
   async close(): Promise<void> {
@@ -109,6 +134,13 @@ class ChildCapturer implements SqliteCapturer {
     this.#end(new EngineError('INTERRUPTED', 'The capture of databases was closed'));
     await this.#ended;
   }
+}
+
+function outcomeOf(path: Buffer, reply: MemberReply | undefined): MemberOutcome {
+  if (reply !== undefined && reply.kind !== 'failed') return reply;
+  const why = reply?.message ?? 'no reason was given';
+  const error = new EngineError('DATABASE_FAILED', `Cannot capture the database ${path.toString('utf8')}: ${why}`);
+  return { kind: 'failed', error };
 }
 
 export function createSqliteCapturer(options: SqliteCapturerOptions): SqliteCapturer {

@@ -142,7 +142,8 @@ export function writeRow(writer: ByteWriter, fields: RowFields): void {
   writer.backing.writeUInt32LE(writer.length - start, start);
 }
 
-function writeContent(writer: ByteWriter, content: Content): void {
+/** What a row says of its content, without the code of its kind. */
+export function writeContent(writer: ByteWriter, content: Content): void {
   switch (content.kind) {
     case 'none':
       return;

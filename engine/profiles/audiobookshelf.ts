@@ -41,6 +41,13 @@ export const AUDIOBOOKSHELF: Profile = {
         { path: 'backups', kind: 'folder' },
       ],
       anyOfMin: 2,
+      apart: [
+        { path: 'cache/items', kind: 'folder' },
+        { path: 'cache/covers', kind: 'folder' },
+        { path: 'cache/images', kind: 'folder' },
+        { path: 'logs/daily', kind: 'folder' },
+        { path: 'logs/scans', kind: 'folder' },
+      ],
       databases: [],
       paths: [
         { path: 'items', role: 'precious', what: 'covers and details that are not kept beside the books' },

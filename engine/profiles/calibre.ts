@@ -11,6 +11,7 @@ import type { Part, Profile } from './types.ts';
 export const CALIBRE_LIBRARY: Part = {
   name: 'library',
   what: 'a Calibre library',
+  isLibrary: true,
   places: ['', 'library', 'books', 'calibre', 'calibre-library', 'Calibre Library'],
   signs: [{ path: 'metadata.db', kind: 'sqlite' }],
   databases: [

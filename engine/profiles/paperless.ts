@@ -34,6 +34,13 @@ export const PAPERLESS: Profile = {
         { path: 'classification_model.pickle', kind: 'file' },
         { path: 'migration_lock', kind: 'file' },
       ],
+      // Many a program keeps a database of that name.
+      apart: [
+        { path: 'db.sqlite3', kind: 'sqlite' },
+        { path: 'index', kind: 'folder' },
+        { path: 'classification_model.pickle', kind: 'file' },
+        { path: 'migration_lock', kind: 'file' },
+      ],
       databases: [{ path: 'db.sqlite3', kind: 'sqlite', what: 'documents, tags, users' }],
       paths: [
         { path: 'index', role: 'optional', what: 'the search index' },

@@ -26,9 +26,13 @@ export interface PlanContext {
   /** True for a path that a backup of the sources comes to. */
   readonly covers: (path: Buffer) => boolean;
   readonly view: FolderView;
+  /** Of all servers that are known here: what holds one of these is never left out. */
+  readonly precious: readonly Buffer[];
+  /** Of all servers, folders in which any name may be that of a book: nothing right in one of these is left out. */
+  readonly libraries: readonly Buffer[];
   readonly dumps: readonly RequestedDump[];
-  /** False where SQLite files are stored as files like any other. */
-  readonly capturesDatabases: boolean;
+  /** True for a SQLite file that the snapshot gets as a database, whole. */
+  readonly captures: (path: Buffer) => boolean;
 }
 
 /** True where a dump of this very database is asked for, as far as its name tells. */
@@ -46,7 +50,7 @@ function isInSnapshot(rule: DatabaseRule, folder: Buffer, context: PlanContext):
   if (rule.path === undefined) return isDumped(rule, context.dumps);
   const path = below(folder, rule.path);
   if (context.view.kindOf(path) === undefined) return true;
-  return context.capturesDatabases && context.covers(path);
+  return context.captures(path);
 }
 
 /** True where the snapshot gets a dump of every database that a part keeps in a server. */

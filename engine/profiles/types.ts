@@ -68,8 +68,15 @@ export interface Part {
   /** So are at least `anyOfMin` (default 1) of these, if there are any. */
   readonly anyOf?: readonly Sign[];
   readonly anyOfMin?: number;
+  /**
+   * Where it is a source that lies nowhere near the rest, at least two of these are there, too: somebody's own folder may
+   * have what is usual. Default: what it was recognised by.
+   */
+  readonly apart?: readonly Sign[];
   /** Where the server's usual container sees it: paths in its databases may begin with that. */
   readonly container?: string;
+  /** Names in it are those of authors and books: nothing right in it is left out. */
+  readonly isLibrary?: boolean;
   /** Nobody misses it: there is no warning where it is not found, or not among the sources. */
   readonly isOptional?: boolean;
   /** In the order in which they are captured; all before any file. */

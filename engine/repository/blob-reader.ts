@@ -1,7 +1,7 @@
 /** Reads single blobs, trees and content lists, through a small cache of opened frames. */
 
 import { EngineError, isEngineError } from '../base/errors.ts';
-import type { BlobId } from '../base/ids.ts';
+import type { BlobId, PackId } from '../base/ids.ts';
 import type { BlobKind } from '../format/pack-header.ts';
 import type { Content, ContentEntry, ListEntry } from '../format/row.ts';
 import { type ContentList, decodeContentList, decodeTreePart, type TreePart } from '../format/tree-part.ts';
@@ -9,8 +9,21 @@ import { isDamage } from './batch-reader.ts';
 import type { ChunkIndex } from './chunk-index.ts';
 import type { BlobLocation } from './chunk-table.ts';
 import { FrameCache, type UseFrame } from './frame-cache.ts';
-import { FrameReader } from './frame-reader.ts';
+import { type FrameAddress, FrameReader } from './frame-reader.ts';
 import type { Store } from './sealed-files.ts';
+
+/** Where a blob lies, in words that stay true whatever becomes of the index. */
+interface BlobPlace {
+  readonly frame: FrameAddress;
+  readonly offset: number;
+  readonly length: number;
+}
+
+interface FailedPlace {
+  readonly place: BlobPlace;
+  /** What is thrown where no other place has the blob. */
+  readonly error: EngineError;
+}
 
 export class BlobReader {
   readonly #index: ChunkIndex;
@@ -28,11 +41,12 @@ export class BlobReader {
   async read(kind: BlobKind, blobId: BlobId): Promise<Buffer> {
     const first = this.#index.find(blobId);
     if (first === undefined) return this.#readElsewhere(kind, blobId, undefined);
+    const place = this.#placeOf(first);
     try {
-      return await this.readAt(kind, blobId, first);
+      return await this.#readFrom(kind, blobId, place);
     } catch (error) {
       if (!isDamage(error)) throw error;
-      return this.#readElsewhere(kind, blobId, { location: first, error });
+      return this.#readElsewhere(kind, blobId, { place, error });
     }
   }
 
@@ -40,15 +54,25 @@ export class BlobReader {
   readCached(kind: BlobKind, blobId: BlobId): Buffer | undefined {
     const location = this.#index.find(blobId);
     if (location === undefined) return undefined;
-    return this.#cache.useCached(this.#index.frame(location), this.#cutter(kind, blobId, location));
+    const place = this.#placeOf(location);
+    return this.#cache.useCached(place.frame, this.#cutter(kind, blobId, place));
   }
 
   /** One copy of a blob, verified; what other places it lies in is not looked at. */
   async readAt(kind: BlobKind, blobId: BlobId, location: BlobLocation): Promise<Buffer> {
-    return this.#cache.use(this.#index.frame(location), this.#cutter(kind, blobId, location));
+    return this.#readFrom(kind, blobId, this.#placeOf(location));
   }
 
-  #cutter(kind: BlobKind, blobId: BlobId, { offset, length }: BlobLocation): UseFrame<Buffer> {
+  /** To be asked before anything is awaited: the index may be moved meanwhile, and a location then says nothing. */
+  #placeOf(location: BlobLocation): BlobPlace {
+    return { frame: this.#index.frame(location), offset: location.offset, length: location.length };
+  }
+
+  #readFrom(kind: BlobKind, blobId: BlobId, place: BlobPlace): Promise<Buffer> {
+    return this.#cache.use(place.frame, this.#cutter(kind, blobId, place));
+  }
+
+  #cutter(kind: BlobKind, blobId: BlobId, { offset, length }: BlobPlace): UseFrame<Buffer> {
     return (plain, isReused) => {
       const view = plain.subarray(offset, offset + length);
       const bytes = isReused ? Buffer.from(view) : view;
@@ -59,34 +83,37 @@ export class BlobReader {
 
   /**
    * A blob may be stored twice (trap 26): before it is given up, its other places are tried, then those that a prune may
-   * have given it meanwhile, and then those in packs that
-   * no index segment names, whose headers are read once.
+   * have given it meanwhile, and then those in packs that no index segment names, whose headers are read once.
    */
-  async #readElsewhere(
-    kind: BlobKind,
-    blobId: BlobId,
-    failed: { readonly location: BlobLocation; readonly error: EngineError } | undefined,
-  ): Promise<Buffer> {
-    const tried: BlobLocation[] = failed === undefined ? [] : [failed.location];
-    for (const search of ['index', 'newer index', 'packs'] as const) {
-      if (search === 'newer index') await this.#index.catchUp();
-      if (search === 'packs') {
-        this.#salvaged ??= this.#searchPacks();
-        await this.#salvaged;
-      }
-      for (const location of this.#index.findAll(blobId)) {
-        if (tried.some((other) => isSamePlace(other, location))) continue;
-        tried.push(location);
+  async #readElsewhere(kind: BlobKind, blobId: BlobId, first: FailedPlace | undefined): Promise<Buffer> {
+    const tried = first === undefined ? [] : [first.place];
+    const caughtUp = new Set<PackId | undefined>();
+    let failed = first;
+    let isSalvaged = false;
+    for (;;) {
+      const places = this.#index.findAll(blobId).map((location) => this.#placeOf(location));
+      const place = places.find((one) => !tried.some((other) => isSamePlace(one, other)));
+      const pack = failed?.place.frame.packId;
+      if (place !== undefined) {
+        tried.push(place);
         try {
-          return await this.readAt(kind, blobId, location);
+          return await this.#readFrom(kind, blobId, place);
         } catch (error) {
           if (!isDamage(error)) throw error;
-          failed ??= { location, error };
+          failed = { place, error: failed?.error ?? error };
         }
+      } else if (!caughtUp.has(pack)) {
+        caughtUp.add(pack);
+        await this.#index.catchUp(pack);
+      } else if (!isSalvaged) {
+        isSalvaged = true;
+        this.#salvaged ??= this.#searchPacks();
+        await this.#salvaged;
+      } else {
+        const id = blobId.toString('hex');
+        throw failed?.error ?? new EngineError('OBJECT_MISSING', `Blob ${id} is in no pack of the repository`);
       }
     }
-    if (failed !== undefined) throw failed.error;
-    throw new EngineError('OBJECT_MISSING', `Blob ${blobId.toString('hex')} is in no pack of the repository`);
   }
 
   /** Where not even a listing succeeds, what is known already has to do. */
@@ -132,28 +159,23 @@ export class BlobReader {
 
   async *#lists(entries: readonly ListEntry[]): AsyncGenerator<ContentEntry> {
     for (const entry of entries) {
-      const list = await this.loadContentList(entry.listId);
-      let covered = 0;
-      if ('entries' in list) {
-        for (const piece of list.entries) {
-          covered += piece.length;
-          yield piece;
-        }
-      } else {
-        for (const below of list.lists) covered += below.length;
-        yield* this.#lists(list.lists);
-      }
-      if (covered !== entry.length) {
-        const id = entry.listId.toString('hex');
-        throw new EngineError(
-          'OBJECT_CORRUPT',
-          `Content list ${id} covers ${covered} bytes instead of ${entry.length}`,
-        );
-      }
+      const list = await this.loadListOf(entry);
+      if ('entries' in list) yield* list.entries;
+      else yield* this.#lists(list.lists);
     }
+  }
+
+  /** The content list that an entry stands for, which covers as many bytes as that says. OBJECT_CORRUPT, OBJECT_MISSING. */
+  async loadListOf(entry: ListEntry): Promise<ContentList> {
+    const list = await this.loadContentList(entry.listId);
+    const below: readonly { readonly length: number }[] = 'entries' in list ? list.entries : list.lists;
+    const covered = below.reduce((sum, { length }) => sum + length, 0);
+    if (covered === entry.length) return list;
+    const id = entry.listId.toString('hex');
+    throw new EngineError('OBJECT_CORRUPT', `Content list ${id} covers ${covered} bytes instead of ${entry.length}`);
   }
 }
 
-function isSamePlace(a: BlobLocation, b: BlobLocation): boolean {
-  return a.pack === b.pack && a.frame === b.frame && a.offset === b.offset;
+function isSamePlace(a: BlobPlace, b: BlobPlace): boolean {
+  return a.frame.packId === b.frame.packId && a.frame.frame === b.frame.frame && a.offset === b.offset;
 }

@@ -8,7 +8,7 @@
 
 import { EngineError, errnoCode, isEngineError } from '../base/errors.ts';
 import { type BlobId, type IndexSegmentId, type PackId, parsePackId } from '../base/ids.ts';
-import { INDEX_RELISTINGS_MAX, YOUNG_PACKS_MAX } from '../base/limits.ts';
+import { CATCH_UPS_REMEMBERED_MAX, INDEX_RELISTINGS_MAX, YOUNG_PACKS_MAX } from '../base/limits.ts';
 import type { IndexedPackHeader, IndexedPackTable } from '../format/pack-header.ts';
 import { listNames } from '../storage/backend.ts';
 import { isDamagedThere } from './batch-reader.ts';
@@ -64,7 +64,8 @@ export class ChunkIndex {
   #queue: Promise<unknown> = Promise.resolve();
   #listed: Set<IndexSegmentId> = new Set();
   readonly #saved = new Set<IndexSegmentId>();
-  #caughtUpMs = Number.NEGATIVE_INFINITY;
+  /** When the index was last brought up to date because a pack did not have what it should. */
+  readonly #catchUps = new Map<string, { readonly begunMs: number; readonly done: Promise<void> }>();
 
   constructor(store: Store, options: ChunkIndexOptions) {
     this.#store = store;
@@ -123,14 +124,23 @@ export class ChunkIndex {
   }
 
   /**
-   * Takes in what changed while this process reads: a prune beside it gives blobs new places. Nothing is moved, so that
-   * locations that were given out stay what they are. Does nothing where it was done a moment ago.
+   * Takes in what changed while this process reads: a prune beside it gives blobs new places. Does nothing where that was
+   * done a moment ago for the same reason: the pack in which a blob was looked for in vain.
    */
-  async catchUp(): Promise<void> {
+  async catchUp(pack: PackId | undefined): Promise<void> {
+    const reason = pack ?? '';
+    const nowMs = performance.now();
+    const known = this.#catchUps.get(reason);
+    if (known !== undefined && nowMs - known.begunMs < CATCH_UP_MS_MIN) return known.done;
+    if (this.#catchUps.size >= CATCH_UPS_REMEMBERED_MAX) this.#catchUps.clear();
+    const done = this.refresh();
+    this.#catchUps.set(reason, { begunMs: nowMs, done });
+    return done;
+  }
+
+  /** From here on nothing is moved, so that locations that were given out stay what they are; what is added shows. */
+  pin(): void {
     this.#pinned = true;
-    if (performance.now() - this.#caughtUpMs < CATCH_UP_MS_MIN) return;
-    await this.refresh();
-    this.#caughtUpMs = performance.now();
   }
 
   async #refresh(options: RefreshOptions): Promise<void> {

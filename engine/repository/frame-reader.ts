@@ -1,9 +1,11 @@
 /** Opens frames: reads a range of a pack, unseals, decompresses. Blobs are hashed again before anyone sees them. */
 
+import pLimit from 'p-limit';
+import { Turnstile } from '../base/concurrency.ts';
 import { EngineError } from '../base/errors.ts';
 import type { BlobId, PackId } from '../base/ids.ts';
 import { BLOB_ID_BYTES } from '../base/ids.ts';
-import { SEALERS_MAX } from '../base/limits.ts';
+import { FRAME_ALONE_BYTES_MIN, FRAMES_LARGE_AT_ONCE_MAX, SEALERS_MAX } from '../base/limits.ts';
 import { decompress } from '../codec/compression.ts';
 import type { Sealer } from '../codec/seal.ts';
 import { CODEC_ZSTD, PART_BODY } from '../format/envelope.ts';
@@ -32,6 +34,8 @@ export interface OpenedFrame {
 export class FrameReader {
   readonly #store: Store;
   readonly #sealers = new Map<PackId, Sealer>();
+  readonly #largeOnes = pLimit(FRAMES_LARGE_AT_ONCE_MAX);
+  readonly #turnstile = new Turnstile();
 
   constructor(store: Store) {
     this.#store = store;
@@ -69,15 +73,25 @@ export class FrameReader {
     }
   }
 
-  /** Where frames come and go: by way of memory that is used again. */
-  async readInto(address: FrameAddress, memory: FrameMemory): Promise<OpenedFrame> {
+  /**
+   * Where frames come and go: by way of memory that is used again. Large ones, which take a while to be opened, come a few
+   * at a time and never two in one turn of the event loop, so that many who read files leave room for those who look at trees.
+   */
+  readInto(address: FrameAddress, memory: FrameMemory): Promise<OpenedFrame> {
+    if (address.plainLength < FRAME_ALONE_BYTES_MIN) return this.#readInto(address, memory, undefined);
+    return this.#largeOnes(() => this.#readInto(address, memory, this.#turnstile));
+  }
+
+  async #readInto(address: FrameAddress, memory: FrameMemory, turnstile: Turnstile | undefined): Promise<OpenedFrame> {
     // One that is not compressed is opened where it was read, and that memory is the store's choice.
     if (address.codec !== CODEC_ZSTD || !FrameMemory.isReused(address.plainLength)) {
-      return { plain: await this.read(address), memory: undefined };
+      const sealed = await this.#readSealed(address);
+      await turnstile?.pass();
+      return { plain: this.open(address, sealed), memory: undefined };
     }
     const into = memory.take(address.sealedLength);
-    const range = { offset: address.offset, length: address.sealedLength, into };
-    const sealed = await this.#store.backend.read('pack', address.packId, range);
+    const sealed = await this.#readSealed(address, into);
+    await turnstile?.pass();
     const room = memory.take(address.plainLength);
     const plain = this.open(address, sealed, room);
     memory.give(into);
@@ -85,8 +99,11 @@ export class FrameReader {
   }
 
   async read(address: FrameAddress): Promise<Buffer> {
-    const range = { offset: address.offset, length: address.sealedLength };
-    return this.open(address, await this.#store.backend.read('pack', address.packId, range));
+    return this.open(address, await this.#readSealed(address));
+  }
+
+  #readSealed({ packId, offset, sealedLength }: FrameAddress, into?: Buffer): Promise<Buffer> {
+    return this.#store.backend.read('pack', packId, { offset, length: sealedLength, into });
   }
 
   /** Throws OBJECT_CORRUPT unless `bytes` hash to `blobId`. */

@@ -27,6 +27,7 @@ export class KeyMaterial {
   /** Decides where tree parts end. */
   readonly splitSeed: number;
   readonly #seal: Buffer;
+  #contentTagKey: Buffer | undefined;
 
   private constructor(
     repositoryId: RepositoryId,
@@ -65,6 +66,12 @@ export class KeyMaterial {
     return createHmac('sha256', deriveKey(this.#seal, NO_SALT, 'snap 1 config'))
       .update(bytes)
       .digest('hex');
+  }
+
+  /** Hexadecimal HMAC that names a content outside of the repository: 32 digits. */
+  contentTag(bytes: Buffer): string {
+    this.#contentTagKey ??= deriveKey(this.#seal, NO_SALT, 'snap 1 content tag');
+    return createHmac('sha256', this.#contentTagKey).update(bytes).digest('hex').slice(0, 32);
   }
 
   /** What a client remembers of a repository, so that it is not fed another one's keys. 32 hexadecimal digits. */

@@ -38,7 +38,9 @@ export class ReadPlan {
   #order: Float64Array | undefined;
   #position = 0;
 
+  /** The index is not moved any more, since the plan holds on to what it said. */
   constructor(index: ChunkIndex) {
+    index.pin();
     this.#index = index;
   }
 

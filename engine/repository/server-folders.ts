@@ -11,7 +11,14 @@ import { baseName, isWithin, parentPath } from '../base/paths.ts';
 import { createSqliteCapturer, type SqliteCapturer } from '../databases/sqlite.ts';
 import { type RowValue, readRows } from '../databases/sqlite-rows.ts';
 import type { FoundFolder } from '../profiles/plan-context.ts';
-import { below, type Recognised, type RecognisedPart, recognisePart, withoutContained } from '../profiles/recognise.ts';
+import {
+  below,
+  isSeen,
+  type Recognised,
+  type RecognisedPart,
+  recognisePart,
+  withoutContained,
+} from '../profiles/recognise.ts';
 import type { Column, NamedFolder } from '../profiles/types.ts';
 import { makeScratchFolder } from './scratch-folders.ts';
 import type { DiskView } from './server-view.ts';
@@ -21,6 +28,8 @@ export interface ReadServer {
   /** With the parts that its database or settings name; folders are where the backup comes to them, if it does. */
   readonly recognised: Recognised;
   readonly folders: readonly FoundFolder[];
+  /** Databases that cannot be captured as they are now. */
+  readonly unread: readonly Buffer[];
   /** What could not be read. */
   readonly warnings: readonly string[];
 }
@@ -44,15 +53,31 @@ interface SaidFolder {
 /** Each server once, though a part of it was found by itself, too. INTERRUPTED after the signal. */
 export async function readServers(found: readonly Recognised[], options: ReadOptions): Promise<ReadServer[]> {
   const read: ReadServer[] = [];
-  for (const one of found) read.push(await readServer(one, options));
+  for (const one of found) {
+    const lead = leadOf(one, options);
+    const others = found.filter(
+      (other) => other.profile === one.profile && lead?.equals(leadOf(other, options) ?? lead) === false,
+    );
+    const taken = others.flatMap(({ parts }) => parts.map(({ folder }) => options.coverage.walked(folder)));
+    read.push(await readServer(one, { ...options, taken }));
+  }
   const whole = withoutContained(read.map(({ recognised }) => recognised));
   return read.filter(({ recognised }) => whole.includes(recognised));
 }
 
-async function readServer(found: Recognised, options: ReadOptions): Promise<ReadServer> {
+function leadOf({ parts: [lead] }: Recognised, { coverage }: ReadOptions): Buffer | undefined {
+  return lead === undefined ? undefined : coverage.walked(lead.folder);
+}
+
+interface ReadOneOptions extends ReadOptions {
+  /** Parts of other servers of its kind. */
+  readonly taken: readonly Buffer[];
+}
+
+async function readServer(found: Recognised, options: ReadOneOptions): Promise<ReadServer> {
   const { profile, parts } = found;
   const { view, coverage } = options;
-  const { said, warnings } = await readColumns(found, options);
+  const { said, warnings, unread } = await readColumns(found, options);
   const folders = [...settingsOf(found, view), ...said].map((one): FoundFolder => {
     const path = placeOf(one, found, options);
     return { ...one, path: path === undefined ? undefined : coverage.walked(path) };
@@ -66,26 +91,31 @@ async function readServer(found: Recognised, options: ReadOptions): Promise<Read
   const elsewhere = partsAmongSources(found, [...others, ...named], options);
   const located = [...others, ...named, ...elsewhere].map((one) => ({ ...one, folder: coverage.walked(one.folder) }));
   const recognised = { profile, folder: coverage.walked(found.folder), parts: located };
-  return { recognised, folders, warnings };
+  return { recognised, folders, warnings, unread: unread.map(coverage.walked) };
 }
 
 /** Parts that lie nowhere near the rest, but are sources of their own: of each the one that plainly is it. */
 function partsAmongSources(
   { profile }: Recognised,
   known: readonly RecognisedPart[],
-  { sources: named, coverage, view }: ReadOptions,
+  { sources: named, coverage, view, taken }: ReadOneOptions,
 ): RecognisedPart[] {
   // One that is named twice is one.
   const sources = [...new Map(named.map((path) => [coverage.walked(path).toString('latin1'), path])).values()];
   return profile.parts.flatMap((part) => {
     if (known.some((one) => one.part === part)) return [];
-    const isTaken = (source: Buffer): boolean => known.some(({ folder }) => folder.equals(source));
+    const isTaken = (source: Buffer): boolean =>
+      known.some(({ folder }) => folder.equals(source)) ||
+      taken.some((folder) => folder.equals(coverage.walked(source)));
     const fitting = sources.filter((source) => !isTaken(source)).flatMap((one) => recognisePart(part, one, view) ?? []);
-    const [found, ...others] = fitting.filter(
-      ({ seen }) => seen.length > 1 || seen.some(({ kind }) => kind === 'sqlite'),
-    );
+    const [found, ...others] = fitting.filter((one) => isPlain(one, view));
     return found === undefined || others.length > 0 ? [] : [found];
   });
+}
+
+function isPlain({ part, folder, seen }: RecognisedPart, view: DiskView): boolean {
+  const plain = part.apart === undefined ? seen : part.apart.filter((sign) => isSeen(sign, folder, view));
+  return plain.length > 1 || (part.apart === undefined && plain.some(({ kind }) => kind === 'sqlite'));
 }
 
 // ---- settings
@@ -108,36 +138,64 @@ function hostPath(value: string | undefined, folder: Buffer): string | undefined
 
 // ---- databases
 
-async function readColumns(
-  { profile, parts }: Recognised,
-  options: ReadOptions,
-): Promise<{ readonly said: readonly SaidFolder[]; readonly warnings: readonly string[] }> {
-  const databases = rulesByDatabase(profile.folders, parts);
-  if (databases.length === 0) return { said: [], warnings: [] };
+interface ReadColumns {
+  readonly said: readonly SaidFolder[];
+  readonly warnings: readonly string[];
+  readonly unread: readonly Buffer[];
+}
+
+async function readColumns(found: Recognised, options: ReadOptions): Promise<ReadColumns> {
+  const { profile, parts } = found;
+  const databases = [...rulesByDatabase(profile.folders, parts).values(), ...otherDatabases(found, options.view)];
+  if (databases.length === 0) return { said: [], warnings: [], unread: [] };
   const scratchDirectory = makeScratchFolder(options.scratchParent);
   const capturer = createSqliteCapturer({ scratchDirectory, signal: options.signal });
   const said: SaidFolder[] = [];
   const warnings: string[] = [];
-  const failed = (error: unknown): void => {
-    if (!isEngineError(error, 'DATABASE_FAILED')) throw error;
-    warnings.push(`${profile.title}: which folders it uses cannot be read from its database: ${errorMessage(error)}`);
-  };
+  const unread: Buffer[] = [];
   try {
     for (const { path, rules } of databases) {
-      said.push(...(await readNames(capturer, path, { rules, signal: options.signal, failed })));
+      const failed = (error: unknown): void => {
+        if (!isEngineError(error, 'DATABASE_FAILED')) throw error;
+        if (rules.length === 0) return;
+        const why = errorMessage(error);
+        warnings.push(`${profile.title}: which folders it uses cannot be read from its database: ${why}`);
+      };
+      const names = await readNames(capturer, path, { rules, signal: options.signal, failed });
+      if (names === undefined) unread.push(path);
+      else said.push(...names);
     }
   } finally {
     await capturer.close();
     await rm(scratchDirectory, { recursive: true, force: true });
   }
-  return { said, warnings };
+  return { said, warnings, unread };
 }
 
-function rulesByDatabase(
-  rules: readonly NamedFolder[],
-  parts: readonly RecognisedPart[],
-): { readonly path: Buffer; readonly rules: ColumnRule[] }[] {
-  const found = new Map<string, { readonly path: Buffer; readonly rules: ColumnRule[] }>();
+/** Those that name no folder, of a server whose own backups lie here: a damaged database is no reason to go without these. */
+function otherDatabases({ profile, parts }: Recognised, view: DiskView): DatabaseRules[] {
+  const hasBackups = parts.some(({ part, folder }) =>
+    part.paths.some(({ role, path }) => role === 'backups' && view.kindOf(below(folder, path)) === 'folder'),
+  );
+  if (!hasBackups) return [];
+  const known = rulesByDatabase(profile.folders, parts);
+  return parts.flatMap(({ part, folder }) =>
+    part.databases.flatMap((rule): DatabaseRules[] => {
+      if (rule.path === undefined || rule.rebuildable === true) return [];
+      const path = below(folder, rule.path);
+      const isThere = view.kindOf(path) !== undefined;
+      return isThere && !known.has(path.toString('latin1')) ? [{ path, rules: [] }] : [];
+    }),
+  );
+}
+
+interface DatabaseRules {
+  readonly path: Buffer;
+  readonly rules: ColumnRule[];
+}
+
+function rulesByDatabase(rules: readonly NamedFolder[], parts: readonly RecognisedPart[]): Map<string, DatabaseRules> {
+  const found = new Map<string, DatabaseRules>();
   for (const rule of rules) {
     const part = parts.find((one) => one.part.name === rule.part);
     if (part === undefined || 'file' in rule) continue;
@@ -146,8 +204,10 @@ function rulesByDatabase(
     entry.rules.push(rule);
     found.set(path.toString('latin1'), entry);
   }
-  return [...found.values()];
+  return found;
 }
+
+/** Undefined where the database cannot be captured. */
 
 async function readNames(
   capturer: SqliteCapturer,
@@ -158,9 +218,9 @@ async function readNames(
     /** Told of each rule whose column is not there, say. */
     readonly failed: (error: unknown) => void;
   },
-): Promise<SaidFolder[]> {
+): Promise<SaidFolder[] | undefined> {
   const outcome = await capturer.capture(path).catch(options.failed);
-  if (outcome?.kind !== 'captured') return [];
+  if (outcome?.kind !== 'captured') return undefined;
   const { imagePath: image } = outcome.capture;
   const names: SaidFolder[] = [];
   try {

@@ -123,8 +123,11 @@ export class Authentication {
     return token === undefined ? undefined : { type: 'token', token, scopes: token.scopes };
   }
 
-  isTokenThere(id: number): boolean {
-    return this.#state.tokens.find(id, this.#nowMs()) !== undefined;
+  /** False once somebody signed out or was removed, or a token was taken back: a stream of events goes on for long. */
+  isStillThere(identity: Identity): boolean {
+    const nowMs = this.#nowMs();
+    if (identity.type === 'token') return this.#state.tokens.find(identity.token.id, nowMs) !== undefined;
+    return this.#state.sessions.find(identity.sessionHash, nowMs) !== undefined;
   }
 
   #newSession(user: User, address: string): NewSession {

@@ -2,6 +2,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App, ServerContext } from '../context.ts';
+import { SESSION_MS_MAX } from '../limits.ts';
 import { ServerError } from '../problems.ts';
 import type { NewSession } from './authentication.ts';
 import type { Identity } from './identity.ts';
@@ -9,6 +10,7 @@ import { allows } from './scopes.ts';
 import { equalSecrets } from './secrets.ts';
 
 export const SESSION_COOKIE = 'snap_session';
+export const DOCS_PATH = '/api/docs';
 export const CSRF_HEADER = 'x-csrf-token';
 
 const HARMLESS_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -35,10 +37,12 @@ export function addIdentification(app: App, { authentication }: ServerContext): 
   });
 }
 
-/** Each route says who may ask; a route that does not is not made. */
-export function addGuard(app: App): void {
+/** Each route says who may ask; a route that does not is not made. Those of the description's page cannot say it. */
+export function addGuard(app: App, { basePath }: { readonly basePath: string }): void {
+  const docs = `${basePath}${DOCS_PATH}`;
   app.addHook('onRoute', ({ config, url }) => {
-    if (config?.access === undefined) throw new Error(`The route ${url} does not say who may ask for it`);
+    if (config?.access !== undefined || url === docs || url.startsWith(`${docs}/`)) return;
+    throw new Error(`The route ${url} does not say who may ask for it`);
   });
   // After rate limits, which hang on onRequest, and before any byte of a body is read.
   app.addHook('preParsing', async (request) => {
@@ -48,7 +52,7 @@ export function addGuard(app: App): void {
 }
 
 function requireAccess(request: FastifyRequest): void {
-  const { access = 'admin' } = request.routeOptions.config;
+  const { access = 'read' } = request.routeOptions.config;
   const isChange = !HARMLESS_METHODS.has(request.method);
   const { identity } = request;
   // Another site's page cannot even sign somebody in, or out.
@@ -88,5 +92,5 @@ export function setSessionCookie(
     secure: request.protocol === 'https',
   } as const;
   if (session === undefined) reply.clearCookie(SESSION_COOKIE, options);
-  else reply.setCookie(SESSION_COOKIE, session.token, options);
+  else reply.setCookie(SESSION_COOKIE, session.token, { ...options, maxAge: SESSION_MS_MAX / 1000 });
 }

@@ -32,6 +32,7 @@ export const JOB_KINDS = {
   judge: kind({ writes: false, canGoOn: false, load: () => import('./kinds/judge.ts') }),
   detect: kind({ writes: false, canGoOn: false, load: () => import('./kinds/detect.ts') }),
   check: kind({ writes: false, canGoOn: false, load: () => import('./kinds/check.ts') }),
+  stats: kind({ writes: false, canGoOn: false, load: () => import('./kinds/stats.ts') }),
 } as const;
 
 export type JobKind = keyof typeof JOB_KINDS;

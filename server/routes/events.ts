@@ -1,6 +1,6 @@
 /** What happens, as server-sent events. */
 
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import type { App, ServerContext } from '../context.ts';
 import type { EventLog, ServerEvent } from '../events.ts';
@@ -11,7 +11,7 @@ import { PROBLEM_RESPONSES } from '../schemas.ts';
 /** How soon a browser that lost its connection comes back. */
 const RETRY_MS = 2000;
 
-export function eventRoutes(app: App, { events, authentication, nowMs, state }: ServerContext): void {
+export function eventRoutes(app: App, { events, authentication }: ServerContext): void {
   const streams = new Set<EventStream>();
   app.addHook('preClose', async () => {
     for (const stream of streams) stream.end();
@@ -21,6 +21,7 @@ export function eventRoutes(app: App, { events, authentication, nowMs, state }: 
     '/events',
     {
       config: { access: 'read' },
+      exposeHeadRoute: false,
       schema: {
         summary: 'Server-sent events: job, progress, line, problem, and what other parts tell',
         description: 'With Last-Event-ID what was missed comes first; "gap" says that more was missed than is kept.',
@@ -30,36 +31,30 @@ export function eventRoutes(app: App, { events, authentication, nowMs, state }: 
     },
     (request, reply) => {
       if (streams.size >= EVENT_CLIENTS_MAX) throw new ServerError('BUSY', 'Too many pages watch already');
-      const stream = new EventStream({ request, reply, events, isStillAllowed: () => isStillAllowed(request) });
+      const { identity } = request;
+      const isStillThere = () => identity !== undefined && authentication.isStillThere(identity);
+      const stream = new EventStream({ reply, events, isStillThere });
       streams.add(stream);
       reply.raw.once('close', () => streams.delete(stream));
       stream.begin(request.headers['last-event-id']);
     },
   );
-
-  /** Somebody who signed out, or whose token was taken back, hears no more. */
-  function isStillAllowed({ identity }: FastifyRequest): boolean {
-    if (identity === undefined) return false;
-    if (identity.type === 'user') return state.sessions.use(identity.sessionHash, nowMs()) !== undefined;
-    return authentication.isTokenThere(identity.token.id);
-  }
 }
 
 class EventStream {
   readonly #reply: FastifyReply;
   readonly #events: EventLog;
-  readonly #isStillAllowed: () => boolean;
+  readonly #isStillThere: () => boolean;
   #stop: () => void = () => undefined;
 
   constructor(parts: {
-    readonly request: FastifyRequest;
     readonly reply: FastifyReply;
     readonly events: EventLog;
-    readonly isStillAllowed: () => boolean;
+    readonly isStillThere: () => boolean;
   }) {
     this.#reply = parts.reply;
     this.#events = parts.events;
-    this.#isStillAllowed = parts.isStillAllowed;
+    this.#isStillThere = parts.isStillThere;
   }
 
   begin(lastId: string | undefined): void {
@@ -73,6 +68,8 @@ class EventStream {
       'cache-control': 'no-store',
       // Proxies that gather answers would keep events back.
       'x-accel-buffering': 'no',
+      // Once it ends there is nothing that a server which closes would wait for.
+      connection: 'close',
     });
     const { missed, isGap, end } = this.#events.subscribe((event) => this.#write(event), lastId);
     const heartbeat = setInterval(() => this.#beat(), EVENT_HEARTBEAT_MS);
@@ -94,12 +91,16 @@ class EventStream {
   }
 
   #beat(): void {
-    if (!this.#isStillAllowed()) this.end();
+    if (!this.#isStillThere()) this.end();
     else this.#reply.raw.write(': still here\n\n');
   }
 
   #write({ id, type, data }: ServerEvent): void {
     const { raw } = this.#reply;
+    if (!this.#isStillThere()) {
+      this.end();
+      return;
+    }
     if (raw.writableLength > EVENT_BACKLOG_BYTES_MAX) {
       // It comes back, and hears what it missed.
       this.#stop();

@@ -1,12 +1,14 @@
 /** For whoever watches over the server: does it live, is it ready. */
 
 import { Type } from 'typebox';
+import { EngineError } from '../../engine/index.ts';
 import type { App, ServerContext } from '../context.ts';
 import { problemOf } from '../problems.ts';
+import { PROBLEM_RESPONSES } from '../schemas.ts';
 
 const Health = Type.Object({ status: Type.String(), detail: Type.Optional(Type.String()) });
 
-export function healthRoutes(app: App, { repository, state }: ServerContext): void {
+export function healthRoutes(app: App, { repository, state, metrics }: ServerContext): void {
   app.get(
     '/healthz',
     { config: { access: 'public' }, schema: { summary: 'The process lives', response: { 200: Health } } },
@@ -22,7 +24,10 @@ export function healthRoutes(app: App, { repository, state }: ServerContext): vo
     async (request, reply) => {
       try {
         state.users.count();
-        await (await repository()).backend.size('config', 'config');
+        const { backend } = await repository();
+        if ((await backend.size('config', 'config')) === undefined) {
+          throw new EngineError('REPOSITORY_NOT_FOUND', `The repository at ${backend.location} is gone`);
+        }
         return { status: 'ok' };
       } catch (error) {
         request.log.warn({ err: error }, 'Not ready');
@@ -31,5 +36,20 @@ export function healthRoutes(app: App, { repository, state }: ServerContext): vo
         return { status: 'not ready', detail: problemOf(error).code };
       }
     },
+  );
+
+  app.get(
+    '/metrics',
+    {
+      config: { access: 'read' },
+      schema: {
+        summary: 'Numbers for Prometheus, which sends a token with the scope "read"',
+        response: {
+          200: { description: 'Numbers', content: { 'text/plain': { schema: Type.String() } } },
+          ...PROBLEM_RESPONSES,
+        },
+      },
+    },
+    async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()),
   );
 }

@@ -101,6 +101,10 @@ export class BackupStore {
     return this.#find('snapshot_id = ?', snapshotId);
   }
 
+  findLastCompleted(): BackupRecord | undefined {
+    return this.#find('status = ?', 'COMPLETED');
+  }
+
   find(id: number): BackupRecord | undefined {
     return this.#find('id = ?', id);
   }

@@ -1,7 +1,7 @@
 /** Who is signed in. Only hashes of session tokens are kept. */
 
 import { SESSION_IDLE_MS_MAX, SESSION_MS_MAX, SESSION_SEEN_MS, SESSIONS_MAX } from '../limits.ts';
-import type { StateDatabase } from './database.ts';
+import { noteUse, type StateDatabase } from './database.ts';
 
 export interface SessionRecord {
   readonly userId: number;
@@ -32,19 +32,24 @@ export class SessionStore {
     })();
   }
 
-  /** Undefined for one that is over. That it was used is written down now and then. */
-  use(tokenHash: Buffer, nowMs: number): SessionRecord | undefined {
+  /** Undefined for one that is over. */
+  find(tokenHash: Buffer, nowMs: number): SessionRecord | undefined {
     const row = this.#database.prepare('SELECT * FROM sessions WHERE token_hash = ?').get(tokenHash);
     if (row === undefined) return undefined;
     const { user_id: userId, created_ms: createdMs, seen_ms: seenMs } = row as SessionRow;
-    if (nowMs - createdMs >= SESSION_MS_MAX || nowMs - seenMs >= SESSION_IDLE_MS_MAX) {
-      this.remove(tokenHash);
-      return undefined;
-    }
-    if (nowMs - seenMs >= SESSION_SEEN_MS) {
-      this.#database.prepare('UPDATE sessions SET seen_ms = ? WHERE token_hash = ?').run(nowMs, tokenHash);
-    }
+    if (nowMs - createdMs >= SESSION_MS_MAX || nowMs - seenMs >= SESSION_IDLE_MS_MAX) return undefined;
     return { userId, createdMs, seenMs };
+  }
+
+  /** The same; that it was used is written down now and then. */
+  use(tokenHash: Buffer, nowMs: number): SessionRecord | undefined {
+    const session = this.find(tokenHash, nowMs);
+    if (session !== undefined && nowMs - session.seenMs >= SESSION_SEEN_MS) {
+      noteUse(() =>
+        this.#database.prepare('UPDATE sessions SET seen_ms = ? WHERE token_hash = ?').run(nowMs, tokenHash),
+      );
+    }
+    return session;
   }
 
   remove(tokenHash: Buffer): void {

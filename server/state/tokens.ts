@@ -2,7 +2,7 @@
 
 import { SCOPES, type Scope } from '../auth/scopes.ts';
 import { SESSION_SEEN_MS } from '../limits.ts';
-import type { StateDatabase } from './database.ts';
+import { noteUse, type StateDatabase } from './database.ts';
 
 export interface Token {
   readonly id: number;
@@ -53,11 +53,10 @@ export class TokenStore {
   /** Undefined for one that is over. That it was used is written down now and then. */
   use(tokenHash: Buffer, nowMs: number): Token | undefined {
     const row = this.#database.prepare('SELECT * FROM tokens WHERE token_hash = ?').get(tokenHash);
-    if (row === undefined) return undefined;
-    const token = tokenOf(row as TokenRow);
-    if (token.expiresMs !== undefined && nowMs >= token.expiresMs) return undefined;
+    const token = row === undefined ? undefined : tokenOf(row as TokenRow);
+    if (token === undefined || isOver(token, nowMs)) return undefined;
     if (nowMs - (token.usedMs ?? 0) >= SESSION_SEEN_MS) {
-      this.#database.prepare('UPDATE tokens SET used_ms = ? WHERE id = ?').run(nowMs, token.id);
+      noteUse(() => this.#database.prepare('UPDATE tokens SET used_ms = ? WHERE id = ?').run(nowMs, token.id));
     }
     return token;
   }
@@ -66,12 +65,16 @@ export class TokenStore {
   find(id: number, nowMs: number): Token | undefined {
     const row = this.#database.prepare('SELECT * FROM tokens WHERE id = ?').get(id);
     const token = row === undefined ? undefined : tokenOf(row as TokenRow);
-    return token?.expiresMs !== undefined && nowMs >= token.expiresMs ? undefined : token;
+    return token === undefined || isOver(token, nowMs) ? undefined : token;
   }
 
   remove(id: number): boolean {
     return this.#database.prepare('DELETE FROM tokens WHERE id = ?').run(id).changes > 0;
   }
+}
+
+function isOver({ expiresMs }: Token, nowMs: number): boolean {
+  return expiresMs !== undefined && nowMs >= expiresMs;
 }
 
 function tokenOf(row: TokenRow): Token {

@@ -183,7 +183,7 @@ test('a part that is a source far from the rest is found, unless two sources loo
   assert.ok(files.includes('../disk/shelf-data/items/book1/cover.jpg'));
   assert.ok(!files.some((file) => /shelf-data\/(?:backups|logs)/.test(file)));
   const second = join(library.folder, 'disk', 'old-data');
-  makeFiles(second, ['items/a', 'logs/b']);
+  makeFiles(second, ['items/a', 'cache/items/a', 'logs/b', 'logs/daily/c']);
   const both = await save(library, 'audiobookshelf', [library.source, far, second]);
   assert.match(both.applied.warnings.join('\n'), missing);
   assert.ok(both.files.includes('../disk/old-data/logs/b'), 'nothing is left out on a guess');

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isWithin } from '../../engine/base/paths.ts';
-import { planProfile } from '../../engine/profiles/plan.ts';
+import { planProfile, preciousPaths } from '../../engine/profiles/plan.ts';
 import type { PlanContext } from '../../engine/profiles/plan-context.ts';
 import { type FolderView, type Recognised, recognise, withoutContained } from '../../engine/profiles/recognise.ts';
 import { settingIn } from '../../engine/profiles/setting-lines.ts';
@@ -66,13 +66,23 @@ function recognised(): Recognised {
 function planOf(given: Partial<PlanContext> & { readonly sources?: readonly Buffer[] }): string[] {
   const { sources = [Buffer.from('/s')], ...rest } = given;
   const covers = (path: Buffer): boolean => sources.some((source) => isWithin(path, source));
-  const context = { folders: [], sources, covers, view: VIEW, dumps: [], capturesDatabases: true, ...rest };
+  const context = {
+    folders: [],
+    sources,
+    covers,
+    view: VIEW,
+    precious: preciousPaths(recognised(), rest.folders ?? [], VIEW),
+    libraries: [],
+    dumps: [],
+    captures: covers,
+    ...rest,
+  };
   return planProfile(recognised(), context).exclusions.map(({ folder, pattern }) => `${folder}/${pattern}`);
 }
 
-const CACHE = '/s/config/cache';
-const BACKUPS = '/s/media/backups';
-const FILES = '/s/media/mysql';
+const CACHE = '/s/config/cache/';
+const BACKUPS = '/s/media/backups/';
+const FILES = '/s/media/mysql/';
 const DUMPED = { kind: 'mariadb', name: 'media' } as const;
 
 test('own backups stay out only if every database of the server is in the snapshot; its files only with a dump', () => {
@@ -82,7 +92,7 @@ test('own backups stay out only if every database of the server is in the snapsh
     ['a dump of all of a server', { dumps: [{ kind: 'mariadb', name: undefined }] }, [CACHE, BACKUPS, FILES]],
     ['a dump of another one', { dumps: [{ kind: 'mariadb', name: 'wiki' }] }, [CACHE]],
     ['a dump of another kind', { dumps: [{ kind: 'postgresql', name: 'media' }] }, [CACHE]],
-    ['SQLite as plain files', { dumps: [DUMPED], capturesDatabases: false }, [CACHE, FILES]],
+    ['SQLite as plain files', { dumps: [DUMPED], captures: () => false }, [CACHE, FILES]],
     ['SQLite elsewhere', { dumps: [DUMPED], sources: [Buffer.from('/s/media')] }, [CACHE, FILES]],
     [
       'only the index elsewhere',

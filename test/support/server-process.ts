@@ -29,8 +29,8 @@ export class ServerProcess {
     this.#child = child;
     this.lines = lines;
     this.exited = exited;
-    const said = lines.map((line) => JSON.parse(line) as { readonly url?: string; readonly setup?: string });
-    this.url = said.find(({ url }) => url !== undefined)?.url ?? '';
+    const said = lines.map((line) => JSON.parse(line) as { readonly msg?: string; readonly setup?: string });
+    this.url = said.map(({ msg = '' }) => /^Listening at (.*)/.exec(msg)?.[1]).find((url) => url !== undefined) ?? '';
     this.setupToken = said.find(({ setup }) => setup !== undefined)?.setup?.split('#token=')[1];
   }
 
@@ -55,14 +55,12 @@ export class ServerProcess {
       child.kill('SIGKILL');
       await exited;
     });
-    for (let waitedMs = 0; !lines.some((line) => line.includes('"url"')); waitedMs += 20) {
+    for (let waitedMs = 0; !lines.some((line) => line.includes('"Ready"')); waitedMs += 20) {
       if (child.exitCode !== null || waitedMs > STARTS_MS_MAX) {
         throw new Error(`The server did not start: ${lines.join('\n')}${rest}`);
       }
       await sleep(20);
     }
-    // The line with the setup link comes right behind.
-    await sleep(50);
     return new ServerProcess(child, lines, exited);
   }
 

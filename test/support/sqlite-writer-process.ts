@@ -1,23 +1,51 @@
-/** The process behind sqlite-writer.ts: commits into a database every few milliseconds, or does one thing that it is told. */
+/** The process behind sqlite-writer.ts: commits into a database, or two, every few milliseconds, or does one thing that it is told. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import type { WriterOrder, WriterReport } from './sqlite-writer.ts';
 
-const [, , path = '', pauseText = '2', busyText = '5000'] = process.argv;
+const [, , path = '', pauseText = '2', busyText = '5000', synchronous = 'OFF', mode = '', other = ''] = process.argv;
 const pauseMs = Number(pauseText);
 
-const database = new Database(path, { timeout: Number(busyText) });
-database.pragma('synchronous = OFF');
-const accounts = Number(database.prepare('SELECT count(*) FROM left_side').pluck().get());
-const take = database.prepare('UPDATE left_side SET amount = amount - ? WHERE id = ?');
-const give = database.prepare('UPDATE right_side SET amount = amount + ? WHERE id = ?');
-const next = database.prepare('INSERT INTO sequence (number) SELECT 1 + max(number) FROM sequence');
-const commit = database.transaction((amount: number, id: number) => {
-  take.run(amount, id);
-  next.run();
-  give.run(amount, accounts + 1 - id);
-});
+function open(file: string): Database.Database {
+  const opened = new Database(file, { timeout: Number(busyText) });
+  opened.pragma(`synchronous = ${synchronous}`);
+  return opened;
+}
+
+/** One change of the database of this name. */
+function changeOf(connection: Database.Database, name: string): (amount: number, id: number) => void {
+  const accounts = Number(connection.prepare(`SELECT count(*) FROM ${name}.left_side`).pluck().get());
+  const take = connection.prepare(`UPDATE ${name}.left_side SET amount = amount - ? WHERE id = ?`);
+  const give = connection.prepare(`UPDATE ${name}.right_side SET amount = amount + ? WHERE id = ?`);
+  const next = connection.prepare(`INSERT INTO ${name}.sequence (number) SELECT 1 + max(number) FROM ${name}.sequence`);
+  return (amount, id) => {
+    take.run(amount, 1 + (id % accounts));
+    next.run();
+    give.run(amount, accounts - (id % accounts));
+  };
+}
+
+const database = open(path);
+
+function committer(): (amount: number, id: number) => void {
+  if (mode === 'attached') database.prepare('ATTACH ? AS other').run(other);
+  if (mode === 'attached') database.pragma(`other.synchronous = ${synchronous}`);
+  const changes = [changeOf(database, 'main')];
+  if (mode === 'attached') changes.push(changeOf(database, 'other'));
+  const first = database.transaction((amount: number, id: number) => {
+    for (const change of changes) change(amount, id);
+  });
+  if (mode !== 'in-turn') return first.immediate;
+  const second = open(other);
+  const then = second.transaction(changeOf(second, 'main'));
+  return (amount, id) => {
+    first.immediate(amount, id);
+    then.immediate(amount, id);
+  };
+}
+
+const commit = committer();
 
 const report = { commits: 0, failures: [] as string[], longestMs: 0 };
 let stopped = false;
@@ -26,13 +54,15 @@ async function work(): Promise<void> {
   for (let round = 0; !stopped; round++) {
     const started = performance.now();
     try {
-      commit.immediate(1 + (round % 7), 1 + ((round * 7919) % accounts));
+      commit(1 + (round % 7), round * 7919);
       report.commits++;
     } catch (error) {
       report.failures.push(String(error));
     }
     report.longestMs = Math.max(report.longestMs, performance.now() - started);
-    await sleep(pauseMs);
+    // Without a pause, orders still come in.
+    if (pauseMs > 0) await sleep(pauseMs);
+    else await nextTurn();
   }
 }
 
@@ -55,7 +85,7 @@ process.on('message', async (order: WriterOrder) => {
   if (order === 'unlock') database.exec('COMMIT');
   if (order === 'spill') beginAndSpill();
   if (order === 'hold-open') database.prepare('SELECT 1 FROM sequence').get();
-  if (order === 'commit') commit.immediate(5, 1);
+  if (order === 'commit') commit(5, 0);
   if (order === 'stop') {
     stopped = true;
     await working;

@@ -84,6 +84,16 @@ export function readShelf(path: string): ShelfState {
   }
 }
 
+export interface WriterOptions {
+  readonly pauseMs?: number;
+  /** How long the writer waits for a lock before its commit fails. */
+  readonly busyMs?: number;
+  /** Without it SQLite does without a super-journal, too. */
+  readonly synchronous?: 'OFF' | 'NORMAL' | 'FULL';
+  /** A second database, which each commit changes as the first: in one transaction, or in one of its own just after. */
+  readonly pair?: { readonly path: string; readonly how: 'attached' | 'in-turn' };
+}
+
 /** A process that has the database open. */
 export class SqliteWriter {
   readonly #child: ChildProcess;
@@ -94,14 +104,15 @@ export class SqliteWriter {
     this.#exited = once(child, 'exit');
   }
 
-  /** `busyMs`: how long the writer waits for a lock before its commit fails. */
   static async start(
     t: { after(act: () => Promise<void>): void },
     path: string,
-    options: { readonly pauseMs?: number; readonly busyMs?: number } = {},
+    options: WriterOptions = {},
   ): Promise<SqliteWriter> {
     const program = fileURLToPath(new URL('./sqlite-writer-process.js', import.meta.url));
-    const child = fork(program, [path, String(options.pauseMs ?? 2), String(options.busyMs ?? 5000)]);
+    const { pauseMs = 2, busyMs = 5000, synchronous = 'OFF', pair } = options;
+    const numbers = [String(pauseMs), String(busyMs)];
+    const child = fork(program, [path, ...numbers, synchronous, pair?.how ?? '', pair?.path ?? '']);
     const writer = new SqliteWriter(child);
     t.after(() => writer.kill());
     await once(child, 'message');

@@ -23,6 +23,7 @@ import type { Snapshot } from '../../repository/snapshots.ts';
 import { TreeWriter } from '../../repository/tree-writer.ts';
 import { refuseRepository } from '../../storage/open.ts';
 import { DatabaseCapture } from './database-capture.ts';
+import { databaseGroups } from './database-moments.ts';
 import { DirectoryLog } from './directory-log.ts';
 import { Exclusions } from './exclusions.ts';
 import { FileDispatcher } from './file-dispatcher.ts';
@@ -32,7 +33,7 @@ import { OpenDirectory } from './open-directory.ts';
 import { type BackupOptions, type BackupResult, type RunOptions, requireOptions } from './options.ts';
 import { leaseWithParent } from './parent.ts';
 import { NO_PARENT_ROWS, ParentRows } from './parent-rows.ts';
-import { applyProfiles, reportUnrecognised } from './profiles.ts';
+import { applyProfiles, reportUnrecognised, withoutDumpExcludes } from './profiles.ts';
 import { RunContext } from './run-context.ts';
 import { saveSnapshot } from './save-snapshot.ts';
 import { type CheckSaved, checkSavedSnapshot } from './saved-checks.ts';
@@ -73,7 +74,7 @@ async function storeAndSave(repository: Repository, options: BackupOptions): Pro
 
 class BackupRun {
   readonly #repository: Repository;
-  readonly #options: RunOptions;
+  #options: RunOptions;
   readonly #context: RunContext;
   readonly #fileSystem: FileSystem = createFileSystem();
   readonly #lease: HeldLease | undefined;
@@ -147,7 +148,8 @@ class BackupRun {
         context: this.#context,
         scratchParent: join(repository.cacheDirectory, 'scratch'),
         known: (parts.parent?.databases ?? []).filter(({ kind }) => kind === 'sqlite'),
-        named: options.applied.flatMap(({ databases }) => databases.map(({ path }) => path)),
+        named: databaseGroups(options.applied),
+        keepsUnchanged: options.force !== true,
         busyTimeoutMs: options.databaseBusyMsMax,
         holdMsMax: options.databaseHoldMsMax,
       });
@@ -226,11 +228,12 @@ class BackupRun {
       context.leftOut.storeWith((piece) => this.#saveLeftOut(piece));
     }
     this.#log = new DirectoryLog(cacheDirectory);
-    const exclusions = new Exclusions(this.#fileSystem, this.#options);
-    for (const path of own) exclusions.addOwnDirectory(path);
     const rules = this.#rules(this.#parent);
     // Rows that a dump has may lack files that come later; no file may lack its row.
     this.#dumps = await this.#dumpServers();
+    if (!this.#dumps.isComplete) this.#options = withoutDumpExcludes(this.#options);
+    const exclusions = new Exclusions(this.#fileSystem, this.#options);
+    for (const path of own) exclusions.addOwnDirectory(path);
     await this.#databases?.captureKnown((path) => sources.covers(path) && !exclusions.matches(path, false), rules);
 
     let root = await this.#walk(sources, exclusions, {

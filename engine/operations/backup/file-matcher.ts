@@ -5,7 +5,18 @@
 
 import { EngineError } from '../../base/errors.ts';
 import { BATCH_FILE_BYTES_MAX, HARD_LINKS_WAITING_MAX } from '../../base/limits.ts';
-import { readLinks, readSize, S_IFBLK, S_IFCHR, S_IFLNK, S_IFREG, STAT_BYTES, STAT_OFFSET } from '../../base/stat.ts';
+import {
+  readLinks,
+  readMode,
+  readSize,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  STAT_BYTES,
+  STAT_OFFSET,
+} from '../../base/stat.ts';
 import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type Listing } from '../../filesystem/types.ts';
 import { decodeRow, encodeRow, hasExtensions, NO_CONTENT, ROW_STAT_OFFSET } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
@@ -177,16 +188,18 @@ export class FileMatcher {
   #matchDatabase(task: DirectoryTask, entry: ListedEntry, row: RowReference): RowReference | undefined {
     const { databases, context, rules } = this.#options;
     const path = joinPath(task.path, entry.name);
+    const at = entry.index * STAT_BYTES;
     // Listed again in the same run: files may be newer than their database, but not the other way round.
     if (databases?.isCaptured(path) !== true) {
       if (databases === undefined || databases.isAhead(path)) return undefined;
       const node = decodeRow(rowBytes(row), 'a database');
-      if (!isUnchangedDatabase(node, entry.listing, entry.index, rules)) return undefined;
+      const isHeld = (readMode(entry.listing.stats, at) & S_IFMT) === S_IFREG && databases.isHeld(path, node);
+      if (!isHeld && !isUnchangedDatabase(node, entry.listing, entry.index, rules)) return undefined;
       if (task.moved === true) context.counts.filesMoved++;
       else context.counts.filesUnmodified++;
       databases.keep(path, row);
     }
-    const links = readLinks(entry.listing.stats, entry.index * STAT_BYTES);
+    const links = readLinks(entry.listing.stats, at);
     if (links > 1) this.#rememberLink(entry, { first: Promise.resolve(rowBytes(row)), rest: links - 1 });
     return row;
   }

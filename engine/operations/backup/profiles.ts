@@ -1,8 +1,11 @@
 /** Applies profiles: what they know of the servers whose folders the sources are becomes options of the run. */
 
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROFILE_MENTION_ENTRIES_MAX, PROFILE_MENTION_FOLDERS_MAX } from '../../base/limits.ts';
+import { joinPath, parentPath } from '../../base/paths.ts';
 import { parseServer } from '../../databases/server-address.ts';
+import { PatternSet } from '../../filesystem/patterns.ts';
 import { PROFILES, profileNamed } from '../../profiles/all.ts';
 import type { RequestedDump } from '../../profiles/plan-context.ts';
 import type { Recognised } from '../../profiles/recognise.ts';
@@ -27,12 +30,14 @@ export async function applyProfiles(repository: Repository, options: BackupOptio
     return { ...options, applied: [] };
   }
   const view = new DiskView();
-  const found = serversOf(findServers(paths, PROFILES, { view }), wanted, paths);
-  const servers = await planServers(found, {
+  const found = findServers(paths, PROFILES, { view });
+  const servers = await planServers(serversOf(found, wanted, paths), {
+    others: found.filter(({ profile }) => !wanted.includes(profile)),
     sources: paths,
     oneFileSystem: options.oneFileSystem,
     dumps: dumpsOf(options),
     capturesDatabases: options.databases !== false,
+    isLeftOut: leftOutBy(options),
     scratchParent: join(repository.cacheDirectory, 'scratch'),
     view,
     signal,
@@ -52,11 +57,50 @@ export async function applyProfiles(repository: Repository, options: BackupOptio
   };
 }
 
+/** What the options leave out by themselves. A source that lies in what they leave out is taken for left out, too. */
+function leftOutBy(options: BackupOptions): (path: Buffer) => boolean {
+  const { excludes = [], caseInsensitiveExcludes = [], excludeIfPresent = [], excludeLargerThan } = options;
+  const patterns = new PatternSet(excludes);
+  const others = new PatternSet(caseInsensitiveExcludes, { caseInsensitive: true });
+  const markers = [...excludeIfPresent, ...(options.excludeCaches === true ? ['CACHEDIR.TAG'] : [])];
+  return (path) => {
+    if (patterns.matches(path, false) || others.matches(path, false)) return true;
+    if (excludeLargerThan !== undefined && sizeOf(path) > excludeLargerThan) return true;
+    if (markers.length === 0) return false;
+    for (let folder = parentPath(path); folder.length > 1; folder = parentPath(folder)) {
+      if (markers.some((marker) => existsSync(joinPath(folder, Buffer.from(marker))))) return true;
+    }
+    return false;
+  };
+}
+
+function sizeOf(path: Buffer): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
 function dumpsOf({ databaseServers = [] }: BackupOptions): RequestedDump[] {
   return databaseServers.map((server) => {
     const { kind, database } = parseServer(server);
     return { kind, name: database };
   });
+}
+
+/** What they are where a dump failed: the server's own dumps, and its files, may be all that there is of its rows. */
+export function withoutDumpExcludes(options: RunOptions): RunOptions {
+  const { applied, excludes = [], monitor } = options;
+  if (applied.every(({ dumpExcludes }) => dumpExcludes.length === 0)) return options;
+  monitor?.note?.("Since a dump failed, the server's own dumps and files are not left out");
+  const own = new Set(applied.flatMap((one) => one.excludes)).size;
+  const kept = applied.map((one) => ({
+    ...one,
+    excludes: one.excludes.filter((pattern) => !one.dumpExcludes.includes(pattern)),
+    dumpExcludes: [],
+  }));
+  return {
+    ...options,
+    excludes: [...new Set(kept.flatMap((one) => one.excludes)), ...excludes.slice(own)],
+    applied: kept,
+  };
 }
 
 /** A problem for each profile that was named and whose server is not there: perhaps its disk is not. */
@@ -91,14 +135,15 @@ function mentionServers({ paths, monitor }: BackupOptions): void {
   }
 }
 
-function appliedProfile({ recognised, folders, warnings, plan, excludes }: PlannedServer): AppliedProfile {
+function appliedProfile({ recognised, folders, warnings, plan, ...patterns }: PlannedServer): AppliedProfile {
   const { profile, folder, parts } = recognised;
   return {
     name: profile.name,
     folder,
     parts: parts.map((found) => ({ name: found.part.name, folder: found.folder })),
     folders: folders.map(({ said, path }) => ({ said, path })),
-    excludes,
+    excludes: patterns.excludes,
+    dumpExcludes: patterns.dumpExcludes,
     databases: plan.databases.map(({ path, rule }) => ({ path, moment: rule.moment })),
     warnings: [...warnings, ...plan.warnings],
   };

@@ -9,9 +9,9 @@ import {
 } from '../../base/limits.ts';
 import type { NodeType } from '../../base/stat.ts';
 import { ZstdCompressor } from '../../codec/zstd-stream.ts';
+import { readContent } from '../../repository/content-pieces.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
-import { fileContent } from './file-content.ts';
 import type { ExportOptions, ExportResult } from './options.ts';
 import { ServerBackup, type ServerItem } from './server-backup.ts';
 import { tarStream } from './tar-stream.ts';
@@ -77,7 +77,7 @@ class ExportRun {
       let walks = 0;
       const zip = new ZipStream<WalkedEntry>({
         walk: () => this.#walk(++walks === 1).entries(),
-        content: ({ node }) => fileContent(this.#repository, node, 'zeros'),
+        content: ({ node }) => readContent(this.#repository.blobs, node, { signal: this.#options.signal }),
         deflates: this.#options.compression === 'off' ? 'never' : 'worth',
         ...told,
       });

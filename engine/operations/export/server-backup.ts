@@ -17,13 +17,13 @@ import {
   serverDetails,
 } from '../../format/audiobookshelf.ts';
 import type { Node } from '../../format/row.ts';
+import { readContent } from '../../repository/content-pieces.ts';
 import { loadLeftOutPaths } from '../../repository/left-out-paths.ts';
 import { livePayload } from '../../repository/live-database.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { inScratchFolder } from '../../repository/scratch-folders.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
 import { writeImage } from '../../repository/write-image.ts';
-import { fileContent } from './file-content.ts';
 import type { ServerExportOptions } from './options.ts';
 import {
   type FoundFile,
@@ -147,23 +147,18 @@ export class ServerBackup {
 
   /** In the order in which the server writes them. */
   async *items(tells: boolean): AsyncGenerator<ServerItem> {
-    for await (const item of this.#walk(this.#database.path, tells)) {
-      yield { ...item, entry: { ...item.entry, path: Buffer.from(SERVER_DATABASE) } };
-    }
-    for (const { path, inArchive } of this.#folders) {
-      for await (const { entry, content } of this.#walk(path, tells)) {
-        yield { entry: { ...entry, path: Buffer.concat([inArchive, Buffer.from('/'), entry.path]) }, content };
-      }
-    }
+    yield* this.#walk(this.#database.path, Buffer.from(SERVER_DATABASE), tells);
+    for (const { path, inArchive } of this.#folders) yield* this.#walk(path, inArchive, tells);
     yield { entry: this.#detailsEntry(), content: this.#details };
   }
 
-  async *#walk(path: Buffer, tells: boolean): AsyncGenerator<ServerItem> {
+  async *#walk(path: Buffer, as: Buffer, tells: boolean): AsyncGenerator<ServerItem> {
     const { repository, snapshot, signal } = this.#options;
     const walk = new ArchiveWalk({
       repository,
       snapshot,
       path,
+      as,
       types: TYPES,
       hardLinks: false,
       ownEntry: false,
@@ -196,7 +191,7 @@ export class ServerBackup {
 
   async *content({ content }: ServerItem): AsyncGenerator<Buffer> {
     if (Buffer.isBuffer(content)) yield content;
-    else yield* fileContent(this.#options.repository, content, 'zeros');
+    else yield* readContent(this.#options.repository.blobs, content, { signal: this.#options.signal });
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { encodeTarEnd, encodeTarEntry, paddingOf } from '../../format/archive-tar.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { dataRegions, fileContent } from './file-content.ts';
+import { dataContent, dataRegions } from './sparse-content.ts';
 import type { WalkedEntry } from './walk.ts';
 
 const ZEROS = Buffer.alloc(512);
@@ -23,7 +23,7 @@ export async function* tarStream(
     written += header.length;
     if (entry.type !== 'file') continue;
     let bytes = 0;
-    for await (const piece of fileContent(repository, node, 'skipped')) {
+    for await (const piece of dataContent(repository, node)) {
       yield piece;
       bytes += piece.length;
       told.onBytes(piece.length);

@@ -3,16 +3,16 @@
 import { EngineError, isEngineError } from '../../base/errors.ts';
 import { SERVERS_NAMED_MAX } from '../../base/limits.ts';
 import { baseName, isWithin, joinPath, outermostPaths } from '../../base/paths.ts';
-import { readRows } from '../../databases/sqlite-rows.ts';
+import type { NodeType } from '../../base/stat.ts';
 import { profileNamed } from '../../profiles/all.ts';
 import { below } from '../../profiles/recognise.ts';
 import type { Profile } from '../../profiles/types.ts';
 import { findPath } from '../../repository/find-node.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { type ColumnRule, pathSaid, selectOf } from '../../repository/server-folders.ts';
 import { findSnapshotServers, recordedServers, type SnapshotServer } from '../../repository/snapshot-servers.ts';
 import { SHORT_ID_LENGTH, type Snapshot } from '../../repository/snapshots.ts';
 import type { DatabaseImages } from './database-images.ts';
+import { readNamedFolders } from './named-folders.ts';
 
 export interface ServerQuestion {
   readonly repository: Repository;
@@ -89,71 +89,57 @@ export async function findServerFolders(
   images: DatabaseImages,
 ): Promise<ServerFolders> {
   const { title } = server.profile;
-  const isThere = (path: Buffer): Promise<boolean> => holdsFolder(repository, snapshot, path);
+  const isThere: Look = async (path) => (await typeAt(repository, snapshot, path)) === 'dir';
+  const isAny: Look = async (path) => (await typeAt(repository, snapshot, path)) !== undefined;
   const paths: Buffer[] = [];
   const notes: string[] = [];
   for (const { part, folder } of server.parts) {
     if (await isThere(folder)) paths.push(folder);
     else notes.push(`${title}: ${part.what} (${folder.toString('utf8')}) is not in the snapshot`);
   }
+  const named = await readNamedFolders(server, images);
+  const { libraries } = named;
   const unplaced = new Set<string>();
   for (const { said, path } of server.folders) {
-    if (path !== undefined && (await isThere(path))) paths.push(path);
-    else unplaced.add(said);
+    // A folder of backups is often one that others use, too, and the files of a running Postgres are nobody's to replace.
+    if (named.others.has(said) && !libraries.has(said)) continue;
+    if (path === undefined || !(await isThere(path))) unplaced.add(said);
+    else if (!(await isOfDatabaseServer(server, (sign) => isAny(below(path, sign))))) paths.push(path);
   }
   const isRecorded = server.folders.length > 0;
-  // A record does not say what a folder is for; one of backups is nothing to look for by its name.
-  const libraries = isRecorded && unplaced.size === 0 ? [] : await librariesIn(server, images);
-  for (const said of isRecorded ? libraries.filter((one) => unplaced.has(one)) : libraries) {
-    const { found, note } = await folderSaid({ server, snapshot, isThere }, said);
+  for (const [said, sample] of libraries) {
+    // A record does not say what a folder is for; one of backups is nothing to look for by its name.
+    if (isRecorded && !unplaced.has(said)) continue;
+    const { found, note } = await folderSaid({ server, snapshot, isThere, isAny }, { said, sample });
     paths.push(...found);
     if (note !== undefined) notes.push(`${title}: ${note}`);
   }
   return { paths: outermostPaths(paths), notes };
 }
 
-async function holdsFolder(repository: Repository, snapshot: Snapshot, path: Buffer): Promise<boolean> {
+type Look = (path: Buffer) => Promise<boolean>;
+
+async function typeAt(repository: Repository, snapshot: Snapshot, path: Buffer): Promise<NodeType | undefined> {
   try {
     const found = await findPath(repository.blobs, snapshot, path);
-    return found.kind === 'root' || found.node.type === 'dir';
+    return found.kind === 'root' ? 'dir' : found.node.type;
   } catch (error) {
     if (!isEngineError(error, 'PATH_NOT_FOUND')) throw error;
-    return false;
+    return undefined;
   }
 }
 
-/** Library folders that a server's database names, as the server sees them. */
-async function librariesIn(server: SnapshotServer, images: DatabaseImages): Promise<string[]> {
-  const said = new Set<string>();
-  for (const { part, folder } of server.parts) {
-    const rules = server.profile.folders.flatMap((rule) =>
-      rule.part !== part.name || rule.use !== 'library' || 'file' in rule ? [] : [rule],
-    );
-    for (const database of new Set(rules.map((rule) => rule.database))) {
-      await images.use(below(folder, database), async ({ image }) => {
-        for (const rule of rules.filter((one) => one.database === database)) {
-          for (const path of await readNames(image, rule)) said.add(path);
-        }
-      });
-    }
+/** True for a folder in which a database server keeps its files, where a profile knows the signs of that. */
+async function isOfDatabaseServer(
+  { profile }: SnapshotServer,
+  has: (sign: string) => Promise<boolean>,
+): Promise<boolean> {
+  for (const { use, signs = [] } of profile.folders) {
+    if (use !== 'server-files' || signs.length === 0) continue;
+    const found = await Promise.all(signs.map(({ path }) => has(path)));
+    if (found.every(Boolean)) return true;
   }
-  return [...said];
-}
-
-async function readNames(image: string, rule: ColumnRule): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const rows of readRows({ image, ...selectOf(rule) })) {
-      for (const [value] of rows) {
-        const path = typeof value === 'string' ? pathSaid(value, rule) : undefined;
-        if (path !== undefined) names.push(path);
-      }
-    }
-  } catch (error) {
-    // A version of the server without that table names no folder in it.
-    if (!isEngineError(error, 'DATABASE_FAILED')) throw error;
-  }
-  return names;
+  return false;
 }
 
 /** Where a folder lies in the snapshot that the server knows by this path, which may be one of its container's. */
@@ -161,11 +147,12 @@ async function folderSaid(
   context: {
     readonly server: SnapshotServer;
     readonly snapshot: Snapshot;
-    readonly isThere: (path: Buffer) => Promise<boolean>;
+    readonly isThere: Look;
+    readonly isAny: Look;
   },
-  said: string,
+  { said, sample }: { readonly said: string; readonly sample: readonly string[] },
 ): Promise<{ readonly found: readonly Buffer[]; readonly note?: string }> {
-  const { server, snapshot, isThere } = context;
+  const { server, snapshot, isThere, isAny } = context;
   const path = Buffer.from(said);
   for (const { part, folder } of server.parts) {
     // What lies in a part comes with it.
@@ -178,8 +165,9 @@ async function folderSaid(
   const others = snapshot.paths.filter((source) => !server.parts.some(({ folder }) => isWithin(folder, source)));
   for (const source of name.length === 0 ? [] : others) {
     const inside = joinPath(source, name);
-    if (baseName(source).equals(name)) alike.push(source);
-    else if (await isThere(inside)) alike.push(inside);
+    // A name alone says little: somebody else's folder may have it.
+    const likely = baseName(source).equals(name) ? source : inside;
+    if (await holdsSome(likely, sample, isAny)) alike.push(likely);
   }
   const [only] = alike;
   if (only !== undefined && alike.length === 1) {
@@ -188,4 +176,9 @@ async function folderSaid(
   const several = alike.map((one) => one.toString('utf8')).join(', ');
   const which = alike.length > 1 ? `may be any of ${several}` : 'is not in the snapshot, or has another name there';
   return { found: [], note: `${said}, which its database names, ${which}: restore it by itself` };
+}
+
+async function holdsSome(folder: Buffer, sample: readonly string[], isAny: Look): Promise<boolean> {
+  for (const path of sample) if (await isAny(below(folder, path))) return true;
+  return false;
 }

@@ -1,23 +1,13 @@
-/** Content of a snapshot's files for archives, every blob verified. */
+/** Content of sparse files for archives that keep holes, every blob verified. */
 
-import { MIB } from '../../base/limits.ts';
 import type { Region } from '../../format/archive-entry.ts';
 import type { Node } from '../../format/row.ts';
 import type { Repository } from '../../repository/repository.ts';
 
-const ZEROS = Buffer.alloc(MIB);
-
-/** The bytes in order: views, not to be changed. Holes as zeros, or left away. */
-export async function* fileContent(
-  repository: Repository,
-  node: Node,
-  holes: 'zeros' | 'skipped',
-): AsyncGenerator<Buffer> {
-  for await (const { blobId, length } of repository.blobs.content(node.content, node.size)) {
-    if (blobId !== undefined) yield await repository.blobs.read('data', blobId);
-    else if (holes === 'zeros') {
-      for (let rest = length; rest > 0; rest -= ZEROS.length) yield ZEROS.subarray(0, Math.min(rest, ZEROS.length));
-    }
+/** The bytes of a file's data in order, without its holes: views, not to be changed. */
+export async function* dataContent({ blobs }: Repository, node: Node): AsyncGenerator<Buffer> {
+  for await (const { blobId } of blobs.content(node.content, node.size)) {
+    if (blobId !== undefined) yield await blobs.read('data', blobId);
   }
 }
 
