@@ -26,13 +26,13 @@ function filesOf(folder: string): Map<string, Buffer> {
 }
 
 /** All rows of all tables, with paths that lay below `from` as if they lay at the old place. */
-function rowsOf(path: string, { now, then }: { readonly now: string; readonly then: string }): Json {
+function rowsOf(path: string, { now, before }: { readonly now: string; readonly before: string }): Json {
   const database = new Database(path, { readonly: true });
   assert.equal(database.pragma('integrity_check', { simple: true }), 'ok');
   const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all();
   const rows = tables.map((table) => [table, database.prepare(`SELECT * FROM "${table}" ORDER BY 1`).all()]);
   database.close();
-  return JSON.parse(JSON.stringify(rows).replaceAll(now, then));
+  return JSON.parse(JSON.stringify(rows).replaceAll(now, before));
 }
 
 /** A machine that made one backup, and burned. */
@@ -48,7 +48,7 @@ async function burned(t: TestContext): Promise<Saved> {
   assert.equal((await admin.untilOver(job.id)).job.status, 'COMPLETED');
   const zip = Buffer.from(await (await admin.fetch(`/backups/${backup.id}/download`)).arrayBuffer());
   const books = filesOf(library.books);
-  const rows = rowsOf(library.database, { now: old.source, then: old.source });
+  const rows = rowsOf(library.database, { now: old.source, before: old.source });
   await server.end('SIGTERM');
   for (const folder of [old.source, old.cache, join(old.folder, 'state')]) {
     rmSync(folder, { recursive: true, force: true });
@@ -66,7 +66,7 @@ async function freshServer(t: TestContext, fresh: CliFixture): Promise<Visitor> 
 function requireEqual({ old, books, rows }: Saved, place: string): void {
   assert.deepEqual(filesOf(join(place, 'books')), books);
   const database = join(place, 'config', 'absdatabase.sqlite');
-  assert.deepEqual(rowsOf(database, { now: place, then: old.source }), rows);
+  assert.deepEqual(rowsOf(database, { now: place, before: old.source }), rows);
 }
 
 test('from the repository alone: the backup is listed, and comes up in another place with its paths', async (t) => {
