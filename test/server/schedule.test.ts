@@ -219,12 +219,7 @@ test('a night makes a backup, lists it, and keeps the state of the server in the
   const { snapshots } = await context.repository();
   const backup = await snapshots.find(record?.snapshotId ?? '');
   assert.equal(backup.label, 'library-backup');
-  assert.deepEqual(backup.tags, [
-    'by=admin',
-    'includes=books+covers',
-    'trigger=manual',
-    `name=${record?.backupId}`,
-  ]);
+  assert.deepEqual(backup.tags, ['by=admin', 'includes=books+covers', 'trigger=manual', `name=${record?.backupId}`]);
   const state = await snapshots.find(job.result.state_snapshot_id);
   assert.equal(state.label, 'snap-server-state');
   assert.equal(state.databases.length, 1, 'as a database, not as a file that changes while it is read');
