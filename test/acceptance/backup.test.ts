@@ -122,6 +122,10 @@ test('2: an uploaded backup is shown, confirmed and restored: cover, book and ro
   await list.getByRole('link', { name: /Download/ }).click();
   const zip = join(fixture.folder, 'backup.zip');
   await (await downloading).saveAs(zip);
+  // One that is still here would be restored from the list.
+  await list.getByRole('button', { name: /Delete/ }).click();
+  await visit.button('Delete the backup').click();
+  await page.getByText('There is no backup yet').waitFor();
 
   const cover = join(library.metadata, 'items', uuid(6, 1), 'cover.jpg');
   const book = join(library.books, 'Author 1', 'Book 1', 'part 2.m4b');
