@@ -46,7 +46,7 @@ export type { NightCopy, NightDetails, NightOptions } from './night.ts';
 export { type AnnotateOptions, type AnnotateResult, annotate } from './operations/annotate.ts';
 export type { AppliedProfile, BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
-export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
+export { type ReadFileOptions, readEntryContent, readFileContent } from './operations/cat.ts';
 export type {
   CheckError,
   CheckOptions,
@@ -206,6 +206,8 @@ export interface LocationOptions {
   readonly cacheDirectory: string;
   /** Called while a password's key is being derived, which takes a while: see preload(). */
   readonly meanwhile?: (() => Promise<unknown>) | undefined;
+  /** For a process that keeps the repository open and asks for snapshots again and again: see RepositoryOptions. */
+  readonly keepsSnapshots?: boolean | undefined;
 }
 
 /** The verbs that are much to load: each is loaded when it is first called, so that no other one waits for it. */

@@ -20,6 +20,7 @@ import {
   REQUEST_HEAD_MS_MAX,
 } from './limits.ts';
 import { loggerOptions, pathOf } from './log.ts';
+import { observe } from './observe.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
 import { backupFileRoutes } from './routes/backup-file.ts';
@@ -32,6 +33,7 @@ import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { libraryRoutes } from './routes/library.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
+import { notificationRoutes } from './routes/notifications.ts';
 import { pageRoutes } from './routes/page.ts';
 import { repositoryRoutes } from './routes/repository.ts';
 import { restoreRoutes } from './routes/restores.ts';
@@ -59,6 +61,7 @@ const API_ROUTES: readonly Routes[] = [
   jobRoutes,
   maintenanceRoutes,
   scheduleRoutes,
+  notificationRoutes,
   libraryRoutes,
   backupRoutes,
   backupFileRoutes,
@@ -103,7 +106,7 @@ export async function composeApp(app: App, context: ServerContext): Promise<void
     if (request.method === 'GET' || request.method === 'HEAD') request.log.debug(facts, 'Answered');
     else request.log.info(facts, 'Answered');
   });
-  context.metrics.watch(app, context);
+  observe(app, context);
   await addSecurityHeaders(app);
   await app.register(cookie);
   addIdentification(app, context);

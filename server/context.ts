@@ -18,6 +18,7 @@ import type { Access } from './auth/scopes.ts';
 import type { EventLog } from './events.ts';
 import type { JobRunner } from './jobs/runner.ts';
 import type { Metrics } from './metrics.ts';
+import type { Notifier } from './notify/notifier.ts';
 import type { ServeOptions } from './options.ts';
 import type { Scheduler } from './schedule/scheduler.ts';
 import type { Settings } from './settings.ts';
@@ -39,6 +40,7 @@ export interface ServerContext {
   readonly events: EventLog;
   readonly jobs: JobRunner;
   readonly scheduler: Scheduler;
+  readonly notifier: Notifier;
   readonly metrics: Metrics;
   readonly authentication: Authentication;
   /** The open repository, up to date with what jobs wrote. Nobody closes it but the server. */

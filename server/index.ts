@@ -1,5 +1,6 @@
 /** The only way into the server: an HTTP API, a web page and a scheduler in one process. Every decision lives in engine/. */
 
+import { EngineError } from '../engine/index.ts';
 import { composeApp, createApp } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
 import { detectAtStart, keepDetected } from './backups/detection.ts';
@@ -11,6 +12,7 @@ import type { RepositoryPlace } from './jobs/messages.ts';
 import { JobRunner } from './jobs/runner.ts';
 import { CLOSE_MS_MAX } from './limits.ts';
 import { Metrics } from './metrics.ts';
+import { Notifier } from './notify/notifier.ts';
 import type { ServeOptions } from './options.ts';
 import { RepositoryAccess } from './repository-access.ts';
 import { startNight } from './schedule/night.ts';
@@ -52,12 +54,14 @@ export async function createServer(options: ServeOptions): Promise<Server> {
     await composeApp(app, context);
     await app.ready();
     followJobs(context);
+    context.jobs.onEnd((job) => context.notifier.jobEnded(job));
     keepDetected(context);
     context.jobs.recover();
     await rescanAtStart(context);
     const close = async (): Promise<void> => {
       context.scheduler.close();
       await context.jobs.close();
+      await context.notifier.close();
       await closeApp(app);
       await access.close();
       state.close();
@@ -65,6 +69,7 @@ export async function createServer(options: ServeOptions): Promise<Server> {
     const start = async (): Promise<string> => {
       const url = await listen(app, options);
       context.scheduler.start();
+      context.notifier.start();
       detectAtStart(context);
       return url;
     };
@@ -98,6 +103,7 @@ function contextOf({
     events,
     jobs: new JobRunner({ store: state.jobs, events, log, place, nowMs }),
     scheduler: new Scheduler({ settings, log, nowMs, begin: (night) => beginNight(context, night) }),
+    notifier: new Notifier({ settings, state, events, log, nowMs }),
     metrics: new Metrics(),
     authentication: new Authentication(state, options, nowMs),
     repository,
@@ -114,6 +120,8 @@ function beginNight(
   startNight(context, { trigger: 'schedule', createdBy: 'schedule', title });
 }
 
+const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/;
+
 /** Starts a server and says in its log where it is, and how the first admin is made. */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const server = await createServer(options);
@@ -122,7 +130,15 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const { log, authentication } = server.context;
     const setup = authentication.setupLink.addressAt(url);
     // A warning, so that it shows where only warnings do: nobody can do anything before it was used.
-    if (setup !== undefined) log.warn({ setup }, 'Open this link once to make the first admin');
+    const isFirst = server.context.state.users.count() === 0;
+    const what = isFirst ? 'make the first admin' : 'make an admin, or to give one a new password';
+    if (setup !== undefined) log.warn({ setup }, `Open this link, which works once, to ${what}`);
+    if (!LOOPBACK.test(options.listen.host) && options.trustedProxies.length === 0) {
+      log.warn(
+        'Whoever reaches this machine reaches the server, and over plain HTTP whoever sees the network sees passwords',
+      );
+    }
+    log.info('Ready');
     return { url, close: server.close };
   } catch (error) {
     await server.close();
@@ -137,8 +153,21 @@ async function closeApp(app: App): Promise<void> {
   clearTimeout(late);
 }
 
+const LISTEN_FAILURES: { readonly [code: string]: string } = {
+  EADDRINUSE: 'another program does already',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'no address has this name',
+  EACCES: 'ports below 1024 are for root, or for those whom root lets',
+};
+
 async function listen(app: App, { listen: { host, port }, basePath }: ServeOptions): Promise<string> {
-  await app.listen({ host, port, listenTextResolver: (address) => `Listening at ${address}${basePath}` });
+  try {
+    await app.listen({ host, port, listenTextResolver: (address) => `Listening at ${address}${basePath}` });
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? LISTEN_FAILURES[String(error.code)] : undefined;
+    const words = why ?? (error instanceof Error ? error.message : String(error));
+    throw new EngineError('INVALID_ARGUMENT', `The server cannot listen at ${host}, port ${port}: ${words}`, error);
+  }
   // Port 0 asks for any free one.
   const bound = app.server.address();
   const actual = typeof bound === 'object' && bound !== null ? bound.port : port;

@@ -96,6 +96,8 @@ export const JOBS_KEPT_MAX = 2000;
 export const JOB_LINES_MAX = 1000;
 export const JOB_LINE_CHARACTERS_MAX = 2000;
 export const JOB_PROBLEMS_MAX = 200;
+/** Of each server, that rows name and nobody has. */
+export const JOB_MISSES_MAX = 50;
 /** A job that was told to stop is killed after this, */
 export const JOB_GRACE_MS_MAX = 10 * SECOND_MS;
 /** unless commands must run after it, which have times of their own: a server that was stopped is started again. */
@@ -139,3 +141,18 @@ export const RETENTION_KEPT_MAX = 100_000;
 export const RETENTION_DAYS_DEFAULT = 30;
 /** Snapshots of the server's own state, one a day. */
 export const STATE_SNAPSHOTS_KEPT = 14;
+
+// ---- notifications
+export const NOTIFICATION_TRIES_MAX = 3;
+/** Before the second try, and three times as long before each further one. */
+export const NOTIFICATION_RETRY_MS = 2 * SECOND_MS;
+export const NOTIFICATION_MS_MAX = 15 * SECOND_MS;
+/** Messages that wait to be sent; what comes beyond is only in the log. */
+export const NOTIFICATIONS_WAITING_MAX = 100;
+/** How often it is looked whether the last backup is too old, */
+export const STALE_CHECK_MS = 15 * MINUTE_MS;
+/** and how often people are told of the same again. */
+export const STALE_AGAIN_MS = DAY_MS;
+export const STALE_DAYS_DEFAULT = 3;
+export const STALE_DAYS_MAX = 3650;
+export const MAIL_RECIPIENTS_MAX = 20;

@@ -53,10 +53,11 @@ interface LogLine {
   readonly time: string;
   readonly msg?: string;
   readonly err?: { readonly message?: string };
+  readonly req?: { readonly method: string; readonly path: string };
   readonly [field: string]: unknown;
 }
 
-/** `02:00:13 warn  A job failed  job=3 reason="..."` */
+/** `02:00:13 warn   A job failed  job=3 reason="..."` */
 function textLine(json: string): string {
   let line: LogLine;
   try {
@@ -68,9 +69,16 @@ function textLine(json: string): string {
   const fields = Object.entries(line)
     .filter(([name, value]) => !QUIET_FIELDS.has(name) && value !== undefined && value !== null)
     .map(
-      ([name, value]) => `${name}=${typeof value === 'string' && /^\S+$/.test(value) ? value : JSON.stringify(value)}`,
+      ([name, value]) =>
+        `${name}=${typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) ? value : JSON.stringify(value)}`,
     );
   const error = line.err?.message === undefined ? [] : [line.err.message];
+  const request = line.req === undefined ? [] : [`${line.req.method} ${line.req.path}`];
   const time = new Date(line.time).toTimeString().slice(0, 8);
-  return `${[`${time} ${level.padEnd(5)} ${line.msg ?? ''}`, ...error, ...fields].join('  ')}\n`;
+  return `${printable([`${time} ${level.padEnd(6)} ${line.msg ?? ''}`, ...request, ...error, ...fields].join('  '))}\n`;
+}
+
+/** Names may hold anything: control characters never reach a terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -124,7 +124,15 @@ export function problemOf(error: unknown): ProblemDetails {
   if (error instanceof ServerError) return problemDetails(error.code, error.message);
   if (isEngineError(error) && error.code !== 'INTERNAL') return problemDetails(error.code, error.message);
   if (isFastifyError(error)) return problemOfFastify(error);
+  if (isFullState(error)) {
+    return problemDetails('STORAGE_FAILED', "The server's own state cannot be written: its disk is full, or fails");
+  }
   return problemDetails('INTERNAL', 'The server failed at this; its log says more');
+}
+
+/** Of SQLite, where the state lies. */
+function isFullState(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^SQLITE_(?:FULL|IOERR|READONLY)/.test(String(error.code));
 }
 
 function isFastifyError(error: unknown): error is FastifyError {

@@ -13,7 +13,7 @@ export class RepositoryAccess {
 
   /** Opens it when it is first asked for, and again after that failed: a disk may be back. */
   async get(): Promise<Repository> {
-    this.#opening ??= openRepository(this.#place);
+    this.#opening ??= openRepository({ ...this.#place, keepsSnapshots: true });
     try {
       return await this.#opening;
     } catch (error) {

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { type Credential, EngineError, type UnusedLimit } from '../../engine/index.ts';
 import type { LogOptions, ServeOptions } from '../../server/index.ts';
 import { absoluteBytes, absolutePath } from '../bytes.ts';
+import { configuredProfiles } from '../config/configured-profiles.ts';
 import { configuredServers } from '../config/database-dumps.ts';
 import type { LoadedConfig } from '../config/read.ts';
 import type { Config } from '../config/schema.ts';
@@ -88,7 +89,7 @@ async function optionsOf(
     trustedProxies: options.trustProxy ?? server?.trusted_proxies ?? [],
     stateDirectory: resolve(state),
     sources,
-    backup: backupOptionsOf(configuredServers(options, config)),
+    backup: backupOptionsOf(configuredProfiles(configuredServers(options, config), config)),
     hooks: hooksOf(config),
     hookEnvironment: hookEnvironment(),
     retention: Object.keys(policy).length === 0 ? undefined : { policy, groupBy, zone },

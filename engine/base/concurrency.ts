@@ -1,6 +1,8 @@
 /** Work on many items at a time, but never on more than so many; and work that blocks its thread, with pauses. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { throwIfAborted } from './errors.ts';
+import { THREAD_TURN_MS_MAX } from './limits.ts';
 
 /**
  * What `work` makes of each item, in the items' order, with at most `atOnceMax` under way. After a failure nothing more
@@ -37,5 +39,24 @@ export class Turnstile {
   pass(): Promise<void> {
     this.#last = this.#last.then(() => nextTurn());
     return this.#last;
+  }
+}
+
+/** Pauses in work that may go on for long without waiting for anything: others get their turn, and signals come in. */
+export class Breather {
+  readonly #signal: AbortSignal | undefined;
+  #turnMs = performance.now();
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
+
+  /** To be called now and then. INTERRUPTED after the signal. */
+  async breathe(): Promise<void> {
+    throwIfAborted(this.#signal);
+    if (performance.now() - this.#turnMs < THREAD_TURN_MS_MAX) return;
+    await nextTurn();
+    this.#turnMs = performance.now();
+    throwIfAborted(this.#signal);
   }
 }

@@ -107,6 +107,11 @@ export const SEALED_FILES_AT_ONCE_MAX = 64;
 /** Small sealed files that are written at a time. */
 export const SEALED_WRITES_AT_ONCE_MAX = 16;
 export const SNAPSHOT_PROBLEMS_MAX = 1000;
+/** Records of snapshots that a long-lived process keeps, as they are stored; in memory they take two to three times that. */
+export const SNAPSHOTS_KEPT_BYTES_MAX = 32 * MIB;
+export const ANNOTATIONS_KEPT_BYTES_MAX = 8 * MIB;
+/** Different values (rules, users, mounts) of those that are in memory once for all. */
+export const SNAPSHOT_VALUES_SHARED_MAX = 10_000;
 export const CONFIG_BYTES_MAX = 64 * KIB;
 export const KEY_FILES_MAX = 256;
 
@@ -129,6 +134,8 @@ export const READ_ATTEMPTS_MAX = 3;
 /** Images of databases found in the walk that lie in the scratch folder at a time. */
 export const CAPTURED_IMAGES_MAX = 2;
 export const PROGRESS_INTERVAL_MS = 100;
+/** How long what reads much of what is in memory keeps its thread before others get a turn. */
+export const THREAD_TURN_MS_MAX = 10;
 /** Times this close to the start of the parent snapshot are not trusted as "unchanged": the kernel's clock ticks at 4-10 ms. */
 export const CLOCK_TICK_MS_MAX = 20;
 /** Some file systems keep whole seconds (ext3), two of them (FAT) or hundredths (exFAT): their times are multiples of this. */
@@ -213,18 +220,12 @@ export const LEASE_REFRESH_MS = 5 * 60_000;
 export const LEASE_STALE_MS = 30 * 60_000;
 
 // ---- bounds of single modules
-/** codec/password.ts */
-export const PASSWORD_ITERATIONS_MAX = 100;
-/** codec/password.ts */
-export const PASSWORD_PARALLELISM_MAX = 16;
-/** repository/cold-home.ts */
-export const COLD_CLONE_ATTEMPTS_MAX = 10;
-/** repository/run-filter.ts */
-export const FILTER_BUCKET_BITS_MAX = 28;
-/** repository/run-claims.ts */
-export const CLAIM_SLOTS_MAX = 1 << 19;
-/** repository/frame-cache.ts */
-export const FRAME_CACHE_BYTES_MAX = 16 * MIB;
+export const PASSWORD_ITERATIONS_MAX = 100; // codec/password.ts
+export const PASSWORD_PARALLELISM_MAX = 16; // codec/password.ts
+export const COLD_CLONE_ATTEMPTS_MAX = 10; // repository/cold-home.ts
+export const FILTER_BUCKET_BITS_MAX = 28; // repository/run-filter.ts
+export const CLAIM_SLOTS_MAX = 1 << 19; // repository/run-claims.ts
+export const FRAME_CACHE_BYTES_MAX = 16 * MIB; // repository/frame-cache.ts
 /** Frames from FRAME_ALONE_BYTES_MIN on that single reads have under way: sealed and opened bytes of each. */
 export const FRAMES_LARGE_AT_ONCE_MAX = 16;
 /** Frames of many small blobs fit into this; larger ones get memory of their own (repository/frame-memory.ts). */
@@ -233,30 +234,23 @@ export const FRAME_MEMORY_PIECE_BYTES_MAX = FRAME_BYTES_TARGET + FRAME_ALONE_BYT
 export const FRAME_MEMORY_FREE_BYTES_MAX = 8 * MIB;
 /** Tables grow to this, and further only where blobs cannot be moved to LevelDB. */
 export const INDEX_TABLE_SLOTS_USUAL_MAX = 1 << 18;
-/** repository/young-index.ts */
-export const INDEX_TABLES_USUAL_MAX = 8;
-/** repository/young-index.ts */
-export const INDEX_TABLE_SLOTS_MAX = 1 << 21;
+export const INDEX_TABLES_USUAL_MAX = 8; // repository/young-index.ts
+export const INDEX_TABLE_SLOTS_MAX = 1 << 21; // repository/young-index.ts
 /** Dead packs are one bit each, in memory of this size that is shared before it is known how many there will be. */
 export const PACKS_MAX = 1 << 23;
 /** Names between two pauses. */
 export const MERGE_BATCH_NAMES_MAX = 256;
-/** repository/cold-database.ts */
-export const COLD_BATCH_BYTES_MAX = 1 * MIB;
+export const COLD_BATCH_BYTES_MAX = 1 * MIB; // repository/cold-database.ts
 /** What a scan of LevelDB leaves mapped into memory of its tables. */
 export const COLD_MAPPED_BYTES_MAX = 16 * MIB;
-/** repository/frame-reader.ts */
-export const SEALERS_MAX = 64;
-/** repository/cold-index.ts */
-export const COLD_FRAMES_CACHED_MAX = 2048;
-/** repository/cold-index.ts */
-export const COLD_PUBLISH_ATTEMPTS_MAX = 3;
+export const SEALERS_MAX = 64; // repository/frame-reader.ts
+export const COLD_FRAMES_CACHED_MAX = 2048; // repository/cold-index.ts
+export const COLD_PUBLISH_ATTEMPTS_MAX = 3; // repository/cold-index.ts
 /** Long enough for any thread that is running; one that was stopped half-way is not waited for. */
 export const ID_TABLE_TURNS_MAX = 1_000_000;
 /** Frames this close are read together with what lies between them. */
 export const READ_GAP_BYTES_MAX = 64 * KIB;
-/** repository/batch-reader.ts */
-export const READ_RUN_BYTES_MAX = 8 * MIB;
+export const READ_RUN_BYTES_MAX = 8 * MIB; // repository/batch-reader.ts
 /** Buffers that are kept for later batches: one is at work, one is being read into. */
 export const READ_BUFFERS_MAX = 2;
 /** Listings of one refresh, where segments vanish between listing and reading. */
@@ -267,32 +261,24 @@ export const CATCH_UPS_REMEMBERED_MAX = 1000;
 export const PACKS_IN_FLIGHT_MAX = 4;
 /** Pieces that one writer holds before settle() makes it wait: one that grows, one that is written, one that waits. */
 export const PACK_PIECES_MAX = 3;
-/** repository/id-set.ts */
-export const ID_SET_SLOTS_MAX = 1 << 22;
-/** filesystem/posix.ts */
-export const ATTRIBUTE_BYTES_MAX = 65_536;
+export const ID_SET_SLOTS_MAX = 1 << 22; // repository/id-set.ts
+export const ATTRIBUTE_BYTES_MAX = 65_536; // filesystem/posix.ts
 /** Verdicts that the matcher may remember before it is renewed; it never forgets one by itself. */
 export const PATTERN_VERDICTS_CACHED_MAX = 8192;
-/** operations/import/zip-reader.ts */
-export const ZIP_LINK_BYTES_MAX = 64 * KIB;
+export const ZIP_LINK_BYTES_MAX = 64 * KIB; // operations/import/zip-reader.ts
 /** More names at the archive's root than this, and the snapshot names `/` as its path. */
 export const IMPORT_PATHS_MAX = 16;
 /** Names at the root that are remembered. */
 export const IMPORT_TOP_NAMES_MAX = 64;
-/** operations/restore/journal-format.ts */
-export const JOURNAL_BLOCK_DIGESTS_MAX = 1 << 16;
+export const JOURNAL_BLOCK_DIGESTS_MAX = 1 << 16; // operations/restore/journal-format.ts
 /** Two windows are in memory at a time, with the row and the state of each file: larger ones cost memory and win nothing. */
 export const WINDOW_FILES_MAX = 8192;
-/** operations/restore/window.ts */
-export const WINDOW_SLICES_MAX = 262_144;
+export const WINDOW_SLICES_MAX = 262_144; // operations/restore/window.ts
 /** 8 bytes a slot: 64 MiB at most. What does not fit is not known, and then its content decides. */
 export const KNOWN_SLOTS_MAX = 1 << 23;
-/** operations/restore/comparer.ts */
-export const COMPARE_TASK_FILES_MAX = 1024;
-/** operations/restore/comparer.ts */
-export const COMPARE_TASK_HANDLES_MAX = 128;
-/** operations/restore/comparer.ts */
-export const COMPARE_TASK_BYTES_MAX = 16 * MIB;
+export const COMPARE_TASK_FILES_MAX = 1024; // operations/restore/comparer.ts
+export const COMPARE_TASK_HANDLES_MAX = 128; // operations/restore/comparer.ts
+export const COMPARE_TASK_BYTES_MAX = 16 * MIB; // operations/restore/comparer.ts
 /** A changed file from this size on is built from what it holds already; a smaller one is one or two reads of the repository. */
 export const REUSE_FILE_BYTES_MIN = 1 * MIB;
 /** Of a file that one task builds, and pieces of it. */
@@ -307,28 +293,23 @@ export const REUSE_WAITING_BYTES_MAX = 1 * GIB;
 export const REUSE_WAITING_FILES_MAX = 1024;
 /** Inodes with several names that are remembered; beyond that, names become files of their own. */
 export const LINK_GROUPS_MAX = 1_000_000;
-/** operations/restore/window-executor.ts */
-export const RESTORE_TASK_FILES_MAX = 512;
+export const RESTORE_TASK_FILES_MAX = 512; // operations/restore/window-executor.ts
 /** Directories and open files that one task needs; descriptors in flight are this, times the tasks of the pool. */
 export const RESTORE_TASK_HANDLES_MAX = 128;
-/** operations/restore/window-executor.ts */
-export const RESTORE_TASK_BYTES_MAX = 4 * MIB;
+export const RESTORE_TASK_BYTES_MAX = 4 * MIB; // operations/restore/window-executor.ts
 /** A search through all packs for another copy of a damaged blob is slow: this much of it in one restore. */
 export const SALVAGE_SEARCH_MS_MAX = 60_000;
-/** operations/restore/large-files.ts */
-export const LARGE_FILES_OPEN_MAX = 128;
+export const LARGE_FILES_OPEN_MAX = 128; // operations/restore/large-files.ts
 /** Names of hard links that are waited for; beyond that the oldest are forgotten, and their other names read again. */
 export const HARD_LINKS_WAITING_MAX = 50_000;
 /** How long a run that failed waits for its workers; one that is cut off leaves half a pack behind for a day. */
 export const DRAIN_MS_MAX = 10_000;
 /** How long an interrupted run waits for them: somebody is waiting, too. */
 export const DRAIN_INTERRUPTED_MS_MAX = 600;
-/** operations/backup/left-out.ts */
-export const PATH_BYTES_MAX = 1 * MIB;
+export const PATH_BYTES_MAX = 1 * MIB; // operations/backup/left-out.ts
 /** Directories that one batch keeps open. */
 export const BATCH_DIRECTORIES_MAX = 32;
-/** operations/backup/directory-log.ts */
-export const SETTLE_ATTEMPTS_MAX = 5;
+export const SETTLE_ATTEMPTS_MAX = 5; // operations/backup/directory-log.ts
 /** Directories that are remembered, 32 bytes each; those beyond are read again when they moved. */
 export const MOVED_DIRECTORY_SLOTS_MAX = 1 << 20;
 
@@ -336,20 +317,16 @@ export const MOVED_DIRECTORY_SLOTS_MAX = 1 << 20;
 export const JOURNAL_FILES_MAX = 2_000_000;
 /** Records are written out in pieces of this size, and whenever a pack is durable. */
 export const JOURNAL_UNWRITTEN_BYTES_MAX = 64 * KIB;
-/** databases/sqlite.ts */
-export const DATABASE_HOLD_MS_MAX = 1000;
+export const DATABASE_HOLD_MS_MAX = 1000; // databases/sqlite.ts
 /** Rows are counted table by table for so long; a table whose turn does not come is left out. */
 export const DATABASE_COUNT_MS_MAX = 2000;
-/** databases/sqlite-inspect.ts */
-export const DATABASE_TABLES_COUNTED_MAX = 1000;
+export const DATABASE_TABLES_COUNTED_MAX = 1000; // databases/sqlite-inspect.ts
 /** Tables that a record names because they could not be checked. */
 export const DATABASE_MESSAGES_MAX = 100;
 /** databases/sqlite-copy.ts, databases/sqlite-moment.ts */
 export const DATABASE_LOCKED_ATTEMPTS_MAX = 2;
-/** databases/sqlite-copy.ts */
-export const DATABASE_UNLOCKED_ATTEMPTS_MAX = 6;
-/** databases/sqlite-copy.ts */
-export const DATABASE_PRIVATE_ATTEMPTS_MAX = 5;
+export const DATABASE_UNLOCKED_ATTEMPTS_MAX = 6; // databases/sqlite-copy.ts
+export const DATABASE_PRIVATE_ATTEMPTS_MAX = 5; // databases/sqlite-copy.ts
 /** databases/sqlite-super-journal.ts: a path as SQLite can have one. */
 export const SUPER_JOURNAL_NAME_BYTES_MAX = 4 * KIB;
 /** Attempts to have several databases as of one moment, for each of which large ones may be copied anew. */
@@ -425,8 +402,7 @@ export const SERVER_LEFT_OUT_MAX = 250_000;
 export const SNAPSHOT_LINKS_MAX = 40;
 /** How deep below a source a server's folder may lie to be found. */
 export const PROFILE_DEPTH_MAX = 2;
-/** databases/open-holders.ts */
-export const HOLDER_COMMAND_CHARACTERS_MAX = 64;
+export const HOLDER_COMMAND_CHARACTERS_MAX = 64; // databases/open-holders.ts
 
 /** Paths of directories that were listed, in memory; what is more lies in a file of the cache. */
 export const DIRECTORY_LOG_BYTES_MAX = 4 * MIB;

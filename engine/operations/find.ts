@@ -1,6 +1,7 @@
 /** Searches all snapshots at once, folder by folder; what several of them share is looked at once. */
 
-import { EngineError, throwIfAborted } from '../base/errors.ts';
+import { Breather } from '../base/concurrency.ts';
+import { EngineError } from '../base/errors.ts';
 import { BLOB_ID_BYTES, type BlobId, PACK_ID_BYTES } from '../base/ids.ts';
 import { FIND_TREES_REMEMBERED_MAX } from '../base/limits.ts';
 import { joinPath, ROOT_PATH } from '../base/paths.ts';
@@ -53,7 +54,10 @@ interface Version {
   readonly snapshots: readonly number[];
 }
 
-/** Matches in order of their paths. INVALID_ARGUMENT for conditions that make no sense or none at all. */
+/**
+ * Matches in order of their paths. INVALID_ARGUMENT for conditions that make no sense or none at all; INTERRUPTED after the
+ * signal. Whoever takes no more of them, and returns the generator, ends the search: nothing goes on behind it.
+ */
 export async function* findEntries(repository: Repository, options: FindOptions): AsyncGenerator<FoundEntry> {
   const conditions = new Conditions(repository, options);
   const snapshots =
@@ -82,7 +86,7 @@ class Search {
   readonly #repository: Repository;
   readonly #conditions: Conditions;
   readonly #snapshots: readonly Snapshot[];
-  readonly #signal: AbortSignal | undefined;
+  readonly #breather: Breather;
   /** Trees in which nothing fits, wherever they lie. */
   readonly #barren = new IdSet();
 
@@ -95,7 +99,7 @@ class Search {
     this.#repository = repository;
     this.#conditions = conditions;
     this.#snapshots = snapshots;
-    this.#signal = signal;
+    this.#breather = new Breather(signal);
   }
 
   /** Returns how many were found. */
@@ -110,7 +114,7 @@ class Search {
       load,
       versions.map(({ treeId }) => treeId),
     )) {
-      throwIfAborted(this.#signal);
+      await this.#breather.breathe();
       for (const { name, rows } of batch) {
         const inner = joinPath(path, name);
         for (const entry of await this.#matchesOf(inner, name, { rows, versions })) {

@@ -1,5 +1,6 @@
 /** Lists what a snapshot holds: all of a directory, one page of it, or one entry. */
 
+import { Breather } from '../base/concurrency.ts';
 import { EngineError } from '../base/errors.ts';
 import type { BlobId } from '../base/ids.ts';
 import { PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX, PAGE_SORTED_ENTRIES_MAX } from '../base/limits.ts';
@@ -20,6 +21,7 @@ export interface ListOptions {
   readonly filter?: SnapshotFilter | undefined;
   /** All below, each directory before what it holds. */
   readonly recursive?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Entry {
@@ -46,7 +48,7 @@ export const PAGE_ORDERS = ['name', 'size', 'time'] as const;
 /** By the bytes of names; by bytes, those below a directory; by modification time. Equal ones by name. */
 export type PageOrder = (typeof PAGE_ORDERS)[number];
 
-export interface PageOptions extends Omit<ListOptions, 'recursive'> {
+export interface PageOptions extends Omit<ListOptions, 'recursive' | 'signal'> {
   /** Name of the entry behind which the page begins: `next` of the one before. */
   readonly after?: Buffer | undefined;
   /** Entries, from 1 to PAGE_ENTRIES_MAX. Default: PAGE_ENTRIES_DEFAULT. */
@@ -82,12 +84,16 @@ function treeOf(found: FoundPath): BlobId | undefined {
   return found.node.content.kind === 'tree' ? found.node.content.treeId : undefined;
 }
 
-/** Entries of a directory in order of their names, or the one entry of a file. PATH_NOT_FOUND, SNAPSHOT_NOT_FOUND. */
+/**
+ * Entries of a directory in order of their names, or the one entry of a file. PATH_NOT_FOUND, SNAPSHOT_NOT_FOUND;
+ * INTERRUPTED after the signal.
+ */
 export async function* listEntries(repository: Repository, options: ListOptions): AsyncGenerator<Entry> {
   const { snapshot, found } = await locate(repository, options);
   const treeId = treeOf(found);
   if (treeId !== undefined) {
-    yield* listTree({ repository, snapshot, recursive: options.recursive === true }, treeId, found.path);
+    const breather = new Breather(options.signal);
+    yield* listTree({ repository, snapshot, breather, recursive: options.recursive === true }, treeId, found.path);
   } else if (found.kind === 'node') yield entryOf(snapshot, found.path, found.node);
 }
 
@@ -100,11 +106,17 @@ function nodeAt({ bytes, at, end }: PlacedRow, directory: Buffer): Node {
 }
 
 async function* listTree(
-  within: { readonly repository: Repository; readonly snapshot: Snapshot; readonly recursive: boolean },
+  within: {
+    readonly repository: Repository;
+    readonly snapshot: Snapshot;
+    readonly breather: Breather;
+    readonly recursive: boolean;
+  },
   treeId: BlobId,
   path: Buffer,
 ): AsyncGenerator<Entry> {
   for await (const leaf of within.repository.blobs.leaves(treeId)) {
+    await within.breather.breathe();
     for (const row of rowsFrom(leaf, undefined, 'at')) {
       const node = nodeAt(row, path);
       const full = joinPath(path, node.name);

@@ -1,5 +1,6 @@
 /** Every version of one path through time. */
 
+import { Breather } from '../base/concurrency.ts';
 import { EngineError } from '../base/errors.ts';
 import { parentPath } from '../base/paths.ts';
 import type { Node } from '../format/row.ts';
@@ -34,6 +35,7 @@ export interface LogOptions {
   readonly filter?: SnapshotFilter | undefined;
   /** Told of snapshots that cannot be read. */
   readonly onDamage?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What the path was from one snapshot to another. */
@@ -57,7 +59,7 @@ const SNAPSHOTS_AT_ONCE = 32;
 
 /**
  * Versions of a path, oldest first; a version that came back is a version of its own. Only snapshots whose sources cover
- * the path count. PATH_NOT_FOUND where no snapshot ever held it.
+ * the path count. PATH_NOT_FOUND where no snapshot ever held it; INTERRUPTED after the signal.
  */
 export async function logPath(repository: Repository, options: LogOptions): Promise<PathVersion[]> {
   const { path } = options;
@@ -66,7 +68,9 @@ export async function logPath(repository: Repository, options: LogOptions): Prom
   await repository.loadIndex();
   const history = new PathHistory((treeId) => repository.blobs.loadTreePart(treeId), path);
   const versions: PathVersion[] = [];
+  const breather = new Breather(options.signal);
   for (let start = 0; start < snapshots.length; start += SNAPSHOTS_AT_ONCE) {
+    await breather.breathe();
     const group = snapshots.slice(start, start + SNAPSHOTS_AT_ONCE);
     const nodes = await Promise.all(group.map(({ tree }) => history.find(tree)));
     for (const [number, snapshot] of group.entries()) {

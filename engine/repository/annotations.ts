@@ -3,6 +3,7 @@
 import { hostname } from 'node:os';
 import { type EngineError, isEngineError } from '../base/errors.ts';
 import { isHex, type SnapshotId } from '../base/ids.ts';
+import { ANNOTATIONS_KEPT_BYTES_MAX } from '../base/limits.ts';
 import {
   type AnnotationKind,
   type AnnotationRecord,
@@ -10,9 +11,10 @@ import {
   encodeAnnotation,
 } from '../format/annotation.ts';
 import type { Json } from '../format/canonical-json.ts';
-import { listNames } from '../storage/backend.ts';
+import { collectNames } from '../storage/backend.ts';
 import { isDamagedThere } from './batch-reader.ts';
-import { decodeRecords, type Store, saveRecord } from './sealed-files.ts';
+import { KeptRecords } from './kept-records.ts';
+import { type Store, saveRecord } from './sealed-files.ts';
 
 interface StoredAnnotation extends AnnotationRecord {
   readonly id: string;
@@ -54,24 +56,13 @@ export class Annotations {
     this.damage = damage;
   }
 
-  static async load(store: Store): Promise<Annotations> {
-    const names: string[] = [];
-    for await (const name of listNames(store.backend, 'annotation')) if (isHex(name, 32)) names.push(name);
-    const damage: AnnotationDamage[] = [];
-    const all = await decodeRecords(store, 'annotation', names, (name, open): StoredAnnotation | undefined => {
-      try {
-        return { ...decodeAnnotation(open(), `annotation ${name}`), id: name };
-      } catch (error) {
-        if (isEngineError(error, 'OBJECT_MISSING')) return undefined;
-        if (!isDamagedThere(error)) throw error;
-        damage.push({ object: `annotations/${name}`, error });
-        return undefined;
-      }
-    });
-    return new Annotations(
-      all.filter((one) => one !== undefined),
-      damage,
-    );
+  static load(store: Store): Promise<Annotations> {
+    return new AnnotationCatalog(store, false).load();
+  }
+
+  /** Of all that there are; `damage` is what cannot be read. */
+  static of(all: readonly StoredAnnotation[], damage: readonly AnnotationDamage[]): Annotations {
+    return new Annotations(all, damage);
   }
 
   factsOf(snapshot: SnapshotId): SnapshotFacts {
@@ -117,6 +108,41 @@ export class Annotations {
     const before = this.#newest.get(keyOf(fact.kind, fact.snapshot))?.atMs ?? 0;
     const atMs = Math.max(Date.now(), before + 1);
     await saveRecord(store, 'annotation', encodeAnnotation({ ...fact, atMs, host: hostname() }));
+  }
+}
+
+/** Reads the annotations of a repository, those that it keeps once each. */
+export class AnnotationCatalog {
+  readonly #store: Store;
+  readonly #records: KeptRecords<StoredAnnotation>;
+  #last: { readonly annotations: Annotations; readonly changes: number } | undefined;
+
+  constructor(store: Store, keeps: boolean) {
+    this.#store = store;
+    this.#records = new KeptRecords(store, {
+      kind: 'annotation',
+      bytesMax: keeps ? ANNOTATIONS_KEPT_BYTES_MAX : 0,
+      decode: (id, record) => ({ ...decodeAnnotation(record, `annotation ${id}`), id }),
+    });
+  }
+
+  /** The very same object while nothing changed. STORAGE_FAILED. */
+  async load(): Promise<Annotations> {
+    const names = (await collectNames(this.#store.backend, 'annotation')).filter((name) => isHex(name, 32));
+    const damage: AnnotationDamage[] = [];
+    const all = await this.#records.loadAll(names, (name, error) => {
+      if (isEngineError(error, 'OBJECT_MISSING')) return;
+      if (!isDamagedThere(error)) throw error;
+      damage.push({ object: `annotations/${name}`, error });
+    });
+    const { changes } = this.#records;
+    if (damage.length === 0 && this.#last?.changes === changes) return this.#last.annotations;
+    const annotations = Annotations.of(
+      all.map(([, annotation]) => annotation),
+      damage,
+    );
+    this.#last = damage.length === 0 ? { annotations, changes } : undefined;
+    return annotations;
   }
 }
 

@@ -43,6 +43,11 @@ export interface RepositoryOptions {
   readonly indexLimits?: Partial<IndexLimits> | undefined;
   /** Called while a password's key is being derived, which another thread does: time to load what comes next. */
   readonly meanwhile?: (() => Promise<unknown>) | undefined;
+  /**
+   * Snapshots stay in memory once they were read (some 5 KB each, bounded), and the store is asked for their names alone: for
+   * a process that lives long and asks often. What other processes change shows all the same.
+   */
+  readonly keepsSnapshots?: boolean | undefined;
 }
 
 export interface NewRepositoryOptions extends RepositoryOptions {
@@ -109,6 +114,7 @@ export class Repository {
     readonly cacheDirectory: string;
     readonly keyId: KeyId;
     readonly indexLimits: Partial<IndexLimits> | undefined;
+    readonly keepsSnapshots: boolean | undefined;
     readonly probed: boolean;
   }) {
     this.#probed = parts.probed;
@@ -117,7 +123,7 @@ export class Repository {
     this.keys = parts.keys;
     this.cacheDirectory = parts.cacheDirectory;
     this.keyId = parts.keyId;
-    this.snapshots = new SnapshotStore(this);
+    this.snapshots = new SnapshotStore(this, parts.keepsSnapshots === true);
     this.index = new ChunkIndex(this, { cacheDirectory: parts.cacheDirectory, limits: parts.indexLimits });
     this.blobs = new BlobReader(this, this.index);
   }
@@ -158,15 +164,16 @@ export class Repository {
     await writeKeyFile(backend, key);
     for (const name of CONFIG_NAMES) await backend.write('config', name, [encodeConfig(config)]);
     await backend.reserve(RESERVE_BYTES);
-    const { cacheDirectory, indexLimits } = options;
+    const { cacheDirectory, indexLimits, keepsSnapshots } = options;
     const seen = { id, fingerprint: keys.fingerprint(), location: backend.location };
     await rememberRepository(cacheDirectory, { ...seen, probed: true });
-    return new Repository({ backend, config, keys, cacheDirectory, keyId: key.id, indexLimits, probed: true });
+    const parts = { backend, config, keys, cacheDirectory, keyId: key.id, indexLimits, keepsSnapshots };
+    return new Repository({ ...parts, probed: true });
   }
 
   /** REPOSITORY_NOT_FOUND, REPOSITORY_UNSUPPORTED, REPOSITORY_CHANGED, PASSWORD_WRONG, OBJECT_CORRUPT. */
   static async open(options: RepositoryOptions): Promise<Repository> {
-    const { backend, cacheDirectory, credential, indexLimits, meanwhile } = options;
+    const { backend, cacheDirectory, credential, indexLimits, keepsSnapshots, meanwhile } = options;
     const { config } = await loadConfig(backend);
     const { keys: files, damage } = await loadKeyFiles(backend);
     const opened = await openAnyKey(files, { config, credential, meanwhile });
@@ -182,7 +189,8 @@ export class Repository {
     const known = await recogniseRepository(cacheDirectory, seen);
     if (known === undefined) await rememberRepository(cacheDirectory, { ...seen, probed: false });
     const probed = known?.probed === true;
-    return new Repository({ backend, config, keys, cacheDirectory, keyId: opened.key.id, indexLimits, probed });
+    const parts = { backend, config, keys, cacheDirectory, keyId: opened.key.id, indexLimits, keepsSnapshots };
+    return new Repository({ ...parts, probed });
   }
 
   /**

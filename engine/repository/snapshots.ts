@@ -1,23 +1,14 @@
 /** Snapshots of a repository: listing, naming, saving. */
 
 import { EngineError } from '../base/errors.ts';
-import { parseSnapshotId, type SnapshotId } from '../base/ids.ts';
+import type { SnapshotId } from '../base/ids.ts';
 import { parseMoment } from '../base/moment.ts';
-import { decodeSnapshot, encodeSnapshot, type SnapshotRecord } from '../format/snapshot.ts';
-import { listNames } from '../storage/backend.ts';
-import { Annotations } from './annotations.ts';
-import { decodeRecords, loadRecord, type Store, saveRecord } from './sealed-files.ts';
+import { encodeSnapshot, type SnapshotRecord } from '../format/snapshot.ts';
+import type { Annotations } from './annotations.ts';
+import { type Store, saveRecord } from './sealed-files.ts';
+import { type OnDamage, type Snapshot, SnapshotCatalog, timeOf } from './snapshot-catalog.ts';
 
-/** A snapshot as it stands now: tags and label are those that were set last. */
-export interface Snapshot extends SnapshotRecord {
-  readonly id: SnapshotId;
-  /** Retention never removes it. */
-  readonly pinned: boolean;
-  /** It has a suspicion that nobody dispelled. */
-  readonly suspect: boolean;
-  /** Not listed; its data go with the next prune. */
-  readonly forgotten: boolean;
-}
+export { type Snapshot, sortSnapshots, timeOf } from './snapshot-catalog.ts';
 
 /** Which snapshots count. Every field that is set must fit. */
 export interface SnapshotFilter {
@@ -49,9 +40,12 @@ export function matchesFilter(snapshot: SnapshotRecord, filter: SnapshotFilter):
 
 export class SnapshotStore {
   readonly #store: Store;
+  readonly #catalog: SnapshotCatalog;
 
-  constructor(store: Store) {
+  /** `keeps`: what was read stays in memory, for one that asks again and again (snapshot-catalog.ts). */
+  constructor(store: Store, keeps = false) {
     this.#store = store;
+    this.#catalog = new SnapshotCatalog(store, keeps);
   }
 
   async save(record: SnapshotRecord): Promise<Snapshot> {
@@ -62,26 +56,11 @@ export class SnapshotStore {
 
   /** A snapshot with the facts that were added to it. */
   async load(id: SnapshotId, annotations?: Annotations): Promise<Snapshot> {
-    const record = await loadRecord(this.#store, 'snapshot', id);
-    return this.#decode(id, record, annotations ?? (await this.annotations()));
-  }
-
-  #decode(id: SnapshotId, bytes: Buffer, annotations: Annotations): Snapshot {
-    const record = decodeSnapshot(bytes, `snapshot ${id}`);
-    const facts = annotations.factsOf(id);
-    return {
-      ...record,
-      id,
-      tags: facts.tags ?? record.tags,
-      label: facts.label ?? record.label,
-      pinned: facts.pinned,
-      suspect: record.suspicion !== undefined && !facts.trusted,
-      forgotten: facts.forgotten,
-    };
+    return this.#catalog.load(id, annotations ?? (await this.annotations()));
   }
 
   annotations(): Promise<Annotations> {
-    return Annotations.load(this.#store);
+    return this.#catalog.annotations();
   }
 
   /** True where it is there and not forgotten. */
@@ -91,13 +70,8 @@ export class SnapshotStore {
   }
 
   /** All ids, in no order. */
-  async ids(): Promise<SnapshotId[]> {
-    const ids: SnapshotId[] = [];
-    for await (const name of listNames(this.#store.backend, 'snapshot')) {
-      const id = parseSnapshotId(name);
-      if (id !== undefined) ids.push(id);
-    }
-    return ids;
+  ids(): Promise<SnapshotId[]> {
+    return this.#catalog.ids();
   }
 
   /**
@@ -106,11 +80,10 @@ export class SnapshotStore {
    */
   async list(
     filter: SnapshotFilter = {},
-    onDamage?: (id: SnapshotId, error: EngineError) => void,
+    onDamage?: OnDamage,
     forgotten: ForgottenOnes = 'without',
   ): Promise<Snapshot[]> {
-    const annotations = await this.annotations();
-    const all = await this.#loadAll(annotations, onDamage);
+    const all = await this.#catalog.all(await this.annotations(), onDamage);
     return all.filter(
       (snapshot) =>
         (forgotten === 'with' || snapshot.forgotten === (forgotten === 'only')) && matchesFilter(snapshot, filter),
@@ -118,15 +91,15 @@ export class SnapshotStore {
   }
 
   /**
-   * All snapshots, the forgotten ones among them, oldest first, for verbs that remove something. OBJECT_CORRUPT where
-   * one snapshot or one annotation cannot be read: a pin may stand in it, and an error is not emptiness (trap 12).
+   * All snapshots, the forgotten ones among them, oldest first, for verbs that remove something: read anew, whatever is in
+   * memory. OBJECT_CORRUPT where one snapshot or one annotation cannot be read: a pin may stand in it, and an error is not
+   * emptiness (trap 12).
    */
   async listSound(): Promise<{ readonly snapshots: readonly Snapshot[]; readonly annotations: Annotations }> {
-    const annotations = await this.annotations();
+    const catalog = new SnapshotCatalog(this.#store, false);
+    const annotations = await catalog.annotations();
     const damage = annotations.damage.map(({ object, error }) => ({ object, error }));
-    const snapshots = await this.#loadAll(annotations, (id, error) =>
-      damage.push({ object: `snapshots/${id}`, error }),
-    );
+    const snapshots = await catalog.all(annotations, (id, error) => damage.push({ object: `snapshots/${id}`, error }));
     const [first] = damage;
     if (first === undefined) return { snapshots, annotations };
     const count = damage.length === 1 ? '1 file' : `${damage.length} files`;
@@ -135,24 +108,6 @@ export class SnapshotStore {
       `Nothing was removed: ${count} cannot be read (${first.object}), and what stands there may protect a snapshot. "snap check" says more`,
       first.error,
     );
-  }
-
-  async #loadAll(
-    annotations: Annotations,
-    onDamage: ((id: SnapshotId, error: EngineError) => void) | undefined,
-  ): Promise<Snapshot[]> {
-    const ids = await this.ids();
-    const loaded = await decodeRecords(this.#store, 'snapshot', ids, (name, open): Snapshot | undefined => {
-      const id = name as SnapshotId;
-      try {
-        return this.#decode(id, open(), annotations);
-      } catch (error) {
-        if (!(error instanceof EngineError) || error.code === 'STORAGE_FAILED' || onDamage === undefined) throw error;
-        if (error.code !== 'OBJECT_MISSING') onDamage(id, error);
-        return undefined;
-      }
-    });
-    return sortSnapshots(loaded.filter((one) => one !== undefined));
   }
 
   /** One snapshot by `latest`, `latest~N`, `@` and a moment, its id, or a unique prefix of it. */
@@ -234,23 +189,4 @@ export class SnapshotStore {
         : `the first that fits is ${first.id.slice(0, SHORT_ID_LENGTH)} of ${first.time}`;
     throw new EngineError('SNAPSHOT_NOT_FOUND', `There is no snapshot of ${until.toISOString()} or before it: ${why}`);
   }
-}
-
-/** Milliseconds since 1970. */
-export function timeOf(snapshot: SnapshotRecord): number {
-  return Date.parse(snapshot.time);
-}
-
-/** Oldest first; by time, then by start and id, so that the order is the same everywhere. */
-export function sortSnapshots(snapshots: readonly Snapshot[]): Snapshot[] {
-  // Times are parsed once each and not at every comparison.
-  return snapshots
-    .map((snapshot) => ({ snapshot, ms: timeOf(snapshot) }))
-    .sort((a, b) => {
-      if (a.ms !== b.ms) return a.ms - b.ms;
-      const [one, other] = [a.snapshot, b.snapshot];
-      if (one.startedNs !== other.startedNs) return one.startedNs < other.startedNs ? -1 : 1;
-      return one.id < other.id ? -1 : one.id > other.id ? 1 : 0;
-    })
-    .map(({ snapshot }) => snapshot);
 }

@@ -61,8 +61,8 @@ export interface Backend {
   size(kind: FileKind, name: string): Promise<number | undefined>;
   /** Every file of a kind, in no promised order. A listing that fails throws: an error is never an empty list. */
   list(kind: FileKind): AsyncIterable<StoredFile>;
-  /** As list(), the names alone: for stores where each length takes a call of its own. Undefined elsewhere. */
-  readonly names?: ((kind: FileKind) => AsyncIterable<string>) | undefined;
+  /** As list(), the names alone, many at a time: for stores where each length takes a call of its own. Undefined elsewhere. */
+  readonly names?: ((kind: FileKind) => AsyncIterable<readonly string[]>) | undefined;
   /** Removing what is not there is no error. */
   remove(kind: FileKind, name: string): Promise<void>;
   /** Removes what killed writers left half written, once it is old enough that none can be at it. Never throws. */
@@ -79,8 +79,16 @@ export interface Backend {
 
 /** The name of every file of a kind, however the store tells it. */
 export async function* listNames(backend: Backend, kind: FileKind): AsyncGenerator<string> {
-  if (backend.names !== undefined) yield* backend.names(kind);
+  if (backend.names !== undefined) for await (const names of backend.names(kind)) yield* names;
   else for await (const { name } of backend.list(kind)) yield name;
+}
+
+/** The same in one list: of very many names, most of the time goes into handing them over one by one. */
+export async function collectNames(backend: Backend, kind: FileKind): Promise<string[]> {
+  const all: string[] = [];
+  if (backend.names === undefined) for await (const { name } of backend.list(kind)) all.push(name);
+  else for await (const names of backend.names(kind)) for (const name of names) all.push(name);
+  return all;
 }
 
 /** Structured-cloneable address of a store. */

@@ -188,8 +188,8 @@ export class LocalBackend implements Backend {
     }
   }
 
-  async *names(kind: FileKind): AsyncGenerator<string> {
-    for await (const { names } of this.#folders(kind)) yield* names;
+  async *names(kind: FileKind): AsyncGenerator<readonly string[]> {
+    for await (const { names } of this.#folders(kind)) yield names;
   }
 
   /** The folders that hold files of a kind, each with the names of those. */

@@ -1,6 +1,7 @@
 /** One job that runs: its process, what it told so far, and how it is ended. */
 
 import { type ChildProcess, fork } from 'node:child_process';
+import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Problem } from '../../engine/index.ts';
 import { JOB_LINE_CHARACTERS_MAX, JOB_LINES_MAX, JOB_PROBLEMS_MAX } from '../limits.ts';
@@ -17,6 +18,8 @@ export interface JobListener {
   readonly onLine: (line: string) => void;
   readonly onProblem: (problem: Problem) => void;
 }
+
+const LAST_WORDS_MS = 500;
 
 export class JobRun {
   readonly #child: ChildProcess;
@@ -81,11 +84,14 @@ export class JobRun {
         this.#end ??= { type: 'failed', error: { code: 'INTERNAL', message: `Its process failed: ${error.message}` } };
         if (this.#child.pid === undefined) resolve(this.#end);
       });
-      this.#child.once('close', (code, signal) => {
+      this.#child.once('exit', (code, signal) => {
         clearTimeout(this.#killer);
         const how = signal === null ? `exit code ${code}` : signal;
         const message = `Its process ended before it was done (${how})`;
-        resolve(this.#end ?? { type: 'failed', error: { code: 'INTERRUPTED', message } });
+        const end = (): void => resolve(this.#end ?? { type: 'failed', error: { code: 'INTERRUPTED', message } });
+        // What it said last comes behind; but a command may have left a server running that still holds the pipe.
+        this.#child.once('close', end);
+        setTimeout(end, LAST_WORDS_MS).unref();
       });
     });
   }
@@ -114,6 +120,8 @@ export class JobRun {
   #readLines(): void {
     const { stderr } = this.#child;
     if (stderr === null) return;
+    // Read for as long as anybody writes: a server that a command started would die of a pipe that nobody reads.
+    if (stderr instanceof Socket) stderr.unref();
     createInterface({ input: stderr, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => this.#addLine(line));
   }
 

@@ -1,7 +1,16 @@
 /** What verbs answer, as jobs keep it and the API shows it. */
 
-import type { BackupResult, CheckResult, ForgetResult, PruneResult, RestoreResult, Stats } from '../../engine/index.ts';
-import { JOB_PROBLEMS_MAX } from '../limits.ts';
+import {
+  type BackupResult,
+  type CheckResult,
+  type ForgetResult,
+  missText,
+  type PruneResult,
+  type RestoreResult,
+  type ServerCheck,
+  type Stats,
+} from '../../engine/index.ts';
+import { JOB_MISSES_MAX, JOB_PROBLEMS_MAX } from '../limits.ts';
 import { countsView } from '../views.ts';
 import type { JobOutcome } from './job.ts';
 
@@ -11,7 +20,8 @@ export function backupOutcome(result: BackupResult): JobOutcome {
   return result.problemCount > 0 ? 'problems' : 'done';
 }
 
-export function backupAnswer({ snapshot, parent, counts, databases, suspicion, skipped }: BackupResult) {
+export function backupAnswer(result: BackupResult) {
+  const { snapshot, parent, counts, databases, suspicion, skipped, profiles, checks } = result;
   return {
     snapshot_id: snapshot?.id ?? null,
     parent: parent ?? null,
@@ -19,6 +29,21 @@ export function backupAnswer({ snapshot, parent, counts, databases, suspicion, s
     databases: databases.length,
     suspicion: suspicion ?? null,
     skipped,
+    profiles: profiles.map(({ name, folder, warnings }) => ({ name, folder: folder.toString('utf8'), warnings })),
+    checks: checks.map(serverCheckAnswer),
+  };
+}
+
+/** What rows of a server name, held against the files. */
+function serverCheckAnswer({ profile, folder, rowsChecked, filesChecked, missCount, misses, problem }: ServerCheck) {
+  return {
+    profile,
+    folder: folder.toString('utf8'),
+    rows_checked: rowsChecked,
+    files_checked: filesChecked,
+    miss_count: missCount,
+    misses: misses.slice(0, JOB_MISSES_MAX).map(missText),
+    problem: problem?.message ?? null,
   };
 }
 export type BackupAnswer = ReturnType<typeof backupAnswer>;

@@ -194,26 +194,36 @@ export class JobRunner {
     const run = new JobRun({ type: 'start', kind, request, place, graceMs }, listener);
     entry.run = run;
     this.#tell(job);
-    run.ended.then((end) => this.#over(entry, end));
+    run.ended
+      .then((end) => this.#over(entry, end))
+      .catch((error: unknown) => log.error({ err: error, job: id }, 'The end of a job could not be written down'));
   }
 
   #over(entry: Entry, end: JobEnd): void {
     const at = this.#entries.indexOf(entry);
     if (at < 0) return;
     this.#entries.splice(at, 1);
-    const { run, stopped } = entry;
-    const stored = this.#parts.store.get(entry.id);
+    try {
+      this.#writeEnd(entry, end);
+    } finally {
+      this.#startWaiting();
+      if (this.#entries.length === 0) this.#wakeClosing?.();
+    }
+  }
+
+  #writeEnd({ id, run, stopped }: Entry, end: JobEnd): void {
+    const stored = this.#parts.store.get(id);
     const told = run === undefined ? {} : { lines: run.lines, problems: run.problems, problemCount: run.problemCount };
     const job: Job = { ...stored, ...told };
-    if (end.type === 'done') {
-      const { outcome, result, error } = end.answer;
-      if (outcome === 'failed') {
-        const failure = error ?? { code: 'INTERNAL', message: 'It failed' };
-        this.#finish(job, { outcome, result, ...failureOf(failure, stopped) });
-      } else this.#finish(job, { status: 'COMPLETED', outcome, result });
-    } else this.#finish(job, failureOf(end.error, stopped));
-    this.#startWaiting();
-    if (this.#entries.length === 0) this.#wakeClosing?.();
+    if (end.type === 'failed') {
+      this.#finish(job, failureOf(end.error, stopped));
+      return;
+    }
+    const { outcome, result, error } = end.answer;
+    if (outcome === 'failed') {
+      const failure = error ?? { code: 'INTERNAL', message: 'It failed' };
+      this.#finish(job, { outcome, result, ...failureOf(failure, stopped) });
+    } else this.#finish(job, { status: 'COMPLETED', outcome, result });
   }
 
   #finish(job: Job, end: Partial<Job>): Job {

@@ -21,6 +21,7 @@ export function eventRoutes(app: App, { events, authentication }: ServerContext)
     '/events',
     {
       config: { access: 'read' },
+      exposeHeadRoute: false,
       schema: {
         summary: 'Server-sent events: job, progress, line, problem, and what other parts tell',
         description: 'With Last-Event-ID what was missed comes first; "gap" says that more was missed than is kept.',

@@ -60,14 +60,14 @@ export function snapshotRoutes(app: App, context: ServerContext): void {
     },
     async ({ query }) => {
       const { cursor, limit = PAGE_ITEMS_DEFAULT, pinned, suspect } = query;
-      const sinceMs = query.since === undefined ? Number.NEGATIVE_INFINITY : momentOf(query.since);
+      const sinceMs = query.since === undefined ? undefined : momentOf(query.since);
       const listed = await (await repository()).snapshots.list(filterOf(query), () => undefined);
       const all = listed
         .filter(
           (one) =>
             (pinned === undefined || one.pinned === pinned) &&
             (suspect === undefined || one.suspect === suspect) &&
-            Date.parse(one.time) >= sinceMs,
+            (sinceMs === undefined || Date.parse(one.time) >= sinceMs),
         )
         .reverse();
       const start = startOf(all, cursor);

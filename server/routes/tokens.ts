@@ -44,7 +44,7 @@ export function tokenRoutes(app: App, { state, nowMs }: ServerContext): void {
         summary: 'Make an API token',
         body: Type.Object(
           {
-            name: Type.String({ minLength: 1, maxLength: 100 }),
+            name: Type.String({ minLength: 1, maxLength: 100, pattern: '^\\P{C}+$' }),
             scopes: Scopes,
             expires_at: Type.Optional(Nullable(Time)),
           },

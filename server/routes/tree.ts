@@ -1,5 +1,6 @@
 /** What a snapshot holds: folders in pages, one entry, and what a file holds. */
 
+import { createHash } from 'node:crypto';
 import { type Static, Type } from 'typebox';
 import {
   findEntry,
@@ -7,8 +8,12 @@ import {
   PAGE_ENTRIES_MAX,
   PAGE_ORDERS,
   PAGE_SORTED_ENTRIES_MAX,
-  readFileContent,
+  planZipParts,
+  readEntryContent,
+  readZipParts,
+  SHORT_ID_LENGTH,
 } from '../../engine/index.ts';
+import { goneSignal } from '../client.ts';
 import type { App, ServerContext } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
 import { Downloads, presentationOf } from '../downloads.ts';
@@ -117,12 +122,12 @@ export function treeRoutes(app: App, context: ServerContext): void {
     },
   );
 
-  contentRoute(app, context);
+  const downloads = new Downloads();
+  contentRoute(app, context, downloads);
+  zipRoute(app, context, downloads);
 }
 
-function contentRoute(app: App, { repository }: ServerContext): void {
-  const downloads = new Downloads();
-
+function contentRoute(app: App, { repository }: ServerContext, downloads: Downloads): void {
   app.get(
     '/content',
     {
@@ -144,11 +149,8 @@ function contentRoute(app: App, { repository }: ServerContext): void {
       const { query } = request;
       const opened = await repository();
       const path = requirePath(query);
-      const { snapshot, node, contentId } = await findEntry(opened, {
-        snapshot: query.snapshot,
-        path,
-        filter: filterOf(query),
-      });
+      const entry = await findEntry(opened, { snapshot: query.snapshot, path, filter: filterOf(query) });
+      const { node, contentId } = entry;
       if (node?.type !== 'file') {
         const type = node?.type ?? 'dir';
         throw new ServerError(
@@ -161,7 +163,47 @@ function contentRoute(app: App, { repository }: ServerContext): void {
         tag: contentId,
         ...presentationOf(node.name, { inline: query.inline === true }),
         open: ({ start, end }, signal) =>
-          readFileContent(opened, { snapshot: snapshot.id, path, offset: start, length: end - start, signal }),
+          readEntryContent(opened, entry, { offset: start, length: end - start, signal }),
+      });
+    },
+  );
+}
+
+function zipRoute(app: App, { repository }: ServerContext, downloads: Downloads): void {
+  app.get(
+    '/zip',
+    {
+      config: { access: 'read' },
+      schema: {
+        summary: 'A folder as a zip, whole or a range of it: the same bytes each time',
+        querystring: Type.Object(Where),
+        response: { ...BYTES_RESPONSES, ...PROBLEM_RESPONSES },
+      },
+    },
+    async (request, reply) => {
+      const { query } = request;
+      const opened = await repository();
+      const path = requirePath(query);
+      const { snapshot, node } = await findEntry(opened, { snapshot: query.snapshot, path, filter: filterOf(query) });
+      if (node !== undefined && node.type !== 'dir') {
+        throw new ServerError(
+          'REQUEST_INVALID',
+          `${path.toString('utf8')} is no folder: /content has what a file holds`,
+        );
+      }
+      const as = node?.name ?? Buffer.from(`snapshot ${snapshot.id.slice(0, SHORT_ID_LENGTH)}`);
+      const plan = await planZipParts(opened, {
+        snapshot: snapshot.id,
+        roots: [{ path, as }],
+        files: [],
+        signal: goneSignal(reply),
+      });
+      return downloads.send(request, reply, {
+        bytes: plan.bytes,
+        // All of it follows from these two.
+        tag: createHash('sha256').update(`zip ${snapshot.id} `).update(path).digest('hex').slice(0, 32),
+        ...presentationOf(Buffer.concat([as, Buffer.from('.zip')]), { inline: false }),
+        open: ({ start, end }, signal) => readZipParts(opened, plan, { start, end, signal }),
       });
     },
   );

@@ -1,10 +1,12 @@
 /** Starts a night: backup, retention, and whatever else is due. */
 
+import { PING_RETRIES_DEFAULT, PING_TIMEOUT_MS_DEFAULT } from '../../engine/index.ts';
 import { BACKUP_LABEL } from '../backups/label.ts';
 import { backupOptionsOf, type NewBackup, newBackupName, recordBackup } from '../backups/record.ts';
 import type { ServerContext } from '../context.ts';
 import type { Job, JobTrigger } from '../jobs/job.ts';
 import type { NightRequest } from '../jobs/kinds/night.ts';
+import { NOTIFICATIONS } from '../notify/notification-settings.ts';
 import { ServerError } from '../problems.ts';
 import { SCHEDULE, type Schedule } from './schedule.ts';
 
@@ -25,7 +27,7 @@ export function startNight(context: ServerContext, { trigger, createdBy, title }
   const job = jobs.start({
     kind: 'night',
     request: {
-      parts: options.night,
+      parts: { ...options.night, ping: pingOf(context) },
       hooks,
       hookEnvironment,
       backup: backupOptionsOf(context, backup),
@@ -48,4 +50,11 @@ export function retentionOf(
 ): NightRequest['forget'] {
   if (days === null) return options.retention;
   return { policy: { keepWithin: `${days}d` }, filter: { labels: [BACKUP_LABEL] }, zone };
+}
+
+/** What people set in the page beats the configuration file. */
+function pingOf({ settings, options }: ServerContext): NightRequest['parts']['ping'] {
+  const { ping_url: url } = settings.get(NOTIFICATIONS);
+  if (url === null) return options.night.ping;
+  return { url, timeoutMs: PING_TIMEOUT_MS_DEFAULT, retries: PING_RETRIES_DEFAULT };
 }

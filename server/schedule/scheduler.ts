@@ -31,9 +31,14 @@ export class Scheduler {
   }
 
   start(): void {
-    this.tick();
-    const nowMs = this.#parts.nowMs();
-    const waitMs = (this.nextMs() ?? Number.POSITIVE_INFINITY) - nowMs;
+    let waitMs = SCHEDULE_TICK_MS_MAX;
+    try {
+      this.tick();
+      waitMs = (this.nextMs() ?? Number.POSITIVE_INFINITY) - this.#parts.nowMs();
+    } catch (error) {
+      // The state cannot be read or written: the next look may be luckier, and the server goes on.
+      this.#parts.log.error({ err: error }, 'The schedule cannot be looked at');
+    }
     this.#timer = setTimeout(() => this.start(), Math.max(TICK_MS_MIN, Math.min(waitMs, SCHEDULE_TICK_MS_MAX)));
     this.#timer.unref();
   }

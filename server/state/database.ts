@@ -93,3 +93,12 @@ function migrate(database: StateDatabase): void {
     })();
   }
 }
+
+/** Writes down that something was used. Where the disk is full people can still look: that matters more. */
+export function noteUse(write: () => unknown): void {
+  try {
+    write();
+  } catch {
+    // The next use tries again.
+  }
+}

@@ -45,7 +45,10 @@ export interface JobPage {
 }
 
 const COLUMNS = `id, kind, status, "trigger", created_by, created_ms, started_ms, ended_ms, title,
-  request IS NOT NULL AS has_request, outcome, result, error_code, reason, problems, problem_count, lines`;
+  request IS NOT NULL AS has_request, outcome, result, error_code, reason, problem_count`;
+/** Lists do without what may be long. */
+const LIST_COLUMNS = `${COLUMNS}, '[]' AS problems, '[]' AS lines`;
+const ALL_COLUMNS = `${COLUMNS}, problems, lines`;
 
 export class JobStore {
   readonly #database: StateDatabase;
@@ -67,7 +70,7 @@ export class JobStore {
   }
 
   find(id: number): Job | undefined {
-    const row = this.#database.prepare(`SELECT ${COLUMNS} FROM jobs WHERE id = ?`).get(id) as JobRow | undefined;
+    const row = this.#database.prepare(`SELECT ${ALL_COLUMNS} FROM jobs WHERE id = ?`).get(id) as JobRow | undefined;
     return row === undefined ? undefined : jobOf(row);
   }
 
@@ -80,16 +83,18 @@ export class JobStore {
 
   /** The newest of a kind. */
   findLast(kind: string): Job | undefined {
-    const row = this.#database.prepare(`SELECT ${COLUMNS} FROM jobs WHERE kind = ? ORDER BY id DESC LIMIT 1`).get(kind);
+    const row = this.#database
+      .prepare(`SELECT ${LIST_COLUMNS} FROM jobs WHERE kind = ? ORDER BY id DESC LIMIT 1`)
+      .get(kind);
     return row === undefined ? undefined : jobOf(row as JobRow);
   }
 
-  /** The newest first. */
+  /** The newest first, without their problems and lines. */
   list({ before, limit, statuses = [] }: JobPage): Job[] {
     const marks = statuses.map(() => '?').join(', ');
     const condition = statuses.length === 0 ? '' : `AND status IN (${marks})`;
     const rows = this.#database
-      .prepare(`SELECT ${COLUMNS} FROM jobs WHERE id < ? ${condition} ORDER BY id DESC LIMIT ?`)
+      .prepare(`SELECT ${LIST_COLUMNS} FROM jobs WHERE id < ? ${condition} ORDER BY id DESC LIMIT ?`)
       .all(before ?? Number.MAX_SAFE_INTEGER, ...statuses, limit) as JobRow[];
     return rows.map(jobOf);
   }

@@ -1,7 +1,7 @@
 /** Who is signed in. Only hashes of session tokens are kept. */
 
 import { SESSION_IDLE_MS_MAX, SESSION_MS_MAX, SESSION_SEEN_MS, SESSIONS_MAX } from '../limits.ts';
-import type { StateDatabase } from './database.ts';
+import { noteUse, type StateDatabase } from './database.ts';
 
 export interface SessionRecord {
   readonly userId: number;
@@ -45,7 +45,9 @@ export class SessionStore {
   use(tokenHash: Buffer, nowMs: number): SessionRecord | undefined {
     const session = this.find(tokenHash, nowMs);
     if (session !== undefined && nowMs - session.seenMs >= SESSION_SEEN_MS) {
-      this.#database.prepare('UPDATE sessions SET seen_ms = ? WHERE token_hash = ?').run(nowMs, tokenHash);
+      noteUse(() =>
+        this.#database.prepare('UPDATE sessions SET seen_ms = ? WHERE token_hash = ?').run(nowMs, tokenHash),
+      );
     }
     return session;
   }

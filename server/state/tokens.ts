@@ -2,7 +2,7 @@
 
 import { SCOPES, type Scope } from '../auth/scopes.ts';
 import { SESSION_SEEN_MS } from '../limits.ts';
-import type { StateDatabase } from './database.ts';
+import { noteUse, type StateDatabase } from './database.ts';
 
 export interface Token {
   readonly id: number;
@@ -56,7 +56,7 @@ export class TokenStore {
     const token = row === undefined ? undefined : tokenOf(row as TokenRow);
     if (token === undefined || isOver(token, nowMs)) return undefined;
     if (nowMs - (token.usedMs ?? 0) >= SESSION_SEEN_MS) {
-      this.#database.prepare('UPDATE tokens SET used_ms = ? WHERE id = ?').run(nowMs, token.id);
+      noteUse(() => this.#database.prepare('UPDATE tokens SET used_ms = ? WHERE id = ?').run(nowMs, token.id));
     }
     return token;
   }

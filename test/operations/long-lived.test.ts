@@ -36,10 +36,11 @@ class Beside {
     return beside;
   }
 
-  async reader(indexLimits: Partial<IndexLimits> = {}): Promise<Repository> {
+  async reader(options: { readonly indexLimits?: Partial<IndexLimits> } = {}): Promise<Repository> {
     const backend = await openLocation(this.cli.repository);
     const cacheDirectory = this.cli.cache;
-    const repository = await Repository.open({ backend, credential: { type: 'none' }, cacheDirectory, indexLimits });
+    const credential = { type: 'none' } as const;
+    const repository = await Repository.open({ backend, credential, cacheDirectory, keepsSnapshots: true, ...options });
     this.#repositories.push(repository);
     return repository;
   }
@@ -180,7 +181,7 @@ test('the index of a reader moves to LevelDB also after blobs were looked for in
   beside.write('goes', random.bytes(MIB));
   await beside.backup();
   const youngBlobs = 50;
-  const reader = await beside.reader({ youngBlobs });
+  const reader = await beside.reader({ indexLimits: { youngBlobs } });
   const [blobId] = await blobIdsOf(reader, beside.path('book'));
   await beside.pruneWithout('goes');
   await reader.blobs.read('data', blobId as BlobId);
@@ -192,4 +193,35 @@ test('the index of a reader moves to LevelDB also after blobs were looked for in
   }
   const content = await collect(readFileContent(reader, { snapshot: 'latest', path: beside.path('book') }));
   assert.equal(content.length, MIB);
+});
+
+test('snapshots that are kept in memory show what other processes did to them', async (t) => {
+  const beside = await Beside.make(t);
+  const snap = (...words: readonly string[]): Promise<unknown> => beside.cli.ok([...words, ...OPEN]);
+  const reader = await beside.reader();
+  const shown = async (): Promise<string[]> =>
+    (await reader.snapshots.list()).map(({ id, tags, label, pinned }) =>
+      [ids.indexOf(id), ...tags, label, pinned ? 'pinned' : ''].filter((word) => word !== '').join(' '),
+    );
+  const ids: string[] = [];
+  for (const name of ['first', 'second', 'third']) {
+    beside.write(name, Buffer.alloc(100_000, name));
+    ids.push(await beside.backup());
+    assert.equal((await shown()).length, ids.length);
+  }
+  const [first = '', second = '', third = ''] = ids;
+  await snap('tag', '--add', 'good', '--set-label', 'night', second);
+  await snap('pin', third);
+  assert.deepEqual(await shown(), ['0', '1 good night', '2 pinned']);
+  await snap('forget', first);
+  assert.deepEqual(await shown(), ['1 good night', '2 pinned']);
+  await assert.rejects(reader.snapshots.find(first), { code: 'SNAPSHOT_NOT_FOUND', message: /undelete/ });
+  await snap('undelete', first);
+  await snap('tag', '--remove', 'good', second);
+  assert.deepEqual(await shown(), ['0', '1 night', '2 pinned']);
+  await snap('forget', second);
+  await snap('prune');
+  assert.deepEqual(await shown(), ['0', '2 pinned']);
+  await assert.rejects(reader.snapshots.find(second), (error: Error) => !error.message.includes('undelete'));
+  assert.equal((await reader.snapshots.find('latest')).id, third);
 });

@@ -210,6 +210,22 @@ test('a log line is JSON and holds no password, token or cookie; nor do addresse
   for (const one of hidden) assert.ok(!text.includes(one), one);
 });
 
+test('on a terminal a log line is for people, and still tells no secret', async (t) => {
+  const lines: string[] = [];
+  const log = { level: 'info', format: 'text', write: (line: string) => lines.push(line) } as const;
+  const server = await ServerFixture.start(t, { log });
+  const admin = await server.setUp();
+  await admin.ask('/check', { method: 'POST', body: {} });
+  server.server.context.log.error({ err: new Error('It broke'), password: 'told' }, 'Something failed');
+  server.server.context.log.info({ name: '\u001b[31mred\u009b' }, 'A \u0007 name');
+  assert.match(lines.join(''), /^\d\d:\d\d:\d\d info {3}The setup link was used {2}user=admin$/m);
+  assert.match(lines.join(''), /^\d\d:\d\d:\d\d error {2}Something failed {2}It broke {2}password=\*\*\*$/m);
+  const isControl = (code: number): boolean => (code < 0x20 && code !== 0x0a) || (code >= 0x7f && code < 0xa0);
+  const controls = [...lines.join('')].filter((character) => isControl(character.charCodeAt(0)));
+  assert.deepEqual(controls, [], 'nothing reaches a terminal but text');
+  assert.match(lines.join(''), /^\d\d:\d\d:\d\d info {3}Answered {2}POST \/api\/v1\/check {2}status=202/m);
+});
+
 test('behind a base path everything lies below it', async (t) => {
   const server = await ServerFixture.start(t, { basePath: '/library/snap' });
   const admin = await server.setUp();

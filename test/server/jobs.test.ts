@@ -1,10 +1,12 @@
 /** Long work in processes of their own: in a queue, stopped, killed, and found again. */
 
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Hook } from '../../engine/index.ts';
 import type { Job } from '../../server/jobs/job.ts';
+import { testFolder } from '../support/build-repository.ts';
 import { ServerFixture, type SignedIn } from '../support/server.ts';
 import { SLOW_RATE, writeSlowLibrary } from '../support/slow-library.ts';
 
@@ -133,4 +135,28 @@ test('jobs are listed in pages, the newest first, by status where that is asked 
   assert.equal(both.items.length, 4);
   const wrong = await admin.ask('/jobs', { query: { status: 'LOST' } });
   assert.equal(wrong.status, 400);
+});
+
+test('what commands say is in the log of their job; one that leaves a server running does not hold up the job', async (t) => {
+  const pidFile = join(testFolder(t), 'pid');
+  const script = `sleep 30 & echo $! > ${pidFile}; echo started it >&2`;
+  const hook: Hook = {
+    when: 'after',
+    point: 'backup',
+    command: ['/bin/sh', '-c', script],
+    timeoutMs: 10_000,
+    onFailure: 'stop',
+    on: 'always',
+  };
+  const server = await ServerFixture.start(t, { hooks: [hook], hookEnvironment: { PATH: process.env['PATH'] } });
+  const admin = await server.setUp();
+  const begunMs = performance.now();
+  const { json } = await admin.ask('/schedule/run', { method: 'POST', body: {} });
+  const { job, lines } = await admin.untilOver(json.job.id);
+  const pid = Number(readFileSync(pidFile, 'utf8'));
+  assert.ok(existsSync(`/proc/${pid}`), 'it still runs');
+  process.kill(pid);
+  assert.equal(job.status, 'COMPLETED', JSON.stringify(job));
+  assert.ok(lines.includes('started it'), JSON.stringify(lines));
+  assert.ok(performance.now() - begunMs < 25_000);
 });

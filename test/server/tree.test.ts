@@ -1,6 +1,7 @@
 /** Folders in pages, entries, and what files hold, through the API. */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -127,6 +128,39 @@ test('a file comes whole, by range, or not at all where the client has it', asyn
   assert.deepEqual([same.status, same.body.length], [304, 0]);
   const head = await get({}, 'HEAD');
   assert.deepEqual([head.status, head.headers['content-length'], head.body.length], [200, '3000000', 0]);
+});
+
+test('a folder comes as one zip, and any range of it is a part of the same bytes', async (t) => {
+  const { admin, book, path, server } = await withLibrary(t);
+  const get = async (headers: { [name: string]: string } = {}) => {
+    const answer = await server.server.app.inject({
+      url: server.api('/zip'),
+      query: { snapshot: 'latest', path: join(server.source, 'books') },
+      headers: { cookie: admin.cookie, ...headers },
+    });
+    return { status: answer.statusCode, headers: answer.headers, body: answer.rawPayload };
+  };
+  const whole = await get();
+  assert.equal(whole.status, 200);
+  assert.equal(whole.headers['content-length'], String(whole.body.length));
+  assert.match(String(whole.headers['content-disposition']), /^attachment; filename="books.zip"/);
+  for (const [start, end] of [
+    [0, 1],
+    [1000, 2_000_000],
+    [whole.body.length - 100, whole.body.length],
+  ] as const) {
+    const part = await get({ range: `bytes=${start}-${end - 1}`, 'if-range': String(whole.headers['etag']) });
+    assert.equal(part.status, 206);
+    assert.ok(part.body.equals(whole.body.subarray(start, end)), String(start));
+  }
+  const file = join(server.folder, 'books.zip');
+  writeFileSync(file, whole.body);
+  const unpacked = join(server.folder, 'unpacked');
+  const unpack = 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])';
+  execFileSync('python3', ['-c', unpack, file, unpacked]);
+  assert.ok(readFileSync(join(unpacked, 'books/big.m4b')).equals(book));
+  const none = await admin.ask('/zip', { query: { snapshot: 'latest', path: path('small.txt') } });
+  assert.deepEqual([none.status, none.json.code], [400, 'REQUEST_INVALID']);
 });
 
 test('what people stored never runs as a page of ours', async (t) => {

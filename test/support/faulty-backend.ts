@@ -400,3 +400,17 @@ export class CountedReads extends WrappedBackend {
     return bytes;
   }
 }
+
+/** Writes down the kind of every file that is read. */
+export class ReadLog extends WrappedBackend {
+  readonly kinds: FileKind[] = [];
+
+  override read(
+    kind: FileKind,
+    name: string,
+    range?: { readonly offset: number; readonly length: number },
+  ): Promise<Buffer> {
+    this.kinds.push(kind);
+    return super.read(kind, name, range);
+  }
+}

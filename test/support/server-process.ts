@@ -52,7 +52,7 @@ export class ServerProcess {
       child.kill('SIGKILL');
       await exited;
     });
-    for (let waitedMs = 0; !lines.some((line) => line.includes('Listening at')); waitedMs += 20) {
+    for (let waitedMs = 0; !lines.some((line) => line.includes('"Ready"')); waitedMs += 20) {
       if (child.exitCode !== null || waitedMs > STARTS_MS_MAX) {
         throw new Error(`The server did not start: ${lines.join('\n')}${rest}`);
       }

@@ -79,6 +79,15 @@ export class DiffRun<After extends Entry> {
   }
 
   async *#walk(frames: Frame<After>[]): AsyncGenerator<FoundChange<After>> {
+    try {
+      yield* this.#walkFrames(frames);
+    } finally {
+      // Whoever stops early leaves directories behind that were begun.
+      for (const { pairs } of frames) await pairs.return(undefined);
+    }
+  }
+
+  async *#walkFrames(frames: Frame<After>[]): AsyncGenerator<FoundChange<After>> {
     for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
       this.#readAhead(frames);
       const next = await (frame.first ?? frame.pairs.next());

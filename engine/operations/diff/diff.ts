@@ -29,7 +29,8 @@ import { SnapshotComparison } from './snapshot-comparison.ts';
 /**
  * Changes in order of their paths (of very many, the first come as they are found), each database's tables behind it,
  * and a summary at the end. SNAPSHOT_NOT_FOUND; PATH_NOT_FOUND where neither side has the path; OBJECT_CORRUPT,
- * OBJECT_MISSING, STORAGE_FAILED; INTERRUPTED after the signal. What cannot be read on the disk is a problem.
+ * OBJECT_MISSING, STORAGE_FAILED; INTERRUPTED after the signal. What cannot be read on the disk is a problem. Whoever takes
+ * no more, and returns the generator, ends the comparison: folders and files that it holds are closed, images removed.
  */
 export async function* diff(repository: Repository, options: DiffOptions): AsyncGenerator<DiffEvent> {
   const before = await repository.snapshots.find(options.before, options.filter);
@@ -40,7 +41,7 @@ export async function* diff(repository: Repository, options: DiffOptions): Async
   }
   const after = await repository.snapshots.find(options.after, options.filter);
   await repository.loadIndex();
-  const comparison = new SnapshotComparison(repository, before, after);
+  const comparison = new SnapshotComparison(repository, before, after, options.signal);
   const subjects = {
     before: await findSubject(repository, before, path),
     after: await findSubject(repository, after, path),

@@ -312,7 +312,9 @@ export class LiveComparison implements Comparison<LiveEntry> {
   // ---- what the walk asks
 
   listBefore(_path: Buffer, before: Node): AsyncGenerator<readonly Node[]> {
-    return before.content.kind === 'tree' ? listTree(this.#load, before.content.treeId) : nothing();
+    return before.content.kind === 'tree'
+      ? listTree(this.#load, before.content.treeId, () => this.#disk.breathe())
+      : nothing();
   }
 
   async *listAfter(path: Buffer, after: LiveEntry): AsyncGenerator<readonly LiveEntry[]> {

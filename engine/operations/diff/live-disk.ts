@@ -1,7 +1,7 @@
 /** Looks at the disk for a diff: lists, opens and reads by path, and reports what cannot be read. */
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Problem, throwIfAborted } from '../../base/errors.ts';
+import { Breather } from '../../base/concurrency.ts';
+import type { Problem } from '../../base/errors.ts';
 import { BLOB_ID_BYTES } from '../../base/ids.ts';
 import { CHUNK_LARGE_BYTES_MAX } from '../../base/limits.ts';
 import { baseName, parentPath } from '../../base/paths.ts';
@@ -22,32 +22,27 @@ import type { Verdict } from './comparison.ts';
 
 /** The kernel refuses longer paths in one call. */
 const PATH_STEP_BYTES = 4000;
-const TURN_MS = 25;
 const SELF = Buffer.from('/.');
 
 export class LiveDisk {
   readonly fileSystem: FileSystem = createFileSystem();
   readonly #repository: Repository;
-  readonly #signal: AbortSignal | undefined;
+  readonly #breather: Breather;
   readonly #onProblem: (problem: Problem) => void;
   #buffer: Buffer = Buffer.alloc(0);
-  #turnMs = performance.now();
 
   constructor(
     repository: Repository,
     options: { readonly signal: AbortSignal | undefined; readonly onProblem: (problem: Problem) => void },
   ) {
     this.#repository = repository;
-    this.#signal = options.signal;
+    this.#breather = new Breather(options.signal);
     this.#onProblem = options.onProblem;
   }
 
   /** Lets signals in. To be called now and then. */
-  async breathe(): Promise<void> {
-    if (performance.now() - this.#turnMs < TURN_MS) return;
-    await nextTurn();
-    this.#turnMs = performance.now();
-    throwIfAborted(this.#signal);
+  breathe(): Promise<void> {
+    return this.#breather.breathe();
   }
 
   report(path: Buffer, error: FileSystemError): void {

@@ -1,6 +1,7 @@
 /** A diff of two snapshots: by ids, so that what is equal is neither read nor looked at. */
 
 import { createHash } from 'node:crypto';
+import { Breather } from '../../base/concurrency.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { CLOCK_TICK_MS_MAX } from '../../base/limits.ts';
 import { compareTimes, type Time } from '../../base/stat.ts';
@@ -21,9 +22,14 @@ export function isBefore(entry: Entry, time: Time): boolean {
   return compareTimes(entry.mtime, time) < 0 && compareTimes(entry.ctime, time) < 0;
 }
 
-/** Rows of a directory of a snapshot. */
-export async function* listTree(load: LoadTreePart, treeId: BlobId): AsyncGenerator<readonly Node[]> {
+/** Rows of a directory of a snapshot. `breathe` is called now and then. */
+export async function* listTree(
+  load: LoadTreePart,
+  treeId: BlobId,
+  breathe: () => Promise<void>,
+): AsyncGenerator<readonly Node[]> {
   for await (const batch of mergeTrees(load, [treeId])) {
+    await breathe();
     const nodes: Node[] = [];
     for (const { rows } of batch) for (const row of rows) nodes.push(nodeOf(row));
     yield nodes;
@@ -65,19 +71,23 @@ export class SnapshotComparison implements Comparison<Node> {
   readonly #trees: readonly [BlobId, BlobId];
   readonly #trusted: Time;
   readonly #load: LoadTreePart;
+  readonly #breather: Breather;
 
-  constructor(repository: Repository, before: Snapshot, after: Snapshot) {
+  constructor(repository: Repository, before: Snapshot, after: Snapshot, signal: AbortSignal | undefined) {
     this.#repository = repository;
     this.#trees = [before.tree, after.tree];
     this.#trusted = trustedBefore(before.startedNs < after.startedNs ? before : after);
     this.#load = (treeId) => repository.blobs.loadTreePart(treeId);
+    this.#breather = new Breather(signal);
   }
 
   async *pairs({ before, after }: DirectoryPair<Node>): AsyncGenerator<readonly Pair<Node>[]> {
     const left = before === undefined ? this.#trees[0] : treeOf(before);
     const right = after === undefined ? this.#trees[1] : treeOf(after);
+    await this.#breather.breathe();
     if (left === undefined || right === undefined || left.equals(right)) return;
     for await (const batch of mergeTrees(this.#load, [left, right], { skipShared: true })) {
+      await this.#breather.breathe();
       const pairs: Pair<Node>[] = [];
       for (const { name, rows } of batch) {
         const [first, second] = rows;
@@ -104,7 +114,7 @@ export class SnapshotComparison implements Comparison<Node> {
 
   async *#list(node: Node): AsyncGenerator<readonly Node[]> {
     const treeId = treeOf(node);
-    if (treeId !== undefined) yield* listTree(this.#load, treeId);
+    if (treeId !== undefined) yield* listTree(this.#load, treeId, () => this.#breather.breathe());
   }
 
   isSameTree(before: Node, after: Node): boolean {
@@ -113,6 +123,7 @@ export class SnapshotComparison implements Comparison<Node> {
   }
 
   async compareContent(_path: Buffer, before: Node, after: Node): Promise<Verdict> {
+    await this.#breather.breathe();
     if (isSameContent(before, after)) return { same: true, bytesAdded: 0, bytesRemoved: 0 };
     return { same: false, ...(await findDifference(this.#repository.blobs, before, after)) };
   }

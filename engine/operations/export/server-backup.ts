@@ -147,23 +147,18 @@ export class ServerBackup {
 
   /** In the order in which the server writes them. */
   async *items(tells: boolean): AsyncGenerator<ServerItem> {
-    for await (const item of this.#walk(this.#database.path, tells)) {
-      yield { ...item, entry: { ...item.entry, path: Buffer.from(SERVER_DATABASE) } };
-    }
-    for (const { path, inArchive } of this.#folders) {
-      for await (const { entry, content } of this.#walk(path, tells)) {
-        yield { entry: { ...entry, path: Buffer.concat([inArchive, Buffer.from('/'), entry.path]) }, content };
-      }
-    }
+    yield* this.#walk(this.#database.path, Buffer.from(SERVER_DATABASE), tells);
+    for (const { path, inArchive } of this.#folders) yield* this.#walk(path, inArchive, tells);
     yield { entry: this.#detailsEntry(), content: this.#details };
   }
 
-  async *#walk(path: Buffer, tells: boolean): AsyncGenerator<ServerItem> {
+  async *#walk(path: Buffer, as: Buffer, tells: boolean): AsyncGenerator<ServerItem> {
     const { repository, snapshot, signal } = this.#options;
     const walk = new ArchiveWalk({
       repository,
       snapshot,
       path,
+      as,
       types: TYPES,
       hardLinks: false,
       ownEntry: false,

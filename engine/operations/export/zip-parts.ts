@@ -23,7 +23,6 @@ import { ArchiveWalk } from './walk.ts';
 import { ZipStream } from './zip-stream.ts';
 
 const TYPES: ReadonlySet<NodeType> = new Set(['file', 'dir', 'symlink']);
-const OWN_ENTRY = Buffer.from('.');
 const FILE_MODE = 0o644;
 
 export interface ZipPartsOptions {
@@ -98,7 +97,7 @@ export async function* readZipParts(
   const options = { ...plan.options, signal };
   const zip = new ZipStream<Item>({
     walk: () => walkParts(repository, plan.snapshot, options),
-    content: ({ content }) => contentOf(repository, content),
+    content: ({ content }) => contentOf(repository, content, signal),
     deflates: 'never',
     onEntry: () => throwIfAborted(signal),
     onBytes: () => throwIfAborted(signal),
@@ -113,9 +112,13 @@ export async function* readZipParts(
   if (at < end) throw new EngineError('INTERNAL', `The zip ended after ${at} bytes of ${plan.bytes} that were planned`);
 }
 
-async function* contentOf(repository: Repository, content: Node | Buffer): AsyncGenerator<Buffer> {
+async function* contentOf(
+  repository: Repository,
+  content: Node | Buffer,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
   if (Buffer.isBuffer(content)) yield content;
-  else yield* readContent(repository.blobs, content);
+  else yield* readContent(repository.blobs, content, { signal });
 }
 
 async function* walkParts(
@@ -129,20 +132,14 @@ async function* walkParts(
       repository,
       snapshot,
       path,
+      as,
       types: TYPES,
       hardLinks: false,
       ownEntry: true,
       onLeftOut: () => undefined,
       signal,
     });
-    // A folder comes with an entry of its own, but for the root of all; a file is all that there is.
-    let isFolder = path.length <= 1;
-    for await (const { entry, node } of walk.entries()) {
-      const isOwn = entry.path.equals(OWN_ENTRY);
-      if (isOwn) isFolder = true;
-      const name = isOwn || !isFolder ? as : Buffer.concat([as, Buffer.from('/'), entry.path]);
-      yield { entry: { ...entry, path: name }, content: node };
-    }
+    for await (const { entry, node } of walk.entries()) yield { entry, content: node };
   }
 }
 
