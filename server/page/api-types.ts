@@ -294,3 +294,34 @@ export interface RepositoryFacts {
   readonly last_snapshot: string | null;
   readonly damage: readonly string[];
 }
+
+/** What is known of the file of a backup before it is restored. */
+export interface UploadPreview {
+  readonly backup_id: string | null;
+  readonly created_at: string;
+  readonly created_by: string | null;
+  readonly host: string;
+  readonly program: string;
+  readonly includes_books: boolean;
+  readonly includes_covers: boolean;
+  /** As the database counts them. */
+  readonly books: number | null;
+  readonly files: number;
+  readonly bytes: number;
+  readonly databases: readonly { readonly path: string; readonly bytes: number }[];
+  /** Where it goes; what is not known here needs another place. */
+  readonly places: readonly (PathEntry & { readonly is_known: boolean })[];
+  readonly changes: {
+    readonly files_missing: number;
+    readonly files_different: number;
+    readonly files_same: number;
+    readonly bytes_to_write: number;
+    readonly examples: readonly string[];
+  };
+}
+
+export interface Upload {
+  readonly id: number;
+  readonly bytes: number;
+  readonly preview: UploadPreview | null;
+}

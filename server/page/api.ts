@@ -22,6 +22,7 @@ import type {
   Snapshot,
   Stats,
   Token,
+  Upload,
   User,
   Version,
 } from './api-types.ts';
@@ -31,6 +32,11 @@ export interface PageAsk {
   readonly cursor?: string | undefined;
   readonly limit?: number;
   readonly signal?: AbortSignal;
+}
+
+export interface Mapping {
+  readonly from: string;
+  readonly to: string;
 }
 
 export interface SnapshotsAsk {
@@ -237,6 +243,26 @@ export class Api {
 
   restoreBackup(id: number): Promise<JobStarted> {
     return this.#http.ask('POST', `/backups/${id}/restore`, { body: { confirm: true } });
+  }
+
+  uploadBackup(
+    file: Blob,
+    sending: { readonly signal: AbortSignal; readonly onProgress: (part: number) => void },
+  ): Promise<JobStarted & { readonly upload: Upload }> {
+    return this.#http.send('/backups/upload', file, sending);
+  }
+
+  upload(id: number, signal: AbortSignal): Promise<Upload> {
+    return this.#http.ask('GET', `/uploads/${id}`, { signal });
+  }
+
+  removeUpload(id: number): Promise<void> {
+    return this.#http.ask('DELETE', `/uploads/${id}`);
+  }
+
+  restoreUpload(id: number, mappings: readonly Mapping[], profile: string | undefined): Promise<JobStarted> {
+    const place = mappings.length === 0 ? {} : { mappings, ...(profile === undefined ? {} : { profile }) };
+    return this.#http.ask('POST', `/uploads/${id}/restore`, { body: { confirm: true, ...place } });
   }
 
   rollBackRestore(): Promise<JobStarted> {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import Database from 'better-sqlite3';
@@ -108,6 +108,66 @@ test('a backup of the list is restored: what was deleted is back, what came late
   assert.equal(after.prepare('SELECT title FROM books WHERE id = ?').pluck().get(uuid(5, 1)), 'Book 1');
   after.close();
   assert.deepEqual(visit.complaints, []);
+});
+
+test('2: an uploaded backup is shown, confirmed and restored: cover, book and row are back, what came later stays', {
+  skip,
+}, async (t) => {
+  const { fixture, library, visit } = await given(t);
+  const { page } = visit;
+  await createBackup(visit);
+  const list = page.getByRole('list', { name: 'Backups' });
+  await list.getByText('Completed').waitFor();
+  const downloading = page.waitForEvent('download');
+  await list.getByRole('link', { name: /Download/ }).click();
+  const zip = join(fixture.folder, 'backup.zip');
+  await (await downloading).saveAs(zip);
+  // One that is still here would be restored from the list.
+  await list.getByRole('button', { name: /Delete/ }).click();
+  await visit.button('Delete the backup').click();
+  await page.getByText('There is no backup yet').waitFor();
+
+  const cover = join(library.metadata, 'items', uuid(6, 1), 'cover.jpg');
+  const book = join(library.books, 'Author 1', 'Book 1', 'part 2.m4b');
+  const later = join(library.books, 'Author 1', 'later.m4b');
+  const [coverBytes, bookBytes] = [readFileSync(cover), readFileSync(book)];
+  rmSync(cover);
+  rmSync(book);
+  writeFileSync(later, 'came later');
+  const database = new Database(library.database);
+  database.prepare('DELETE FROM books WHERE id = ?').run(uuid(5, 1));
+  database.close();
+
+  await visit.button('Upload a backup').click();
+  const dialog = page.getByRole('dialog', { name: 'Upload a backup' });
+  await dialog.getByLabel('File of the backup').setInputFiles(zip);
+  await dialog.getByRole('button', { name: 'Upload', exact: true }).click();
+  await dialog.getByText('the database, covers, book files').waitFor();
+  await dialog.getByText('2 missing files come back').waitFor();
+  assert.equal(await dialog.locator('dt', { hasText: 'Books' }).locator('+ dd').textContent(), String(BOOKS));
+  assert.deepEqual(await visit.violations(), []);
+  assert.ok(!existsSync(cover), 'nothing happens before it is confirmed');
+  await dialog.getByRole('button', { name: 'Restore', exact: true }).click();
+  await dialog.getByText('The restore was successful').waitFor();
+  assert.deepEqual([readFileSync(cover), readFileSync(book)], [coverBytes, bookBytes]);
+  assert.equal(readFileSync(later, 'utf8'), 'came later');
+  const after = new Database(library.database, { readonly: true });
+  assert.equal(after.prepare('SELECT title FROM books WHERE id = ?').pluck().get(uuid(5, 1)), 'Book 1');
+  after.close();
+  assert.deepEqual(visit.complaints, []);
+});
+
+test('a file that is no backup is refused with its reason, and nothing changes', { skip }, async (t) => {
+  const { fixture, visit } = await given(t);
+  const { page } = visit;
+  const wrong = join(fixture.folder, 'wrong.zip');
+  writeFileSync(wrong, 'no zip at all');
+  await visit.button('Upload a backup').click();
+  const dialog = page.getByRole('dialog', { name: 'Upload a backup' });
+  await dialog.getByLabel('File of the backup').setInputFiles(wrong);
+  await dialog.getByRole('button', { name: 'Upload', exact: true }).click();
+  await dialog.getByText('The file was refused').waitFor();
+  await dialog.getByText('Nothing was changed').waitFor();
 });
 
 test('a backup is deleted only after a question', { skip }, async (t) => {

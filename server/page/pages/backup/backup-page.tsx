@@ -9,6 +9,7 @@ import { BackupList } from './backup-list.tsx';
 import { CreateDialog } from './create-dialog.tsx';
 import { LibrarySection } from './library-section.tsx';
 import { ScheduleSection } from './schedule-section.tsx';
+import { UploadDialog } from './upload-dialog.tsx';
 
 /** Jobs that this page is about. */
 const KINDS = new Set(['backup', 'night', 'restore', 'forget', 'detect', 'upload']);
@@ -18,6 +19,7 @@ export function BackupPage() {
   const { query } = useStore(page.router.place);
   const active = useStore(page.jobs.active).filter(({ kind }) => KINDS.has(kind));
   const [isCreating, setCreating] = useState(false);
+  const [isUploading, setUploading] = useState(false);
   useEffect(() => {
     if (query.get('create') === null) return;
     setCreating(true);
@@ -28,9 +30,14 @@ export function BackupPage() {
       <PageHead
         title="Backup"
         actions={
-          <Button kind="main" icon="plus" onPress={() => setCreating(true)}>
-            Create Backup
-          </Button>
+          <>
+            <Button icon="upload" onPress={() => setUploading(true)}>
+              Upload a backup
+            </Button>
+            <Button kind="main" icon="plus" onPress={() => setCreating(true)}>
+              Create Backup
+            </Button>
+          </>
         }
       >
         A backup holds the database, and if you want it covers and books. Keeping many costs only what changed between
@@ -46,6 +53,7 @@ export function BackupPage() {
       <BackupList onCreate={() => setCreating(true)} />
       <ScheduleSection />
       <LibrarySection />
+      {isUploading ? <UploadDialog onClose={() => setUploading(false)} /> : null}
       {isCreating ? <CreateDialog onClose={() => setCreating(false)} /> : null}
     </>
   );
