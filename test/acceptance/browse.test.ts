@@ -56,8 +56,9 @@ test('a folder is seen at any moment, and a file with its preview, its history a
   await entries.getByRole('button', { name: 'cover.png' }).click();
   const picture = page.getByRole('dialog', { name: 'cover.png' });
   await picture.getByRole('img', { name: 'Preview of cover.png' }).waitFor();
-  await page.waitForFunction("document.querySelector('dialog img').complete");
-  const width = await page.evaluate("document.querySelector('dialog img').naturalWidth");
+  const width = await page.evaluate(
+    "document.querySelector('dialog img').decode().then(() => document.querySelector('dialog img').naturalWidth)",
+  );
   assert.equal(width, 1, 'the picture itself is shown');
   assert.deepEqual(await visit.violations(), []);
   await page.keyboard.press('Escape');

@@ -53,7 +53,7 @@ test('the page asks no other host for anything, and nothing that its policy refu
   const server = await startServer(t, ['--base-path', '/behind/proxy']);
   const visit = await PageFixture.open(t, server);
   await visit.setUp(server);
-  for (const path of ['/snapshots', '/jobs', '/settings/backup', '/settings/access']) {
+  for (const path of ['/snapshots', '/browse', '/compare', '/jobs', '/settings/backup', '/settings/access']) {
     await visit.go(path);
     await visit.page.locator('h1').waitFor();
   }
@@ -70,7 +70,7 @@ test('whoever has only a keyboard reaches and does everything in the frame', { s
   const { page } = visit;
   const reached: string[] = [];
   await page.evaluate('document.activeElement.blur()');
-  for (let press = 0; press < 12; press++) {
+  for (let press = 0; press < 18; press++) {
     await page.keyboard.press('Tab');
     reached.push(await visit.focused());
   }
@@ -96,6 +96,7 @@ test('whoever has only a keyboard reaches and does everything in the frame', { s
   }
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'detached' });
+  await page.waitForTimeout(100);
   assert.equal(await visit.focused(), 'Create Backup', 'the focus is where it came from');
 });
 
@@ -108,7 +109,7 @@ test('live events come back after the server was away', { skip }, async (t) => {
   const visit = await PageFixture.open(t, first);
   await visit.setUp(first);
   await visit.go('/jobs');
-  await visit.page.getByText('No job has run yet').waitFor();
+  await visit.untilLoaded();
 
   const { port } = new URL(first.url);
   await first.end('SIGKILL');
@@ -134,7 +135,8 @@ for (const colorScheme of ['light', 'dark'] as const) {
     const admin = await server.signIn();
     const { job } = await admin.post('/schedule/run');
     await admin.untilOver(job.id);
-    for (const path of ['/', '/snapshots', '/jobs', `/jobs/${job.id}`, '/settings/backup', '/settings/access']) {
+    const paths = ['/', '/snapshots', '/browse', '/compare', '/jobs', `/jobs/${job.id}`, '/settings/backup'];
+    for (const path of [...paths, '/settings/access']) {
       await visit.go(path);
       await visit.untilLoaded();
       assert.deepEqual(await visit.violations(), [], path);
@@ -150,7 +152,7 @@ test('nothing is wider than a phone, and its menu opens and closes', { skip }, a
   const visit = await PageFixture.open(t, server, { viewport: { width: 360, height: 700 }, hasTouch: true });
   await visit.setUp(server);
   const { page } = visit;
-  for (const path of ['/', '/snapshots', '/jobs', '/settings/backup', '/settings/access']) {
+  for (const path of ['/', '/snapshots', '/browse', '/compare', '/jobs', '/settings/backup', '/settings/access']) {
     await visit.go(path);
     await visit.untilLoaded();
     assert.ok((await visit.overhang()) <= 0, path);

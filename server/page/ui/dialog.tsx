@@ -19,11 +19,18 @@ export function Dialog(props: {
   const { canClose = true } = props;
   useEffect(() => {
     const node = dialog.current;
+    const opener = document.activeElement;
     node?.showModal();
     // Not the button that closes it, which comes first.
     node?.querySelector<HTMLElement>(FIRST)?.focus();
-    // Closing gives the focus back; being taken out of the document would not.
-    return () => node?.close();
+    return () => {
+      node?.close();
+      // Once it is out of the document: until then, or where the focus was on nothing, closing alone does not do it.
+      setTimeout(() => {
+        if (document.activeElement !== document.body) return;
+        if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+      });
+    };
   }, []);
   return (
     <dialog

@@ -111,11 +111,11 @@ function Day(props: {
       type="button"
       class={count.suspect > 0 ? 'day has suspect' : 'day has'}
       aria-pressed={isChosen}
-      aria-label={count.suspect > 0 ? `${words}, ${count.suspect} suspect` : words}
       onClick={() => props.onDay(isChosen ? undefined : text)}
     >
-      {date.getDate()}
-      <small>{count.all}</small>
+      <span aria-hidden="true">{date.getDate()}</span>
+      <small aria-hidden="true">{count.all}</small>
+      <span class="unseen">{count.suspect > 0 ? `${words}, ${count.suspect} suspect` : words}</span>
     </button>
   );
 }
