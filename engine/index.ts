@@ -196,7 +196,13 @@ export { type NewKeyOptions, Repository } from './repository/repository.ts';
 export { type MissKind, missText, type ServerCheck, type ServerMiss } from './repository/server-check.ts';
 export type { SnapshotFlaw } from './repository/snapshot-flaws.ts';
 export type { SnapshotRange } from './repository/snapshot-ranges.ts';
-export { SAFETY_LABEL, SHORT_ID_LENGTH, type Snapshot, type SnapshotFilter } from './repository/snapshots.ts';
+export {
+  SAFETY_LABEL,
+  SERVER_STATE_LABEL,
+  SHORT_ID_LENGTH,
+  type Snapshot,
+  type SnapshotFilter,
+} from './repository/snapshots.ts';
 
 export interface LocationOptions {
   /** Path of a folder. */

@@ -222,6 +222,8 @@ test('a night makes a backup, lists it, and keeps the state of the server in the
   assert.deepEqual(backup.tags, ['by=admin', 'includes=books+covers', 'trigger=manual', `name=${record?.backupId}`]);
   const state = await snapshots.find(job.result.state_snapshot_id);
   assert.equal(state.label, 'snap-server-state');
+  assert.equal((await snapshots.find('latest')).id, backup.id, 'nobody means it by "latest"');
+  assert.equal((await snapshots.find('latest', { labels: ['snap-server-state'] })).id, state.id);
   assert.equal(state.databases.length, 1, 'as a database, not as a file that changes while it is read');
   assert.equal((await admin.ask('/schedule')).json.last_night.id, job.id);
 });

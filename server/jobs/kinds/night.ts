@@ -14,6 +14,7 @@ import {
   openRepository,
   type PartStatus,
   runNight,
+  SERVER_STATE_LABEL,
 } from '../../../engine/index.ts';
 import { STATE_SNAPSHOTS_KEPT } from '../../limits.ts';
 import type { NightParts } from '../../options.ts';
@@ -21,9 +22,6 @@ import { type JobError, type JobOutcome, worstOutcome } from '../job.ts';
 import type { JobAnswer } from '../messages.ts';
 import { backupAnswer, checkAnswer, forgetAnswer, pruneAnswer } from '../results.ts';
 import { HOOK_OUTPUT, type JobSurroundings } from '../surroundings.ts';
-
-/** Label of snapshots of the server's own state. */
-export const STATE_LABEL = 'snap-server-state';
 
 export interface NightRequest {
   readonly parts: NightParts;
@@ -144,12 +142,12 @@ async function saveState(
     const paths = [Buffer.from(folder)];
     const { snapshot } = await backup(repository, {
       paths,
-      label: STATE_LABEL,
+      label: SERVER_STATE_LABEL,
       maxShrink: 100,
       excludeCaches: true,
       signal,
     });
-    const filter = { labels: [STATE_LABEL] };
+    const filter = { labels: [SERVER_STATE_LABEL] };
     await forget(repository, { policy: { keepDaily: STATE_SNAPSHOTS_KEPT }, filter, signal });
     return { snapshotId: snapshot?.id };
   } catch (error) {
