@@ -41,6 +41,7 @@ function installServers() {
   if (!existsSync('/usr/bin/pg_dump') || !existsSync('/usr/lib/postgresql')) packages.push('postgresql');
   if (!existsSync('/usr/sbin/mariadbd')) packages.push('mariadb-server');
   if (!existsSync('/usr/bin/chromium')) packages.push('chromium');
+  if (!existsSync('/usr/bin/unzip')) packages.push('unzip');
   if (packages.length === 0 || process.geteuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
   process.stderr.write(`setup: installing ${packages.join(', ')} for the tests\n`);
   process.env.DEBIAN_FRONTEND = 'noninteractive';
