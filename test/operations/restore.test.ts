@@ -369,6 +369,19 @@ test('patterns choose what is restored, and folders come only where they are nee
   assert.equal(notes.length, 1);
 });
 
+test('an interrupted restore says that nothing is lost, and the same one goes on', async (t) => {
+  const { restore, target } = await given(t, LIBRARY);
+  const stop = new AbortController();
+  const monitor = { progress: () => stop.abort() };
+  await assert.rejects(restore({ monitor, signal: stop.signal }), (error) => {
+    return (
+      isEngineError(error, 'INTERRUPTED') && /what is restored stays, and the same restore goes on/.test(error.message)
+    );
+  });
+  assert.equal((await restore({})).problemCount, 0);
+  assert.ok(readdirSync(target).length > 0);
+});
+
 test('a target that holds something is refused, and left as it is', async (t) => {
   const { restore, target } = await given(t, LIBRARY);
   mkdirSync(target);

@@ -32,7 +32,7 @@ import {
   requireOptions,
   type SaveFirst,
 } from './options.ts';
-import { type RestoreRequest, runPass } from './pass.ts';
+import { type PassOptions, type RestoreRequest, runPass } from './pass.ts';
 import { planPlaces } from './places.ts';
 import { describeServer, findWanted, mentionOrder, type Wanted } from './server-restore.ts';
 import { findSubject } from './subject.ts';
@@ -56,7 +56,7 @@ export async function restore(
     const context = await runPass(request, { dryRun: true, monitor, onPlanned: options.onPlanned });
     return summary(context, request, { begunMs, plan: planOf(context) });
   }
-  if (!isPlanned(request)) return summary(await runPass(request, { dryRun: false, monitor }), request, { begunMs });
+  if (!isPlanned(request)) return summary(await carryOut(request, { monitor }), request, { begunMs });
   const plannedAt = await beginPlan();
   const planned = await runPass(request, { dryRun: true, monitor: progressOnly(monitor) });
   const plan = planOf(planned);
@@ -69,8 +69,18 @@ export async function restore(
   const unsaved =
     saved === undefined ? new Set<string>() : await loadLeftOutPaths(repository.blobs, saved, ['databaseSideFile']);
   const protection = { plannedAt, unsaved };
-  const context = await runPass(request, { dryRun: false, protection, monitor });
+  const context = await carryOut(request, { protection, monitor });
   return summary(context, request, { begunMs, safetySnapshot: saved?.id });
+}
+
+/** The pass that does it. INTERRUPTED says that nothing is lost by that. */
+async function carryOut(request: RestoreRequest, options: Omit<PassOptions, 'dryRun'>): Promise<RestoreContext> {
+  try {
+    return await runPass(request, { ...options, dryRun: false });
+  } catch (error) {
+    if (!isEngineError(error, 'INTERRUPTED')) throw error;
+    throw new EngineError('INTERRUPTED', 'Interrupted: what is restored stays, and the same restore goes on', error);
+  }
 }
 
 /** Of a pass whose notes and problems the next one tells. */
