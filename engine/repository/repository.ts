@@ -325,8 +325,6 @@ function keyError(
     );
   }
   const more = facts.damaged > 0 ? ` (${facts.damaged} key files are damaged)` : '';
-  return new EngineError(
-    'PASSWORD_WRONG',
-    `The password opens none of the ${files.length} keys of this repository${more}`,
-  );
+  const keys = files.length === 1 ? 'does not open the only key' : `opens none of the ${files.length} keys`;
+  return new EngineError('PASSWORD_WRONG', `The password is wrong: it ${keys} of this repository${more}`);
 }
