@@ -92,10 +92,11 @@ export function findRoutes(app: App, { repository }: ServerContext): void {
         },
       },
     },
-    async ({ query }) => {
+    async ({ query }, reply) => {
       const path = requirePath(query);
       const damage: string[] = [];
-      const versions = await logPath(await repository(), { path, filter: filterOf(query), onDamage: noteIn(damage) });
+      const asked = { path, filter: filterOf(query), onDamage: noteIn(damage), signal: goneSignal(reply) };
+      const versions = await logPath(await repository(), asked);
       const { items, next_cursor } = pageOf(versions.reverse(), query);
       return { items: items.map((version) => versionView(path, version)), next_cursor, damage };
     },
