@@ -1,5 +1,6 @@
 /** The only way into the server: an HTTP API, a web page and a scheduler in one process. Every decision lives in engine/. */
 
+import { existsSync } from 'node:fs';
 import { EngineError } from '../engine/index.ts';
 import { composeApp, createApp } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
@@ -137,6 +138,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       log.warn(
         'Whoever reaches this machine reaches the server, and over plain HTTP whoever sees the network sees passwords',
       );
+    }
+    // A disk may come later: each backup without it says so, and a name that was mistyped shows at once.
+    for (const source of options.sources) {
+      if (!existsSync(source)) log.warn({ source: source.toString('utf8') }, 'A source is not there');
     }
     log.info('Ready');
     return { url, close: server.close };

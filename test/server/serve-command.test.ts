@@ -53,6 +53,15 @@ test('the first start says where it is and how the first admin is made; the seco
   }
 });
 
+test('a source that is not there, a mistyped one say, is named at the start', async (t) => {
+  const fixture = await library(t);
+  const missing = join(fixture.folder, 'no such folder');
+  const server = await ServerProcess.start(t, fixture, { flags: [missing] });
+  const warned = server.lines.filter((line) => line.includes('A source is not there'));
+  assert.equal(warned.length, 1);
+  assert.match(warned[0] ?? '', /no such folder/);
+});
+
 test('the state is for its owner alone', async (t) => {
   const fixture = await library(t);
   const server = await ServerProcess.start(t, fixture);
