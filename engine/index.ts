@@ -35,6 +35,7 @@ export {
 } from './base/limits.ts';
 export { parseMoment } from './base/moment.ts';
 export type { Damage, Monitor, Progress } from './base/monitor.ts';
+export { isWithin } from './base/paths.ts';
 export { formatTime, type NodeType, type Time } from './base/stat.ts';
 export type { DatabaseServer } from './databases/server-address.ts';
 export type { BrokenReferences } from './databases/sqlite-audit.ts';

@@ -3,6 +3,7 @@
 import { realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Type } from 'typebox';
+import { isWithin } from '../engine/index.ts';
 import { PATH_CHARACTERS_MAX } from './limits.ts';
 import { ServerError } from './problems.ts';
 
@@ -52,12 +53,6 @@ export function requirePath(given: GivenPath): Buffer {
   const path = optionalPath(given);
   if (path === undefined) throw new ServerError('REQUEST_INVALID', 'Say which path: path or path_base64');
   return path;
-}
-
-/** True for the folder itself, too. */
-function isWithin(path: Buffer, folder: Buffer): boolean {
-  if (folder.length === 1 || path.equals(folder)) return true;
-  return path[folder.length] === SLASH && path.subarray(0, folder.length).equals(folder);
 }
 
 /**

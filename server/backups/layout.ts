@@ -1,8 +1,7 @@
 /** Where things lie in the file of a backup: which folder of the archive a path of the snapshot has. Pure. */
 
-import type { Snapshot } from '../../engine/index.ts';
+import { isWithin, type Snapshot } from '../../engine/index.ts';
 import type { LibraryPaths } from './library.ts';
-import { isWithin } from './uncovered.ts';
 
 export const ARCHIVE_FOLDERS = ['database', 'covers', 'books', 'other'] as const;
 export type ArchiveFolder = (typeof ARCHIVE_FOLDERS)[number];

@@ -1,11 +1,11 @@
 /** What a person is told of an upload before it is restored. */
 
 import { type Static, Type } from 'typebox';
+import { isWithin } from '../../engine/index.ts';
 import { Bytes, Count, Nullable, Time } from '../schemas.ts';
 import { pathView } from '../views.ts';
 import type { Judgement } from './judge.ts';
 import { rootsOf } from './manifest.ts';
-import { isWithin } from './uncovered.ts';
 
 export const UploadPreviewSchema = Type.Object({
   backup_id: Nullable(Type.String()),

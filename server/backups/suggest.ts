@@ -1,8 +1,7 @@
 /** Makes of servers that were recognised what the library is. Pure. */
 
-import type { DetectedServer } from '../../engine/index.ts';
+import { type DetectedServer, isWithin } from '../../engine/index.ts';
 import type { LibraryPaths } from './library.ts';
-import { isWithin } from './uncovered.ts';
 
 /** A part that is the library itself: its database lies among the books. */
 const LIBRARY_PART = 'library';

@@ -1,14 +1,10 @@
 /** What lies in some folders and below none of the paths that are known. */
 
 import { readdirSync } from 'node:fs';
+import { isWithin } from '../../engine/index.ts';
 import { UNCOVERED_FOLDERS_MAX } from '../limits.ts';
 
 const SLASH = Buffer.from('/');
-
-export function isWithin(path: Buffer, folder: Buffer): boolean {
-  if (path.equals(folder) || folder.equals(SLASH)) return true;
-  return path.length > folder.length && path[folder.length] === 0x2f && path.subarray(0, folder.length).equals(folder);
-}
 
 /** A folder that holds something known is looked into; of such folders there are few. */
 export function uncoveredPaths(sources: readonly Buffer[], known: readonly Buffer[]): Buffer[] {

@@ -1,6 +1,7 @@
 /** Uploads on their way: received, judged, restored, and gone. */
 
 import type { Readable } from 'node:stream';
+import { isWithin } from '../../engine/index.ts';
 import type { ServerContext } from '../context.ts';
 import { hasCommandsAfter } from '../jobs/around.ts';
 import { isOver, type Job } from '../jobs/job.ts';
@@ -10,7 +11,6 @@ import type { UploadPreview } from './preview.ts';
 import { Quarantine, type Upload } from './quarantine.ts';
 import { rescanBackups } from './rescan.ts';
 import { type RestorePlace, restoreOptionsOf } from './restore.ts';
-import { isWithin } from './uncovered.ts';
 
 export class Uploads {
   readonly #context: ServerContext;
