@@ -17,13 +17,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { isEngineError } from '../../engine/base/errors.ts';
 import { DATABASE_HOLD_MS_MAX, GIB, MIB } from '../../engine/base/limits.ts';
-import { createSqliteCapturer, type SqliteCapture, type SqliteCapturerOptions } from '../../engine/databases/sqlite.ts';
+import type { SqliteCapture } from '../../engine/databases/sqlite.ts';
 import { testFolder } from '../support/build-repository.ts';
+import { capturePlace } from '../support/capture-place.ts';
 import { childPeakMib } from '../support/child-peak.ts';
 import { mountCloningDisk } from '../support/cloning-disk.ts';
 import { Library } from '../support/library.ts';
@@ -35,11 +36,8 @@ interface Place {
   capture(name: string): Promise<SqliteCapture>;
 }
 
-function place(t: TestContext, options: Partial<SqliteCapturerOptions> = {}, folder = testFolder(t)): Place {
-  const [source, scratchDirectory] = [join(folder, 'source'), join(folder, 'scratch')];
-  for (const path of [source, scratchDirectory]) mkdirSync(path);
-  const capturer = createSqliteCapturer({ scratchDirectory, ...options });
-  t.after(() => capturer.close());
+function place(...parameters: Parameters<typeof capturePlace>): Place {
+  const { source, capturer } = capturePlace(...parameters);
   return {
     source,
     async capture(name) {

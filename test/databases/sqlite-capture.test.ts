@@ -23,18 +23,13 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { isEngineError } from '../../engine/base/errors.ts';
 import { MIB } from '../../engine/base/limits.ts';
-import {
-  createSqliteCapturer,
-  type SqliteCapture,
-  type SqliteCapturer,
-  type SqliteCapturerOptions,
-} from '../../engine/databases/sqlite.ts';
-import { testFolder } from '../support/build-repository.ts';
+import { createSqliteCapturer, type SqliteCapture, type SqliteCapturer } from '../../engine/databases/sqlite.ts';
+import { capturePlace } from '../support/capture-place.ts';
 import { childPeakMib } from '../support/child-peak.ts';
 import { makeShelf, readShelf, SqliteWriter } from '../support/sqlite-writer.ts';
 
@@ -45,14 +40,8 @@ interface Place {
   capture(name: string | Buffer): Promise<SqliteCapture>;
 }
 
-function place(t: TestContext, options: Partial<SqliteCapturerOptions> = {}): Place {
-  const folder = testFolder(t);
-  const source = join(folder, 'source');
-  const scratch = join(folder, 'scratch');
-  mkdirSync(source);
-  mkdirSync(scratch);
-  const capturer = createSqliteCapturer({ scratchDirectory: scratch, ...options });
-  t.after(() => capturer.close());
+function place(...parameters: Parameters<typeof capturePlace>): Place {
+  const { source, scratch, capturer } = capturePlace(...parameters);
   return {
     source,
     scratch,

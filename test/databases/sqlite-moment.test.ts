@@ -24,13 +24,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { isEngineError } from '../../engine/base/errors.ts';
 import { GIB, MIB } from '../../engine/base/limits.ts';
-import {
-  createSqliteCapturer,
-  type MomentCapture,
-  type SqliteCapture,
-  type SqliteCapturerOptions,
-} from '../../engine/databases/sqlite.ts';
+import type { MomentCapture, SqliteCapture } from '../../engine/databases/sqlite.ts';
 import { testFolder } from '../support/build-repository.ts';
+import { capturePlace } from '../support/capture-place.ts';
 import { childPeakMib } from '../support/child-peak.ts';
 import { mountCloningDisk } from '../support/cloning-disk.ts';
 import { randomFor, rounds } from '../support/random.ts';
@@ -44,11 +40,8 @@ interface Place {
   commits(...names: readonly string[]): Promise<readonly number[]>;
 }
 
-function place(t: TestContext, options: Partial<SqliteCapturerOptions> = {}, folder = testFolder(t)): Place {
-  const [source, scratch] = [join(folder, 'source'), join(folder, 'scratch')];
-  for (const path of [source, scratch]) mkdirSync(path);
-  const capturer = createSqliteCapturer({ scratchDirectory: scratch, ...options });
-  t.after(() => capturer.close());
+function place(...parameters: Parameters<typeof capturePlace>): Place {
+  const { source, scratch, capturer } = capturePlace(...parameters);
   const capture: Place['capture'] = (...names) =>
     capturer.captureTogether(names.map((name) => Buffer.from(join(source, name))));
   return {
