@@ -24,6 +24,7 @@ import { observe } from './observe.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
 import { backupFileRoutes } from './routes/backup-file.ts';
+import { backupRestoreRoutes } from './routes/backup-restores.ts';
 import { backupRoutes } from './routes/backups.ts';
 import { descriptionRoutes } from './routes/description.ts';
 import { diffRoutes } from './routes/diff.ts';
@@ -65,6 +66,7 @@ const API_ROUTES: readonly Routes[] = [
   libraryRoutes,
   backupRoutes,
   backupFileRoutes,
+  backupRestoreRoutes,
   restoreRoutes,
   uploadRoutes,
   eventRoutes,
