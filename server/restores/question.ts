@@ -11,7 +11,7 @@ import {
 import { FilterQuery, filterOf } from '../filters.ts';
 import type { RestoreRequest } from '../jobs/kinds/restore.ts';
 import { RESTORE_PATHS_MAX, TITLE_PATH_CHARACTERS_MAX } from '../limits.ts';
-import { optionalPath, PathQuery, requirePath } from '../paths.ts';
+import { PathQuery, requirePath } from '../paths.ts';
 import { CLOSED, SnapshotName, Words } from '../schemas.ts';
 import { placeOf, RestorePlaceFields } from './place.ts';
 
@@ -69,7 +69,7 @@ export interface AskedRestore {
 export async function askedRestore(repository: Repository, question: RestoreQuestion): Promise<AskedRestore> {
   const { in_place: inPlace = false, overwrite, delete: isDelete } = question;
   const paths = (question.paths ?? []).map(requirePath);
-  const target = question.target === undefined ? undefined : optionalPath(question.target);
+  const target = question.target === undefined ? undefined : requirePath(question.target);
   const { mappings, profile } = placeOf(question);
   const [first, ...others] = paths;
   const snapshot = await repository.snapshots.find(question.snapshot, filterOf(question));

@@ -8,7 +8,7 @@ import Database from 'better-sqlite3';
 import type { Hook } from '../../engine/index.ts';
 import { Listener, uuid } from '../support/audiobookshelf.ts';
 import { BOOKS, backUp, detect, type LibraryServer, makeLibraryServer } from '../support/library-server.ts';
-import { ServerFixture, type SignedIn } from '../support/server.ts';
+import { over, ServerFixture, type SignedIn } from '../support/server.ts';
 
 interface Given {
   readonly server: ServerFixture;
@@ -45,12 +45,6 @@ function spoil({ database, metadata, books }: LibraryServer): { readonly cover: 
   mkdirSync(join(books, 'Author 9'));
   writeFileSync(join(books, 'Author 9', 'new.m4b'), 'came later');
   return { cover, book };
-}
-
-async function over(admin: SignedIn, path: string, body: object) {
-  const { json, text, status } = await admin.ask(path, { method: 'POST', body });
-  assert.equal(status, 202, text);
-  return (await admin.untilOver(json.job.id)).job;
 }
 
 test('what was deleted is back, the database is at its moment, what came later stays; and all of it is undone', async (t) => {
