@@ -7,6 +7,7 @@ import type { App, ServerContext } from '../context.ts';
 import { PAGE_ITEMS_DEFAULT } from '../limits.ts';
 import { Confirm } from '../restores/place.ts';
 import { askedRestore, RestoreQuestionFields } from '../restores/question.ts';
+import { rollbackOptions } from '../restores/rollback.ts';
 import {
   CLOSED,
   Count,
@@ -117,13 +118,25 @@ export function restoreRoutes(app: App, context: ServerContext): void {
       config: { access: 'restore' },
       schema: {
         summary: 'Undo the last restore in place: what was there before comes back',
-        body: Type.Object({ confirm: Confirm }, CLOSED),
+        body: Type.Object(
+          {
+            confirm: Confirm,
+            safety_snapshot: Type.Optional(
+              Type.String({
+                pattern: '^[0-9a-f]{64}$',
+                description:
+                  'As the result of the restore names it: refused where another restore in place came after that one',
+              }),
+            ),
+          },
+          CLOSED,
+        ),
         response: { 202: JobStarted, ...PROBLEM_RESPONSES },
       },
     },
-    async ({ identity }, reply) => {
+    async ({ body, identity }, reply) => {
       const job = startRestore(context, {
-        options: { rollback: true },
+        options: await rollbackOptions(await repository(), body.safety_snapshot),
         title: 'Undo the last restore',
         createdBy: nameOf(identity),
       });

@@ -89,7 +89,11 @@ test('a folder goes back to its moment, with all that came later removed once it
   assert.ok(!existsSync(path('note.txt')), 'what nobody asked for stays as it is');
   assert.match(job.result.safety_snapshot, /^[0-9a-f]{64}$/);
 
-  const undone = await over(admin, '/restores/rollback', { confirm: true });
+  const other = { confirm: true, safety_snapshot: '0'.repeat(64) };
+  const refused = await admin.ask('/restores/rollback', { method: 'POST', body: other });
+  assert.deepEqual([refused.status, refused.json.code], [409, 'CONFLICT']);
+  const { safety_snapshot } = job.result;
+  const undone = await over(admin, '/restores/rollback', { confirm: true, safety_snapshot });
   assert.deepEqual([undone.status, undone.outcome], ['COMPLETED', 'done'], JSON.stringify(undone));
   assert.deepEqual(treeState(server.source), spoilt);
 });
