@@ -11,6 +11,7 @@ import type {
   JobStatus,
   Library,
   LibraryState,
+  Overwrite,
   Pages,
   PathEntry,
   RepositoryFacts,
@@ -57,6 +58,21 @@ export type PlaceQuery = { readonly path: string } | { readonly path_base64: str
 
 export function placeOf({ path, path_base64 }: PathEntry): PlaceQuery {
   return path_base64 === undefined ? { path } : { path_base64 };
+}
+
+export interface RestoreQuestion {
+  readonly snapshot: string;
+  readonly paths: readonly PlaceQuery[];
+  readonly in_place?: boolean;
+  readonly target?: PlaceQuery;
+  readonly overwrite?: Overwrite;
+  readonly delete: boolean;
+}
+
+/** What somebody saw that it removes. */
+export interface RestoreConfirmation {
+  readonly confirm_removals: number;
+  readonly confirm_digest: string;
 }
 
 export type FolderOrder = 'name' | 'size' | 'time';
@@ -265,8 +281,17 @@ export class Api {
     return this.#http.ask('POST', `/uploads/${id}/restore`, { body: { confirm: true, ...place } });
   }
 
-  rollBackRestore(): Promise<JobStarted> {
-    return this.#http.ask('POST', '/restores/rollback', { body: { confirm: true } });
+  planRestore(question: RestoreQuestion): Promise<JobStarted> {
+    return this.#http.ask('POST', '/restores/plan', { body: question });
+  }
+
+  startRestore(question: RestoreQuestion, confirmation: RestoreConfirmation): Promise<JobStarted> {
+    return this.#http.ask('POST', '/restores', { body: { ...question, confirm: true, ...confirmation } });
+  }
+
+  /** `safetySnapshot`: of the restore that is to be undone, which has to be the last one. */
+  rollBackRestore(safetySnapshot: string): Promise<JobStarted> {
+    return this.#http.ask('POST', '/restores/rollback', { body: { confirm: true, safety_snapshot: safetySnapshot } });
   }
 
   library(signal?: AbortSignal): Promise<LibraryState> {

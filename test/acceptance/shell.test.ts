@@ -53,7 +53,15 @@ test('the page asks no other host for anything, and nothing that its policy refu
   const server = await startServer(t, ['--base-path', '/behind/proxy']);
   const visit = await PageFixture.open(t, server);
   await visit.setUp(server);
-  for (const path of ['/snapshots', '/browse', '/compare', '/jobs', '/settings/backup', '/settings/access']) {
+  for (const path of [
+    '/snapshots',
+    '/browse',
+    '/compare',
+    '/restore',
+    '/jobs',
+    '/settings/backup',
+    '/settings/access',
+  ]) {
     await visit.go(path);
     await visit.page.locator('h1').waitFor();
   }
@@ -135,7 +143,16 @@ for (const colorScheme of ['light', 'dark'] as const) {
     const admin = await server.signIn();
     const { job } = await admin.post('/schedule/run');
     await admin.untilOver(job.id);
-    const paths = ['/', '/snapshots', '/browse', '/compare', '/jobs', `/jobs/${job.id}`, '/settings/backup'];
+    const paths = [
+      '/',
+      '/snapshots',
+      '/browse',
+      '/compare',
+      '/restore',
+      '/jobs',
+      `/jobs/${job.id}`,
+      '/settings/backup',
+    ];
     for (const path of [...paths, '/settings/access']) {
       await visit.go(path);
       await visit.untilLoaded();
@@ -152,7 +169,16 @@ test('nothing is wider than a phone, and its menu opens and closes', { skip }, a
   const visit = await PageFixture.open(t, server, { viewport: { width: 360, height: 700 }, hasTouch: true });
   await visit.setUp(server);
   const { page } = visit;
-  for (const path of ['/', '/snapshots', '/browse', '/compare', '/jobs', '/settings/backup', '/settings/access']) {
+  for (const path of [
+    '/',
+    '/snapshots',
+    '/browse',
+    '/compare',
+    '/restore',
+    '/jobs',
+    '/settings/backup',
+    '/settings/access',
+  ]) {
     await visit.go(path);
     await visit.untilLoaded();
     assert.ok((await visit.overhang()) <= 0, path);
