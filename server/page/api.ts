@@ -281,6 +281,10 @@ export class Api {
     return this.#http.ask('POST', `/uploads/${id}/restore`, { body: { confirm: true, ...place } });
   }
 
+  restores(limit: number, signal: AbortSignal): Promise<Pages<Job>> {
+    return this.#http.ask('GET', '/restores', { query: { kind: ['restore', 'restore-upload'], limit }, signal });
+  }
+
   planRestore(question: RestoreQuestion): Promise<JobStarted> {
     return this.#http.ask('POST', '/restores/plan', { body: question });
   }

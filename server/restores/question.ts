@@ -93,5 +93,6 @@ function wordsOf(paths: readonly Buffer[], { time }: Snapshot): string {
   const one = first?.toString('utf8') ?? '';
   const shown = one.length > TITLE_PATH_CHARACTERS_MAX ? `… ${one.slice(-TITLE_PATH_CHARACTERS_MAX)}` : one;
   const what = first === undefined ? 'everything' : paths.length === 1 ? shown : `${paths.length} paths`;
-  return `${what} as of ${time.slice(0, 16).replace('T', ' ')}`;
+  const [, zone = 'UTC'] = /([+-]\d\d:\d\d)$/.exec(time) ?? [];
+  return `${what} as of ${time.slice(0, 16).replace('T', ' ')} ${zone}`;
 }

@@ -94,6 +94,11 @@ test('a broken folder goes back to a date with all that came later removed, and 
 
   await page.reload();
   await page.getByText('The restore was successful').waitFor();
+  await visit.go('/restore');
+  await page
+    .getByRole('region', { name: 'Restores before' })
+    .getByRole('link', { name: /^Restore of / })
+    .click();
   await visit.button('Roll back').click();
   await visit.heading('Undo the last restore').waitFor();
   await page.getByText('The restore was successful').waitFor();

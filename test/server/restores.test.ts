@@ -68,7 +68,7 @@ test('a folder goes back to its moment, with all that came later removed once it
   const { result: plan, title } = await over(admin, '/restores/plan', body);
   assert.equal(
     title,
-    `What a restore of ${path('one')} as of ${plan.snapshot_time.slice(0, 16).replace('T', ' ')} would do`,
+    `What a restore of ${path('one')} as of ${plan.snapshot_time.slice(0, 16).replace('T', ' ')} ${plan.snapshot_time.slice(-6)} would do`,
   );
   assert.deepEqual([plan.files_to_create, plan.files_to_replace + plan.files_to_compare], [1, 1]);
   assert.deepEqual([plan.files_to_delete, plan.directories_to_delete, plan.removals.count], [2, 1, 3]);
@@ -130,7 +130,7 @@ test('without removal, and of a file alone, only that is touched; several paths 
   const paths = [{ path: path('one') }, { path_base64: Buffer.from(path('two/d.m4b')).toString('base64') }];
   const job = await over(admin, '/restores', { ...LATEST, in_place: true, paths, confirm: true });
   assert.deepEqual([job.status, job.result.files_restored, job.result.files_deleted], ['COMPLETED', 3, 0]);
-  assert.match(job.title, /^Restore of 2 paths as of \d{4}-\d\d-\d\d \d\d:\d\d$/);
+  assert.match(job.title, /^Restore of 2 paths as of \d{4}-\d\d-\d\d \d\d:\d\d [+-]\d\d:\d\d$/);
   assert.equal(read(path('one/b.m4b')), 'the words of one/b.m4b');
   assert.ok(existsSync(path('one/came later.m4b')));
   assert.equal(read(path('two/d.m4b')), 'the words of two/d.m4b');

@@ -9,11 +9,12 @@ import { Button, ErrorNotice, Link, Notice } from '../../ui/basics.tsx';
 import { TextField } from '../../ui/fields.tsx';
 import { JobProgressBar } from '../../ui/job-progress.tsx';
 import { useJob } from '../../use-job.ts';
+import type { RestoreChoice } from './choice.ts';
 import { PlanChanges, PlanRemovals } from './plan-words.tsx';
 
 interface Props {
   readonly job: Job;
-  readonly isInPlace: boolean;
+  readonly choice: RestoreChoice;
   readonly isBusy: boolean;
   readonly error: string | undefined;
   readonly onPlanAgain: () => void;
@@ -22,11 +23,16 @@ interface Props {
 
 export function PlanSection(props: Props) {
   const job = useJob(props.job) ?? props.job;
-  const section = useRef<HTMLElement>(null);
-  useEffect(() => section.current?.focus(), []);
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus(), []);
   return (
-    <section ref={section} class="section" aria-labelledby="plan-head" tabIndex={-1}>
-      <h2 id="plan-head">What it would do</h2>
+    <section class="section" aria-labelledby="plan-head">
+      <h2 id="plan-head" ref={heading} tabIndex={-1}>
+        What it would do
+      </h2>
+      <p class="unseen" role="status">
+        {isOver(job) ? 'The comparison is done.' : 'Comparing with what is there …'}
+      </p>
       {!isOver(job) ? (
         <JobProgressBar job={job} />
       ) : job.status === 'COMPLETED' ? (
@@ -61,11 +67,7 @@ function Plan({ job, plan, ...props }: Props & { readonly plan: RestorePlan }) {
         </li>
         <PlanChanges plan={plan} />
         <PlanRemovals plan={plan} />
-        <li>
-          {props.isInPlace
-            ? 'Before anything changes a snapshot of what is there now is taken, so that this can be undone.'
-            : 'Of what is there now no snapshot is taken: what this replaces or removes there is gone.'}
-        </li>
+        <SavedFirst choice={props.choice} />
       </ul>
       {job.problem_count === 0 ? null : (
         <Notice tone="warn">
@@ -78,6 +80,15 @@ function Plan({ job, plan, ...props }: Props & { readonly plan: RestorePlan }) {
       <ConfirmForm {...props} plan={plan} />
     </div>
   );
+}
+
+/** Whether there is a way back. In an empty folder nothing is lost. */
+function SavedFirst({ choice: { place, rule } }: Pick<Props, 'choice'>) {
+  if (place === 'in place') {
+    return <li>Before anything changes a snapshot of what is there now is taken, so that this can be undone.</li>;
+  }
+  if (rule === 'empty') return null;
+  return <li>Of what is there now no snapshot is taken: what this replaces or removes there is gone.</li>;
 }
 
 /** Whoever lets something be removed writes how much that is. */

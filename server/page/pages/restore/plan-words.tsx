@@ -23,8 +23,12 @@ export function PlanChanges({ plan }: { readonly plan: RestorePlan }) {
       </li>
       {replaced === 0 ? null : (
         <li>
-          {formatItems(replaced, 'file that changed since becomes', 'files that changed since become')} as at that
-          moment.
+          {formatItems(
+            replaced,
+            'file that changed goes back to what it was',
+            'files that changed go back to what they were',
+          )}
+          .
           <Examples entries={entries?.replace} total={replaced} />
         </li>
       )}

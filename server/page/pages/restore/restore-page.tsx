@@ -5,10 +5,11 @@ import type { RestoreConfirmation } from '../../api.ts';
 import type { Job, PathEntry, Snapshot } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { useStore } from '../../store.ts';
-import { Button, Empty, ErrorNotice, Link, PageHead, Waiting } from '../../ui/basics.tsx';
+import { Button, Empty, ErrorNotice, Link, PageHead, Section, Waiting } from '../../ui/basics.tsx';
 import { useAction, useLoaded } from '../../use-loaded.ts';
 import { useSnapshots } from '../../use-snapshots.ts';
 import { MomentSlider } from '../browse/moment-slider.tsx';
+import { JobRow } from '../jobs/job-row.tsx';
 import { FIRST_CHOICE, newestOf, pathQuery, pathsOf, questionOf, type RestoreChoice } from './choice.ts';
 import { ChoiceForm } from './choice-form.tsx';
 import { ChosenPaths } from './chosen-paths.tsx';
@@ -45,9 +46,11 @@ function Restore({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
   const page = usePage();
   const { query } = useStore(page.router.place);
   const [choice, setChoice] = useState(FIRST_CHOICE);
+  // A newer one that comes meanwhile is not what a person looked at.
+  const [newest] = useState(newestOf(snapshots));
   const jobId = Number(query.get('job') ?? 0);
   const wanted = query.get('snapshot');
-  const snapshot = snapshots.find(({ id }) => id === wanted) ?? newestOf(snapshots);
+  const snapshot = snapshots.find(({ id }) => id === (wanted ?? newest?.id)) ?? newestOf(snapshots);
   if (snapshot === undefined) return null;
   const paths = pathsOf(query);
   const go = (to: {
@@ -70,6 +73,7 @@ function Restore({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
         onChoice={setChoice}
         onStarted={({ id }) => go({ job: id })}
       />
+      <PastRestores />
     </>
   );
 }
@@ -120,7 +124,7 @@ function Chooser(props: {
         <PlanSection
           key={shown.id}
           job={shown}
-          isInPlace={choice.place === 'in place'}
+          choice={choice}
           isBusy={starting.isBusy}
           error={starting.error}
           onPlanAgain={plan}
@@ -131,21 +135,44 @@ function Chooser(props: {
   );
 }
 
+const PAST_RESTORES_SHOWN = 5;
+
+/** The way to what was begun before, and from there back. */
+function PastRestores() {
+  const page = usePage();
+  const loaded = useLoaded((signal) => page.api.restores(PAST_RESTORES_SHOWN, signal), { live: ['job'] });
+  const jobs = loaded.data?.items ?? [];
+  if (jobs.length === 0) return <ErrorNotice error={loaded.error} onRetry={loaded.reload} />;
+  return (
+    <Section title="Restores before">
+      <ul class="rows">
+        {jobs.map((job) => (
+          <JobRow key={job.id} job={job} to={{ path: '/restore', query: { job: String(job.id) } }} />
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
 /** One that runs, or is over. */
 function Begun(props: { readonly id: number; readonly onStarted: (job: Job) => void; readonly onAgain: () => void }) {
   const page = usePage();
-  const section = useRef<HTMLElement>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
   const loaded = useLoaded((signal) => page.api.job(props.id, signal), { inputs: [props.id] });
-  useEffect(() => section.current?.focus(), []);
+  useEffect(() => heading.current?.focus(), []);
   const job = loaded.data?.job;
   return (
-    <section ref={section} class="section" aria-labelledby="restore-head" tabIndex={-1}>
-      <h2 id="restore-head">{job?.title ?? 'The restore'}</h2>
+    <section class="section" aria-labelledby="restore-head">
+      <h2 id="restore-head" ref={heading} tabIndex={-1}>
+        {job?.title ?? 'The restore'}
+      </h2>
       <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
       {job === undefined ? (
         loaded.isLoading ? (
           <Waiting what="the restore" />
         ) : null
+      ) : !job.kind.startsWith('restore') || job.kind === 'restore-plan' ? (
+        <ErrorNotice error={`Job ${props.id} is no restore`} />
       ) : (
         <div class="card">
           <RestoreSteps job={job} onStarted={props.onStarted} undo="Roll back">
