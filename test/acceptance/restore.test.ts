@@ -174,3 +174,28 @@ test('a server that runs is never swapped under: the page says so, and goes on w
   await page.getByText('The restore was successful').waitFor();
   assert.deepEqual(visit.complaints, []);
 });
+
+test('a version of a file, a folder and a whole snapshot lead to the page with what was meant', { skip }, async (t) => {
+  const { fixture, visit, path, write } = await given(t);
+  const { page } = visit;
+  const chosen = page.getByRole('list', { name: 'Chosen folders and files' });
+  write('Shelf <1>/notes.txt', 'spoilt');
+  await visit.go(`/browse?path=${encodeURIComponent(path('Shelf <1>'))}`);
+  await page.getByRole('list', { name: 'Entries' }).getByRole('button', { name: 'notes.txt' }).click();
+  const dialog = page.getByRole('dialog', { name: 'notes.txt' });
+  await dialog.getByRole('link', { name: 'Restore …', exact: true }).waitFor();
+  await dialog.getByRole('link', { name: /^Restore the version of .*\b1 March 2026/ }).click();
+  await page.getByText('1 Mar 2026').first().waitFor();
+  assert.deepEqual(await chosen.getByRole('listitem').allTextContents(), [path('Shelf <1>/notes.txt')]);
+  await visit.button('See what it would do').click();
+  await visit.button('Restore').click();
+  await page.getByText('The restore was successful').waitFor();
+  assert.equal(readFileSync(path('Shelf <1>/notes.txt'), 'utf8'), 'the first words');
+
+  await page.getByRole('link', { name: 'Snapshots', exact: true }).click();
+  await page.getByRole('list', { name: 'Snapshots' }).getByRole('button', { name: /first/ }).click();
+  await page.getByRole('dialog').getByRole('link', { name: 'Restore …' }).click();
+  await page.getByText('1 Mar 2026').first().waitFor();
+  await page.getByText(`Everything that the snapshot holds: ${fixture.source}`).waitFor();
+  assert.deepEqual(visit.complaints, []);
+});
