@@ -4,7 +4,6 @@ import { Type } from 'typebox';
 import { nameOf } from '../auth/identity.ts';
 import type { App, ServerContext } from '../context.ts';
 import { JOB_STATUSES } from '../jobs/job.ts';
-import type { JobRunner } from '../jobs/runner.ts';
 import { PAGE_ITEMS_DEFAULT } from '../limits.ts';
 import { notFound, ServerError } from '../problems.ts';
 import {
@@ -17,8 +16,8 @@ import {
   PROBLEM_RESPONSES,
   Words,
 } from '../schemas.ts';
-import type { JobPage } from '../state/jobs.ts';
 import { jobView } from '../views.ts';
+import { pageOfJobs } from './job-pages.ts';
 import { sendJob } from './send-job.ts';
 
 const JobDetails = Type.Object({
@@ -34,13 +33,6 @@ const JobDetails = Type.Object({
     }),
   ),
 });
-
-export function pageOfJobs(jobs: JobRunner, page: JobPage) {
-  const { limit } = page;
-  const found = jobs.list({ ...page, limit: limit + 1 });
-  const items = found.slice(0, limit).map(({ job, progress }) => jobView(job, progress));
-  return { items, next_cursor: found.length > limit ? String(items.at(-1)?.id) : null };
-}
 
 export function jobRoutes(app: App, { jobs, options }: ServerContext): void {
   app.get(

@@ -19,7 +19,7 @@ import {
   PROBLEM_RESPONSES,
   Words,
 } from '../schemas.ts';
-import { pageOfJobs } from './jobs.ts';
+import { pageOfJobs } from './job-pages.ts';
 import { sendJob } from './send-job.ts';
 
 const RESTORE_KINDS = ['restore', 'restore-upload', 'restore-plan'] as const;

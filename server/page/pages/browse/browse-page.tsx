@@ -5,10 +5,10 @@ import { type PlaceQuery, placeOf } from '../../api.ts';
 import type { Entry, Snapshot } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { useStore } from '../../store.ts';
-import { Button, Empty, ErrorNotice, Link, PageHead, Waiting } from '../../ui/basics.tsx';
+import { Button } from '../../ui/basics.tsx';
 import { TextField } from '../../ui/fields.tsx';
 import { Icon } from '../../ui/icon.tsx';
-import { useSnapshots } from '../../use-snapshots.ts';
+import { SnapshotsFrame } from '../../ui/snapshots-frame.tsx';
 import { EntryDialog } from './entry-dialog.tsx';
 import { FolderList, rootOf } from './folder-list.tsx';
 import { MomentSlider } from './moment-slider.tsx';
@@ -16,25 +16,10 @@ import { RestoreLink } from './restore-link.tsx';
 import { SearchResults } from './search-results.tsx';
 
 export function BrowsePage() {
-  const loaded = useSnapshots();
   return (
-    <>
-      <PageHead title="Browse">The library as it was. Choose a moment, then walk through its folders.</PageHead>
-      <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
-      {loaded.data === undefined ? (
-        loaded.isLoading ? (
-          <Waiting what="moments" />
-        ) : null
-      ) : loaded.data.length === 0 ? (
-        <Empty title="There is no snapshot yet">
-          <p class="muted">
-            <Link to="/settings/backup">Create a backup</Link>, then it can be walked through here.
-          </p>
-        </Empty>
-      ) : (
-        <Browser snapshots={loaded.data} />
-      )}
-    </>
+    <SnapshotsFrame title="Browse" lead="The library as it was. Choose a moment, then walk through its folders.">
+      {(snapshots) => <Browser snapshots={snapshots} />}
+    </SnapshotsFrame>
   );
 }
 

@@ -5,9 +5,9 @@ import type { RestoreConfirmation } from '../../api.ts';
 import type { Job, PathEntry, Snapshot } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { useStore } from '../../store.ts';
-import { Button, Empty, ErrorNotice, Link, PageHead, Section, Waiting } from '../../ui/basics.tsx';
+import { Button, ErrorNotice, Link, Section, Waiting } from '../../ui/basics.tsx';
+import { SnapshotsFrame } from '../../ui/snapshots-frame.tsx';
 import { useAction, useLoaded } from '../../use-loaded.ts';
-import { useSnapshots } from '../../use-snapshots.ts';
 import { MomentSlider } from '../browse/moment-slider.tsx';
 import { JobRow } from '../jobs/job-row.tsx';
 import { FIRST_CHOICE, newestOf, pathQuery, pathsOf, questionOf, type RestoreChoice } from './choice.ts';
@@ -17,27 +17,13 @@ import { PlanSection } from './plan-section.tsx';
 import { RestoreSteps } from './restore-steps.tsx';
 
 export function RestorePage() {
-  const loaded = useSnapshots();
   return (
-    <>
-      <PageHead title="Restore">
-        Bring back how it was: choose a moment and what of it, see what that would do, then do it.
-      </PageHead>
-      <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
-      {loaded.data === undefined ? (
-        loaded.isLoading ? (
-          <Waiting what="moments" />
-        ) : null
-      ) : loaded.data.length === 0 ? (
-        <Empty title="There is no snapshot yet">
-          <p class="muted">
-            <Link to="/settings/backup">Create a backup</Link>, then there is something to bring back.
-          </p>
-        </Empty>
-      ) : (
-        <Restore snapshots={loaded.data} />
-      )}
-    </>
+    <SnapshotsFrame
+      title="Restore"
+      lead="Bring back how it was: choose a moment and what of it, see what that would do, then do it."
+    >
+      {(snapshots) => <Restore snapshots={snapshots} />}
+    </SnapshotsFrame>
   );
 }
 
