@@ -115,7 +115,7 @@ export class Annotations {
 export class AnnotationCatalog {
   readonly #store: Store;
   readonly #records: KeptRecords<StoredAnnotation>;
-  #last: { readonly annotations: Annotations; readonly changes: number } | undefined;
+  #last: Annotations | undefined;
 
   constructor(store: Store, keeps: boolean) {
     this.#store = store;
@@ -128,20 +128,22 @@ export class AnnotationCatalog {
 
   /** The very same object while nothing changed. STORAGE_FAILED. */
   async load(): Promise<Annotations> {
-    const names = (await collectNames(this.#store.backend, 'annotation')).filter((name) => isHex(name, 32));
+    const names = await collectNames(this.#store.backend, 'annotation');
+    if (this.#last !== undefined && this.#records.areAllOf(names)) return this.#last;
     const damage: AnnotationDamage[] = [];
-    const all = await this.#records.loadAll(names, (name, error) => {
-      if (isEngineError(error, 'OBJECT_MISSING')) return;
-      if (!isDamagedThere(error)) throw error;
-      damage.push({ object: `annotations/${name}`, error });
-    });
-    const { changes } = this.#records;
-    if (damage.length === 0 && this.#last?.changes === changes) return this.#last.annotations;
+    const all = await this.#records.loadAll(
+      names.filter((name) => isHex(name, 32)),
+      (name, error) => {
+        if (isEngineError(error, 'OBJECT_MISSING')) return;
+        if (!isDamagedThere(error)) throw error;
+        damage.push({ object: `annotations/${name}`, error });
+      },
+    );
     const annotations = Annotations.of(
       all.map(([, annotation]) => annotation),
       damage,
     );
-    this.#last = damage.length === 0 ? { annotations, changes } : undefined;
+    this.#last = this.#records.areAllOf(names) ? annotations : undefined;
     return annotations;
   }
 }

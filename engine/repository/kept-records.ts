@@ -24,16 +24,15 @@ export class KeptRecords<Decoded> {
   readonly #options: KeptOptions<Decoded>;
   readonly #kept = new Map<string, Kept<Decoded>>();
   #bytes = 0;
-  #changes = 0;
 
   constructor(store: Store, options: KeptOptions<Decoded>) {
     this.#store = store;
     this.#options = options;
   }
 
-  /** Another number whenever something came or went; what was not kept counts as having come. */
-  get changes(): number {
-    return this.#changes;
+  /** True where these names are those of all that is kept, in any order: nothing came or went. */
+  areAllOf(names: readonly string[]): boolean {
+    return names.length === this.#kept.size && names.every((name) => this.#kept.has(name));
   }
 
   /**
@@ -70,7 +69,6 @@ export class KeptRecords<Decoded> {
   }
 
   #keep(name: string, one: Kept<Decoded>): void {
-    this.#changes++;
     if (this.#bytes + one.bytes > this.#options.bytesMax || this.#kept.has(name)) return;
     this.#bytes += one.bytes;
     this.#kept.set(name, one);
@@ -81,7 +79,6 @@ export class KeptRecords<Decoded> {
     const there = new Set(names);
     for (const [name, { bytes }] of this.#kept) {
       if (there.has(name)) continue;
-      this.#changes++;
       this.#bytes -= bytes;
       this.#kept.delete(name);
     }

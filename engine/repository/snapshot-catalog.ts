@@ -27,18 +27,18 @@ export interface Snapshot extends SnapshotRecord {
 /** Told of a snapshot that cannot be read. */
 export type OnDamage = (id: SnapshotId, error: EngineError) => void;
 
-/** What was listed last, and of what. */
-interface Listed {
-  readonly annotations: Annotations;
-  readonly changes: number;
-  readonly snapshots: readonly Snapshot[];
+/** All snapshots, and those of them that are not forgotten. Oldest first. */
+export interface ListedSnapshots {
+  readonly all: readonly Snapshot[];
+  readonly listed: readonly Snapshot[];
 }
 
 export class SnapshotCatalog {
   readonly #store: Store;
   readonly #records: KeptRecords<SnapshotRecord>;
   readonly #annotations: AnnotationCatalog;
-  #listed: Listed | undefined;
+  /** What was listed last, with which annotations; everything of it is kept. */
+  #last: (ListedSnapshots & { readonly annotations: Annotations }) | undefined;
 
   /** `keeps`: records stay in memory, as far as there is room (SNAPSHOTS_KEPT_BYTES_MAX); the rest is read each time. */
   constructor(store: Store, keeps: boolean) {
@@ -74,19 +74,20 @@ export class SnapshotCatalog {
   }
 
   /**
-   * All that are there, the forgotten ones among them, oldest first. One that cannot be read is told to `onDamage` and left
-   * out; without `onDamage` its error is thrown.
+   * All that are there. One that cannot be read is told to `onDamage` and left out; without `onDamage` its error is thrown.
    */
-  async all(annotations: Annotations, onDamage: OnDamage | undefined): Promise<readonly Snapshot[]> {
-    const found = await this.#records.loadAll(await this.ids(), (name, error) => {
+  async list(annotations: Annotations, onDamage: OnDamage | undefined): Promise<ListedSnapshots> {
+    const names = await collectNames(this.#store.backend, 'snapshot');
+    const last = this.#last;
+    if (last !== undefined && last.annotations === annotations && this.#records.areAllOf(names)) return last;
+    const ids = names.map(parseSnapshotId).filter((id) => id !== undefined);
+    const found = await this.#records.loadAll(ids, (name, error) => {
       if (!(error instanceof EngineError) || error.code === 'STORAGE_FAILED' || onDamage === undefined) throw error;
       if (error.code !== 'OBJECT_MISSING') onDamage(name as SnapshotId, error);
     });
-    const { changes } = this.#records;
-    const last = this.#listed;
-    if (last !== undefined && last.annotations === annotations && last.changes === changes) return last.snapshots;
-    const snapshots = sortSnapshots(found.map(([name, record]) => withFacts(name as SnapshotId, record, annotations)));
-    this.#listed = { annotations, changes, snapshots };
+    const all = sortSnapshots(found.map(([name, record]) => withFacts(name as SnapshotId, record, annotations)));
+    const snapshots = { all, listed: all.filter(({ forgotten }) => !forgotten) };
+    this.#last = this.#records.areAllOf(names) ? { ...snapshots, annotations } : undefined;
     return snapshots;
   }
 }

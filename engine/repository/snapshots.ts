@@ -83,11 +83,10 @@ export class SnapshotStore {
     onDamage?: OnDamage,
     forgotten: ForgottenOnes = 'without',
   ): Promise<Snapshot[]> {
-    const all = await this.#catalog.all(await this.annotations(), onDamage);
-    return all.filter(
-      (snapshot) =>
-        (forgotten === 'with' || snapshot.forgotten === (forgotten === 'only')) && matchesFilter(snapshot, filter),
-    );
+    const { all, listed } = await this.#catalog.list(await this.annotations(), onDamage);
+    const asked = forgotten === 'without' ? listed : all;
+    if (forgotten !== 'only' && Object.values(filter).every((one) => one === undefined)) return [...asked];
+    return asked.filter((snapshot) => (forgotten !== 'only' || snapshot.forgotten) && matchesFilter(snapshot, filter));
   }
 
   /**
@@ -99,7 +98,9 @@ export class SnapshotStore {
     const catalog = new SnapshotCatalog(this.#store, false);
     const annotations = await catalog.annotations();
     const damage = annotations.damage.map(({ object, error }) => ({ object, error }));
-    const snapshots = await catalog.all(annotations, (id, error) => damage.push({ object: `snapshots/${id}`, error }));
+    const { all: snapshots } = await catalog.list(annotations, (id, error) =>
+      damage.push({ object: `snapshots/${id}`, error }),
+    );
     const [first] = damage;
     if (first === undefined) return { snapshots, annotations };
     const count = damage.length === 1 ? '1 file' : `${damage.length} files`;

@@ -68,6 +68,26 @@ test('one that keeps snapshots answers as one that reads all anew, whatever othe
   }
 });
 
+for (const keeps of [true, false]) {
+  test(`where all are gone, none is listed (${keeps ? 'kept' : 'not kept'})`, async () => {
+    const store = await testStore(new MemoryBackend());
+    const snapshots = new SnapshotStore(store, keeps);
+    for (let round = 0; round < 2; round++) {
+      assert.deepEqual(await snapshots.list(), []);
+      const { id } = await snapshots.save(snapshotRecord());
+      assert.equal((await snapshots.list()).length, 1);
+      await store.backend.remove('snapshot', id);
+    }
+    assert.deepEqual(await snapshots.list(), []);
+    const { id } = await snapshots.save(snapshotRecord());
+    await (await snapshots.annotations()).add(store, { kind: 'pinned', snapshot: id, value: true });
+    const annotations = await snapshots.annotations();
+    assert.equal(annotations.factsOf(id).pinned, true);
+    for (const name of annotations.filesAbout(id)) await store.backend.remove('annotation', name);
+    assert.equal((await snapshots.annotations()).factsOf(id).pinned, false);
+  });
+}
+
 test('what is kept is read once; what removes something reads it anew', async () => {
   const inner = new MemoryBackend();
   const plain = await testStore(inner);
