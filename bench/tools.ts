@@ -70,7 +70,7 @@ function toolFrom(recipe: Recipe): Tool {
 
 const SNAP = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
-function snapEnv(work: string): { [name: string]: string } {
+export function snapEnv(work: string): { [name: string]: string } {
   return { SNAP_REPOSITORY: join(work, 'repository'), SNAP_PASSWORD: PASSWORD, SNAP_CACHE_DIR: join(work, 'cache') };
 }
 

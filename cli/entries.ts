@@ -1,7 +1,7 @@
 /** Entries of snapshots as JSON, the same for every verb that shows them. */
 
-import type { Node } from '../engine/index.ts';
-import { formatTime, jsonPath } from './render.ts';
+import { formatTime, type Node } from '../engine/index.ts';
+import { jsonPath } from './render.ts';
 
 interface ShownEntry {
   readonly path: Buffer;

@@ -12,7 +12,9 @@ export type VariableName =
   | 'SNAP_CACHE_DIR'
   | 'SNAP_HOST'
   | 'SNAP_COMPRESSION'
-  | 'SNAP_CONFIG';
+  | 'SNAP_CONFIG'
+  | 'SNAP_LISTEN'
+  | 'SNAP_STATE_DIR';
 
 export function environment(name: VariableName): string | undefined {
   return environmentBytes(name)?.toString('utf8');
@@ -48,4 +50,10 @@ export function firstLine(bytes: Buffer): Buffer {
 export function defaultCacheDirectory(): string {
   const base = process.env['XDG_CACHE_HOME'];
   return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'snap');
+}
+
+/** Where the server keeps its own state. */
+export function defaultStateDirectory(): string {
+  const base = process.env['XDG_STATE_HOME'];
+  return join(base?.startsWith('/') ? base : join(homedir(), '.local', 'state'), 'snap');
 }

@@ -123,6 +123,11 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/run.ts')).runCommand(),
   },
   {
+    name: 'serve',
+    description: 'HTTP API, web page, scheduler',
+    load: async () => (await import('./commands/serve.ts')).serveCommand(),
+  },
+  {
     name: 'config',
     description: 'the configuration file: validate, show, generate',
     load: async () => (await import('./commands/config.ts')).configCommand(),

@@ -8,7 +8,6 @@ import {
   type Problem,
   type Progress,
   SHORT_ID_LENGTH,
-  type Time,
 } from '../engine/index.ts';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
@@ -34,10 +33,14 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Names may hold anything: control characters never reach a terminal. */
+/** Names may hold anything: control characters never reach a terminal, nor those of ISO 6429, which JSON lets through. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => JSON.stringify(character).slice(1, -1));
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) =>
+    character < '\u007f'
+      ? JSON.stringify(character).slice(1, -1)
+      : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** Rows as columns, the last one ragged. */
@@ -228,15 +231,6 @@ export function formatMode(mode: number): string {
     triple(mode >> 3, (mode & 0o2000) !== 0, 's') +
     triple(mode, (mode & 0o1000) !== 0, 't')
   );
-}
-
-const DATE_SECONDS_MAX = 8.64e12;
-
-/** ISO 8601 in UTC with nanoseconds; `@` and seconds since 1970 for what no calendar reaches. */
-export function formatTime({ seconds, nanoseconds }: Time): string {
-  const fraction = String(nanoseconds).padStart(9, '0');
-  if (Math.abs(seconds) > DATE_SECONDS_MAX) return `@${seconds}.${fraction}`;
-  return `${new Date(seconds * 1000).toISOString().slice(0, -5)}.${fraction}Z`;
 }
 
 /** A snapshot's time as a person on this machine reads it. */

@@ -97,6 +97,31 @@ export function parsePercent(text: string): number {
   return percent;
 }
 
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `127.0.0.1:8480`, `[::1]:8480`, `:8480` (this machine alone), `0.0.0.0:8480` (everybody). Port 0: any free one. */
+export function parseListen(text: string): ListenAddress {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:[\]/]*)):(\d{1,5})$/i.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    throw new InvalidArgumentError('Give an address such as 127.0.0.1:8480, [::1]:8480 or 0.0.0.0:8480.');
+  }
+  const host = match[1] ?? match[2] ?? '';
+  return { host: host === '' ? '127.0.0.1' : host, port };
+}
+
+/** `/snap`; without a slash at its end. `/` is the top, and empty. */
+export function parseBasePath(text: string): string {
+  const path = text.replace(/\/+$/, '');
+  if (path !== '' && !/^(?:\/[A-Za-z0-9._~-]+)+$/.test(path)) {
+    throw new InvalidArgumentError('Give a path such as /snap.');
+  }
+  return path;
+}
+
 /** For options that may be given several times. */
 export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];

@@ -27,14 +27,19 @@ export async function checkAll(repository: Repository, options: CheckOptions = {
   });
 }
 
-/** What came back of a server, with its rows held against its files. A check that cannot be made never fails the restore. */
+/**
+ * What came back of a server, with its rows held against its files, as the snapshot has them: nothing is said where only a
+ * part of it came back. A check that cannot be made never fails the restore.
+ */
 export async function checkRestored(
   repository: Repository,
   result: RestoreResult,
-  { dryRun, monitor, signal }: RestoreOptions,
+  options: RestoreOptions,
 ): Promise<RestoreResult> {
   const { server, snapshot } = result;
-  if (server === undefined || dryRun === true) return result;
+  const { dryRun, databases, include, exclude, monitor, signal } = options;
+  const isPart = databases === false || include !== undefined || exclude !== undefined;
+  if (server === undefined || dryRun === true || isPart) return result;
   const isOfIt = ({ profile, folder }: { readonly profile: string; readonly folder: Buffer }): boolean =>
     profile === server.profile && folder.equals(server.folder);
   try {

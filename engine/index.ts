@@ -35,7 +35,7 @@ export {
 } from './base/limits.ts';
 export { parseMoment } from './base/moment.ts';
 export type { Damage, Monitor, Progress } from './base/monitor.ts';
-export type { NodeType, Time } from './base/stat.ts';
+export { formatTime, type NodeType, type Time } from './base/stat.ts';
 export type { DatabaseServer } from './databases/server-address.ts';
 export type { BrokenReferences } from './databases/sqlite-audit.ts';
 export { isSqliteHeader } from './databases/sqlite-names.ts';
@@ -46,7 +46,7 @@ export type { NightCopy, NightDetails, NightOptions } from './night.ts';
 export { type AnnotateOptions, type AnnotateResult, annotate } from './operations/annotate.ts';
 export type { AppliedProfile, BackupOptions, BackupResult } from './operations/backup/options.ts';
 export type { StreamSource } from './operations/backup/stream-store.ts';
-export { type ReadFileOptions, readFileContent } from './operations/cat.ts';
+export { type ReadFileOptions, readEntryContent, readFileContent } from './operations/cat.ts';
 export type {
   CheckError,
   CheckOptions,
@@ -85,6 +85,14 @@ export {
   type ZipPlan,
   type ZipRoot,
 } from './operations/export/options.ts';
+export {
+  listZipParts,
+  planZipParts,
+  readZipParts,
+  type ZipPart,
+  type ZipPartsOptions,
+  type ZipPartsPlan,
+} from './operations/export/zip-parts.ts';
 export { planZip } from './operations/export/zip-plan.ts';
 export { readZip } from './operations/export/zip-read.ts';
 export { type FindOptions, type FoundEntry, findEntries } from './operations/find.ts';
@@ -100,10 +108,13 @@ export type { RetentionCount, RetentionPolicy } from './operations/forget/policy
 export { importArchive } from './operations/import/import.ts';
 export {
   IMPORT_FORMATS,
+  type ImportedDatabase,
   type ImportFormat,
+  type ImportLayout,
   type ImportOptions,
   type ImportResult,
 } from './operations/import/options.ts';
+export { type ArchiveMember, type ReadArchiveOptions, readArchive } from './operations/import/read-archive.ts';
 export {
   addKey,
   changePassword,
@@ -167,7 +178,15 @@ export {
   type RestoreDatabaseResult,
   restoreDatabase,
 } from './operations/restore-database/restore-database.ts';
-export { type DayGrowth, type Stats, type StatsOptions, stats, type TypeStats } from './operations/stats.ts';
+export {
+  type DayGrowth,
+  growthOf,
+  type Stats,
+  type StatsOptions,
+  sizeOfRepository,
+  stats,
+  type TypeStats,
+} from './operations/stats.ts';
 export {
   type ForgottenSnapshot,
   listForgotten,
@@ -179,14 +198,20 @@ export { type UnlockResult, unlock } from './operations/unlock.ts';
 export { PROFILES } from './profiles/all.ts';
 export type { PathRole, Profile } from './profiles/types.ts';
 export type { ContentId } from './repository/content-id.ts';
-export { CrcFile, type CrcStore } from './repository/crc-store.ts';
+export type { CrcStore } from './repository/crc-store.ts';
 export { METADATA_FIELDS, type MetadataField } from './repository/entry-difference.ts';
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
 export { type NewKeyOptions, Repository } from './repository/repository.ts';
 export { type MissKind, missText, type ServerCheck, type ServerMiss } from './repository/server-check.ts';
 export type { SnapshotFlaw } from './repository/snapshot-flaws.ts';
 export type { SnapshotRange } from './repository/snapshot-ranges.ts';
-export { SAFETY_LABEL, SHORT_ID_LENGTH, type Snapshot, type SnapshotFilter } from './repository/snapshots.ts';
+export {
+  SAFETY_LABEL,
+  SERVER_STATE_LABEL,
+  SHORT_ID_LENGTH,
+  type Snapshot,
+  type SnapshotFilter,
+} from './repository/snapshots.ts';
 
 export interface LocationOptions {
   /** Path of a folder. */

@@ -29,7 +29,7 @@ export interface NightOptions extends Omit<NightSetting, 'schedule'> {
   /** Databases that must be among those that were captured; one that is not is a problem. */
   readonly expectedDatabases?: readonly Buffer[] | undefined;
   /** Without a policy nothing is forgotten. */
-  readonly forget?: Pick<ForgetOptions, 'policy' | 'groupBy' | 'zone'> | undefined;
+  readonly forget?: Pick<ForgetOptions, 'policy' | 'filter' | 'groupBy' | 'zone'> | undefined;
   readonly prune?: Pick<PruneOptions, 'maxUnused'> | undefined;
   readonly rehearsalBytes?: number | undefined;
   readonly monitorOf: (part: NightPart) => Monitor;

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
+import { CliFixture } from './support/cli.ts';
 import { machineIn, makeMachine, pathsInRows } from './support/server-machine.ts';
+import { ServerProcess } from './support/server-process.ts';
 import { addCalibreBook, makeCalibreLibrary, makeFiles } from './support/servers.ts';
 import { treeState } from './support/tree-state.ts';
 
@@ -21,7 +24,10 @@ function exampleNamed(name: string): string {
 
 /** The example's places, moved into a folder of the test. */
 function movedInto(folder: string, example: string): string {
-  return example.replaceAll(/\/(?:mnt\/backup|mnt\/second|srv|etc|tmp|var\/cache)\b/g, (place) => `${folder}${place}`);
+  return example.replaceAll(
+    /\/(?:mnt\/backup|mnt\/second|srv|etc|tmp|var\/cache|var\/lib)\b/g,
+    (place) => `${folder}${place}`,
+  );
 }
 
 function given(t: TestContext): string {
@@ -49,6 +55,12 @@ function shell(folder: string): (script: string) => string {
     SNAP_PASSWORD_FILE: join(folder, 'etc/snap.password'),
   };
   return (script) => execFileSync('sh', ['-e', '-c', script], { cwd: folder, env, encoding: 'utf8' });
+}
+
+/** Beside a server of this test, which answers meanwhile. */
+async function runLines(script: string): Promise<string[]> {
+  const { stdout } = await promisify(execFile)('sh', ['-e', '-c', script], { encoding: 'utf8' });
+  return stdout.trim().split('\n');
 }
 
 test('the first use in README.md does what it says', (t) => {
@@ -117,6 +129,31 @@ test('the nights in README.md go as it says', (t) => {
   assert.equal(night.exit_code, 0, JSON.stringify(night));
   assert.equal(readFileSync(join(folder, 'services'), 'utf8'), 'stop audiobookshelf\nstart audiobookshelf\n');
   assert.equal(JSON.parse(run(`snap snapshots --json -r ${folder}/mnt/second/snap`)).length, 2);
+});
+
+test('the server in README.md is started, configured and asked as it says', async (t) => {
+  const folder = given(t);
+  const run = shell(folder);
+  run('snap init --password-memory 8K --password-iterations 1');
+  const file = join(folder, 'etc/snap.yaml');
+  writeFileSync(file, movedInto(folder, exampleNamed('server configuration')));
+  assert.match(run(`snap config validate --config ${file}`), /is valid/);
+  const fixture = new CliFixture(t);
+  const command = movedInto(folder, exampleNamed('serve').split('#')[0] ?? '');
+  const [, , , state = '', ...sources] = command.trim().split(/\s+/);
+  assert.match(command, /^snap serve --state \S+ \S+ \S+\s+$/);
+  const server = await ServerProcess.start(t, fixture, {
+    flags: ['-r', join(folder, 'mnt/backup/library'), '--state', state, ...sources],
+  });
+  const admin = await server.setUp();
+  const { secret } = await admin.post('/tokens', { name: 'script', scopes: ['backup'] });
+  const script = exampleNamed('serve script').replaceAll('http://127.0.0.1:8480', server.url);
+  const [snapshots = '', night = ''] = await runLines(
+    `SNAP_TOKEN=${secret}\n${script.replaceAll('\ncurl', '\necho\ncurl')}`,
+  );
+  assert.deepEqual(JSON.parse(snapshots).items, []);
+  const { job } = await admin.untilOver(JSON.parse(night).job.id);
+  assert.equal(job.status, 'COMPLETED', JSON.stringify(job));
 });
 
 /** What may differ from run to run: ids, times, and what took how long. */

@@ -1,7 +1,7 @@
 /**
  * Makes a checkout ready: installs the packages that the lock file names where they are missing or older than it, and
- * builds. With `--servers` also the database servers that tests start for themselves, where this may install them.
- * Plain JavaScript, since it runs before anything is installed or compiled.
+ * builds. With `--servers` also the database servers and the browser that tests start for themselves, where this may
+ * install them. Plain JavaScript, since it runs before anything is installed or compiled.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -35,13 +35,15 @@ if (installed === 0 || installed < modifiedMs(join(top, 'package-lock.json'))) {
 }
 run('npm', ['run', '--silent', 'build']);
 
-/** Debian's own packages. Tests of a server that is not there are skipped, and say so. */
+/** Debian's own packages, the browser of the page's tests among them. Tests of what is not there are skipped, and say so. */
 function installServers() {
   const packages = [];
   if (!existsSync('/usr/bin/pg_dump') || !existsSync('/usr/lib/postgresql')) packages.push('postgresql');
   if (!existsSync('/usr/sbin/mariadbd')) packages.push('mariadb-server');
+  if (!existsSync('/usr/bin/chromium')) packages.push('chromium');
+  if (!existsSync('/usr/bin/unzip')) packages.push('unzip');
   if (packages.length === 0 || process.geteuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
-  process.stderr.write(`setup: installing ${packages.join(' and ')} for the tests\n`);
+  process.stderr.write(`setup: installing ${packages.join(', ')} for the tests\n`);
   process.env.DEBIAN_FRONTEND = 'noninteractive';
   const isThere =
     succeeds('apt-get', ['update', '-qq']) &&

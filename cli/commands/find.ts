@@ -1,10 +1,17 @@
 /** `snap find PATTERN` */
 
 import { type Command, Option } from 'commander';
-import { type FoundEntry, findEntries, type NodeType, type SnapshotRange, type Time } from '../../engine/index.ts';
+import {
+  type FoundEntry,
+  findEntries,
+  formatTime,
+  type NodeType,
+  type SnapshotRange,
+  type Time,
+} from '../../engine/index.ts';
 import { jsonEntry } from '../entries.ts';
 import { EXIT_DAMAGE, EXIT_OK } from '../exit-codes.ts';
-import { formatBytes, formatLocalTime, formatTime, printable, shortId } from '../render.ts';
+import { formatBytes, formatLocalTime, printable, shortId } from '../render.ts';
 import {
   addFilterOptions,
   type FilterOptions,

@@ -1,11 +1,11 @@
 /** `snap log PATH` */
 
 import type { Command } from 'commander';
-import { logPath, type PathVersion, type VersionChange } from '../../engine/index.ts';
+import { formatTime, logPath, type PathVersion, type VersionChange } from '../../engine/index.ts';
 import { absolutePath } from '../bytes.ts';
 import { jsonEntry } from '../entries.ts';
 import { EXIT_DAMAGE, EXIT_OK } from '../exit-codes.ts';
-import { formatBytes, formatLocalTime, formatTable, formatTime, jsonPath, printable, shortId } from '../render.ts';
+import { formatBytes, formatLocalTime, formatTable, jsonPath, printable, shortId } from '../render.ts';
 import {
   addFilterOptions,
   type FilterOptions,

@@ -1,11 +1,11 @@
 /** `snap ls SNAP[:PATH]` */
 
 import type { Command } from 'commander';
-import { type Entry, listEntries, splitSnapshotPath } from '../../engine/index.ts';
+import { type Entry, formatTime, listEntries, splitSnapshotPath } from '../../engine/index.ts';
 import { argumentBytes } from '../bytes.ts';
 import { jsonEntry } from '../entries.ts';
 import { EXIT_OK } from '../exit-codes.ts';
-import { formatMode, formatTime, printable } from '../render.ts';
+import { formatMode, printable } from '../render.ts';
 import {
   addMomentOptions,
   type FilterOptions,

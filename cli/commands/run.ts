@@ -3,6 +3,7 @@
 import { type Command, Option } from 'commander';
 import {
   CHECK_PARTS_DEFAULT,
+  type Credential,
   EngineError,
   NIGHT_EVERY_MS_DEFAULT,
   type NightOptions,
@@ -26,7 +27,7 @@ import type { Config } from '../config/schema.ts';
 import { sourcesOf } from '../config/settings.ts';
 import { EXIT_OK } from '../exit-codes.ts';
 import { HOOK_OUTPUT, hookEnvironment, hooksOf } from '../hooks.ts';
-import { findCredential } from '../password.ts';
+import { findCredential, type PasswordOptions } from '../password.ts';
 import { type OutputOptions, ProgressView } from '../render.ts';
 import { type Interruption, locationOf, newVerb, outputOf, run } from '../session.ts';
 import { parsePositiveSize } from '../values.ts';
@@ -153,7 +154,7 @@ function nightOf(
   };
 }
 
-function scheduleOf(config: Config): NightOptions['schedule'] {
+export function scheduleOf(config: Config): NightOptions['schedule'] {
   const interval = (every: number | 'never' | undefined): number | undefined =>
     every === 'never' ? undefined : (every ?? NIGHT_EVERY_MS_DEFAULT);
   return {
@@ -164,7 +165,7 @@ function scheduleOf(config: Config): NightOptions['schedule'] {
   };
 }
 
-function pingOf({ healthchecks }: Config): NightOptions['ping'] {
+export function pingOf({ healthchecks }: Config): NightOptions['ping'] {
   if (healthchecks === undefined) return undefined;
   const { ping_url: url, timeout = PING_TIMEOUT_MS_DEFAULT, retries = PING_RETRIES_DEFAULT } = healthchecks;
   return { url, timeoutMs: timeout, retries };
@@ -173,15 +174,24 @@ function pingOf({ healthchecks }: Config): NightOptions['ping'] {
 function copiesOf({ copies = [] }: Config, options: Options, cacheDirectory: string): NightOptions['copies'] {
   return copies.map((copy) => ({
     location: copy.repository,
-    open: async (): Promise<Repository> => {
-      const own = {
-        passwordFile: copy.password_file,
-        passwordCommand: copy.password_command,
-        insecureNoPassword: copy.insecure_no_password,
-      };
-      const isNamed = Object.values(own).some((value) => value !== undefined);
-      const credential = await findCredential(isNamed ? own : options);
-      return openRepository({ location: copy.repository, cacheDirectory, credential });
-    },
+    open: async (): Promise<Repository> =>
+      openRepository({ location: copy.repository, cacheDirectory, credential: await credentialOf(copy, options) }),
   }));
+}
+
+type Copy = NonNullable<Config['copies']>[number];
+
+/** True where a password is named for this repository alone. */
+export function hasOwnPassword(copy: Copy): boolean {
+  return [copy.password_file, copy.password_command, copy.insecure_no_password].some((one) => one !== undefined);
+}
+
+/** What opens another repository: its own password, or the same as this one's. */
+export function credentialOf(copy: Copy, options: PasswordOptions): Promise<Credential> {
+  if (!hasOwnPassword(copy)) return findCredential(options);
+  return findCredential({
+    passwordFile: copy.password_file,
+    passwordCommand: copy.password_command,
+    insecureNoPassword: copy.insecure_no_password,
+  });
 }

@@ -2,7 +2,15 @@
 
 import * as v from 'valibot';
 import { HOOK_POINTS } from '../../engine/index.ts';
-import { parseCompression, parseGroupBy, parsePercent, parseRetentionCount, parseUnused } from '../values.ts';
+import {
+  parseBasePath,
+  parseCompression,
+  parseGroupBy,
+  parseListen,
+  parsePercent,
+  parseRetentionCount,
+  parseUnused,
+} from '../values.ts';
 import { expectedProfile, isProfileName } from './profile-names.ts';
 import {
   absolutePath,
@@ -88,6 +96,16 @@ const healthchecks = v.object(
   'an address, with the key "ping_url"',
 );
 
+const server = v.object(
+  {
+    listen: v.optional(parsed('an address such as 127.0.0.1:8480', parseListen)),
+    base_path: v.optional(parsed('a path such as /snap', parseBasePath)),
+    state_directory: v.optional(absolutePath),
+    trusted_proxies: v.optional(texts),
+  },
+  'keys of the server, such as "listen"',
+);
+
 export const SCHEMA = v.object(
   {
     repository: v.optional(location),
@@ -144,6 +162,8 @@ export const SCHEMA = v.object(
 
     commands: v.optional(v.array(hook, 'a list of commands')),
     healthchecks: v.optional(healthchecks),
+
+    server: v.optional(server),
   },
   'keys with values, such as "repository: /mnt/backup/library"',
 );

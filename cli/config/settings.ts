@@ -25,8 +25,8 @@ export interface Setting {
   readonly verbs?: readonly string[];
 }
 
-const WRITING = ['backup', 'run'] as const;
-const FORGETTING = ['forget', 'run'] as const;
+const WRITING = ['backup', 'run', 'serve'] as const;
+const FORGETTING = ['forget', 'run', 'serve'] as const;
 
 const KEEP_RULES = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const;
 
@@ -68,7 +68,7 @@ export const SETTINGS: readonly Setting[] = [
   keeping('keep_tags', 'keepTag', '--keep-tag'),
   keeping('group_by', 'groupBy', '--group-by'),
   keeping('zone', 'zone', '--zone'),
-  { key: 'max_unused', option: 'maxUnused', flag: '--max-unused', verbs: ['prune', 'run'] },
+  { key: 'max_unused', option: 'maxUnused', flag: '--max-unused', verbs: ['prune', 'run', 'serve'] },
 ];
 
 /** Any of these says what opens the repository; the one of the highest rank that speaks is the only one that counts. */

@@ -195,6 +195,10 @@ export const SERVER_DATABASES_NAMED_MAX = 5;
 /** Rows of an import that are in memory before they go to a database in the cache directory. */
 export const SCRATCH_ROWS_PENDING_MAX = 2048;
 
+// ---- times
+/** Furthest from 1970 that a calendar date is told. */
+export const DATE_SECONDS_MAX = 8.64e12;
+
 // ---- reading through a server
 export const PAGE_ENTRIES_DEFAULT = 1000;
 export const PAGE_ENTRIES_MAX = 10_000;

@@ -6,6 +6,8 @@
  * modification time, because the two are mostly equal and zeros compress to nothing.
  */
 
+import { DATE_SECONDS_MAX } from './limits.ts';
+
 export const STAT_BYTES = 56;
 
 /** Offsets inside the block; all integers little-endian. */
@@ -72,6 +74,13 @@ export function nodeTypeOfMode(mode: number): NodeType | undefined {
 export interface Time {
   readonly seconds: number;
   readonly nanoseconds: number;
+}
+
+/** ISO 8601 in UTC with nanoseconds; `@` and seconds since 1970 for what no calendar reaches. */
+export function formatTime({ seconds, nanoseconds }: Time): string {
+  const fraction = String(nanoseconds).padStart(9, '0');
+  if (Math.abs(seconds) > DATE_SECONDS_MAX) return `@${seconds}.${fraction}`;
+  return `${new Date(seconds * 1000).toISOString().slice(0, -5)}.${fraction}Z`;
 }
 
 export function compareTimes(a: Time, b: Time): number {

@@ -59,11 +59,11 @@ export class PathMapper {
     return this.#rules.map(({ from, to }) => ({ from, to }));
   }
 
-  /** Undefined where nothing in the value fits. */
-  rewrite(form: PathForm, value: string): Rewritten | undefined {
+  /** Undefined where nothing in the value fits. `bytes`: what it was read from, for one that has a replacement character. */
+  rewrite(form: PathForm, value: string, bytes?: Uint8Array): Rewritten | undefined {
     if (form === 'text') return this.#text(value);
     // What is no text is no JSON, and no percent-encoding either.
-    if (value.includes(NO_TEXT)) return undefined;
+    if (value.includes(NO_TEXT) && !isTextOf(value, bytes)) return undefined;
     return form === 'json' ? this.#json(value) : this.#url(value);
   }
 
@@ -131,6 +131,12 @@ export class PathMapper {
       rules: [number],
     };
   }
+}
+
+/** True where the replacement character itself stands in the bytes: tags and names of files often have it. */
+function isTextOf(value: string, bytes: Uint8Array | undefined): boolean {
+  if (bytes === undefined) return false;
+  return Buffer.from(value, 'utf8').equals(bytes) || Buffer.from(value, 'utf16le').equals(bytes);
 }
 
 /** `to` and what followed `from`; the root never becomes an empty path. */

@@ -21,6 +21,11 @@ export function beginsLikePaths(value: string): string {
   return `substr(${value}, 1, 1) IN ('/', 'f', 'F', '{', '[', '"', ' ', char(9), char(10), char(13))`;
 }
 
+/** The bytes of a text that has the replacement character in it; NULL for any other. */
+export function bytesIfReplaced(value: string): string {
+  return `CASE WHEN instr(${value}, char(65533)) > 0 THEN CAST(${value} AS BLOB) END`;
+}
+
 /** SQLite counts letters, not the units of a JavaScript text. */
 function lengthOf(text: string): number {
   return [...text].length;

@@ -14,7 +14,7 @@ import { codeOf, databaseFiles } from './sqlite-files.ts';
 import { loadSchema } from './sqlite-inspect.ts';
 import type { ColumnCount, PathColumnRequest, PathsOrder, PathsReport, PathsStep } from './sqlite-paths.ts';
 import { findLeftovers } from './sqlite-paths-scan.ts';
-import { literal, pathsOf, quoted, textExpression, textFits } from './sqlite-paths-sql.ts';
+import { bytesIfReplaced, literal, pathsOf, quoted, textExpression, textFits } from './sqlite-paths-sql.ts';
 import { removeIfThere } from './sqlite-swap-files.ts';
 
 type Connection = Database.Database;
@@ -109,12 +109,14 @@ class ImagePaths {
   #count({ table, column, form }: PathColumnRequest): number {
     const name = quoted(column);
     const values = this.#connection
-      .prepare<[], string>(`SELECT ${name} FROM ${quoted(table)} WHERE ${pathsOf(name)}`)
-      .pluck()
+      .prepare<[], [string, Buffer | null]>(
+        `SELECT ${name}, ${bytesIfReplaced(name)} FROM ${quoted(table)} WHERE ${pathsOf(name)}`,
+      )
+      .raw()
       .iterate();
     let count = 0;
-    for (const value of values) {
-      const changed = this.#mapper.rewrite(form, value);
+    for (const [value, bytes] of values) {
+      const changed = this.#mapper.rewrite(form, value, bytes ?? undefined);
       if (changed === undefined) continue;
       count++;
       for (const rule of changed.rules) this.#uses[rule] = (this.#uses[rule] ?? 0) + 1;
@@ -193,11 +195,11 @@ class ImagePaths {
   #fits(form: PathForm, value: string): string {
     const paths = pathsOf(value);
     if (form === 'text') return `${paths} AND ${textFits(this.#mapper.ordered, value)}`;
-    return `${paths} AND ${functionName(form)}(${value}) IS NOT NULL`;
+    return `${paths} AND ${rewritten(form, value)} IS NOT NULL`;
   }
 
   #changed(form: PathForm, value: string): string {
-    return form === 'text' ? textExpression(this.#mapper.ordered, value) : `${functionName(form)}(${value})`;
+    return form === 'text' ? textExpression(this.#mapper.ordered, value) : rewritten(form, value);
   }
 }
 
@@ -205,11 +207,17 @@ function functionName(form: PathForm): string {
   return `snap_${form}_path`;
 }
 
+function rewritten(form: PathForm, value: string): string {
+  return `${functionName(form)}(${value}, ${bytesIfReplaced(value)})`;
+}
+
 /** NULL for a value in which nothing fits. A statement asks for each value twice, one after the other. */
 function defineFunction(connection: Connection, mapper: PathMapper, form: PathForm): void {
   let last: { readonly value: string; readonly changed: string | null } | undefined;
-  connection.function(functionName(form), { deterministic: true }, (value: unknown) => {
+  connection.function(functionName(form), { deterministic: true }, (value: unknown, bytes: unknown) => {
     if (typeof value !== 'string' || value.length > PATH_VALUE_BYTES_MAX) return null;
+    // Other bytes may make the same text where they are none.
+    if (bytes instanceof Uint8Array) return mapper.rewrite(form, value, bytes)?.value ?? null;
     if (last?.value !== value) last = { value, changed: mapper.rewrite(form, value)?.value ?? null };
     return last.changed;
   });

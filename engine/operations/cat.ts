@@ -1,6 +1,7 @@
 /** Streams one file of a snapshot, or a part of it. */
 
 import { EngineError } from '../base/errors.ts';
+import type { Node } from '../format/row.ts';
 import { type ByteRange, readContent } from '../repository/content-pieces.ts';
 import { findPath } from '../repository/find-node.ts';
 import type { Repository } from '../repository/repository.ts';
@@ -30,19 +31,35 @@ export async function* readFileContent(repository: Repository, options: ReadFile
   const snapshot = await repository.snapshots.find(options.snapshot, options.filter);
   await repository.loadIndex();
   const found = await findPath(repository.blobs, snapshot, options.path);
-  const name = options.path.toString('utf8');
-  if (found.kind === 'root' || found.node.type !== 'file') {
-    const type = found.kind === 'root' ? 'dir' : found.node.type;
-    throw new EngineError(
-      'INVALID_ARGUMENT',
-      `${name} is not a file but of type ${type}: only files have content to print`,
-    );
-  }
-  const range = rangeOf(options, found.node.size, name);
-  yield* readContent(repository.blobs, found.node, { range, signal: options.signal });
+  yield* readEntryContent(
+    repository,
+    { path: options.path, node: found.kind === 'root' ? undefined : found.node },
+    options,
+  );
 }
 
-function rangeOf({ offset = 0, length }: ReadFileOptions, size: number, name: string): ByteRange {
+/** The same of an entry that is at hand already, as findEntry gives it: it is not looked for again. */
+export async function* readEntryContent(
+  repository: Repository,
+  { path, node }: { readonly path: Buffer; readonly node: Node | undefined },
+  options: Pick<ReadFileOptions, 'offset' | 'length' | 'signal'> = {},
+): AsyncGenerator<Buffer> {
+  const name = path.toString('utf8');
+  if (node?.type !== 'file') {
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      `${name} is not a file but of type ${node?.type ?? 'dir'}: only files have content to print`,
+    );
+  }
+  const range = rangeOf(options, node.size, name);
+  yield* readContent(repository.blobs, node, { range, signal: options.signal });
+}
+
+function rangeOf(
+  { offset = 0, length }: Pick<ReadFileOptions, 'offset' | 'length'>,
+  size: number,
+  name: string,
+): ByteRange {
   for (const count of [offset, length ?? 0]) {
     if (Number.isSafeInteger(count) && count >= 0) continue;
     throw new EngineError('INVALID_ARGUMENT', `${count} is no number of bytes from which, or up to which, to read`);

@@ -79,8 +79,7 @@ export async function stats(repository: Repository, options: StatsOptions = {}):
   await repository.loadIndex();
   const elsewhere = await blobsOf(repository, others, options.signal);
   const sums = await sumsOf(repository, chosen, { elsewhere, signal: options.signal });
-  let repositoryBytes = 0;
-  for (const kind of FILE_KINDS) for await (const file of repository.backend.list(kind)) repositoryBytes += file.bytes;
+  const repositoryBytes = await sizeOfRepository(repository, options.signal);
   const { byType, ...sizes } = sums;
   return {
     snapshots: chosen.length,
@@ -96,6 +95,18 @@ export async function stats(repository: Repository, options: StatsOptions = {}):
       .sort((a, b) => b.distinctSize - a.distinctSize),
     growth: growthOf(options.snapshot === undefined ? chosen : []),
   };
+}
+
+/** Bytes of all files of the repository. STORAGE_FAILED; INTERRUPTED after the signal. */
+export async function sizeOfRepository(repository: Repository, signal?: AbortSignal): Promise<number> {
+  let bytes = 0;
+  for (const kind of FILE_KINDS) {
+    for await (const file of repository.backend.list(kind)) {
+      throwIfAborted(signal);
+      bytes += file.bytes;
+    }
+  }
+  return bytes;
 }
 
 function ratio(a: number, b: number): number {
@@ -203,7 +214,8 @@ async function sumsOf(
   return { ...sums, byType };
 }
 
-function growthOf(snapshots: readonly Snapshot[]): DayGrowth[] {
+/** What these snapshots added day by day, oldest first. Nothing is read for it. */
+export function growthOf(snapshots: readonly Snapshot[]): DayGrowth[] {
   const days = new Map<string, DayGrowth>();
   for (const { time, summary } of snapshots) {
     const date = time.slice(0, 10);

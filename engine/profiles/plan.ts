@@ -19,6 +19,8 @@ export interface PlannedExclusion {
   readonly folder: Buffer;
   readonly pattern: string;
   readonly isKept: boolean;
+  /** It counts only where the dumps are in the snapshot that were asked for. */
+  readonly isForDump: boolean;
   readonly why: string;
 }
 
@@ -42,6 +44,7 @@ export function planProfile(recognised: Recognised, context: PlanContext): Profi
   const hasDatabases = hasAllDatabases(recognised, context);
   const databases = databasesOf(recognised, view);
   const { precious } = context;
+  const isDumped = recognised.parts.some((found) => hasDumps(found, context));
   const exclusions: PlannedExclusion[] = [];
   const paths: PlannedPath[] = [];
   for (const found of recognised.parts) {
@@ -52,13 +55,13 @@ export function planProfile(recognised: Recognised, context: PlanContext): Profi
         !covers(path, precious) &&
         !context.libraries.some((library) => library.equals(parentPath(path)));
       if (rule.path.includes('*') || view.kindOf(path) !== undefined) paths.push({ path, rule, isLeftOut });
-      if (isLeftOut) exclusions.push(...exclusionsOf(rule, found));
+      const isForDump = rule.role === 'server-files' || (rule.role === 'backups' && isDumped);
+      if (isLeftOut) exclusions.push(...exclusionsOf(rule, found, view).map((one) => ({ ...one, isForDump })));
     }
   }
-  const isDumped = recognised.parts.some((found) => hasDumps(found, context));
   for (const folder of context.folders) {
     const exclusion = folderExclusion(folder, { hasDatabases, isDumped, context });
-    if (exclusion !== undefined) exclusions.push(exclusion);
+    if (exclusion !== undefined) exclusions.push({ ...exclusion, isForDump: isDumped });
   }
   return { databases, exclusions, paths, warnings: warningsOf(recognised, context) };
 }
@@ -112,9 +115,15 @@ function covers(path: Buffer, precious: readonly Buffer[]): boolean {
   return precious.some((one) => isWithin(one, path));
 }
 
-function exclusionsOf(rule: PathRule, { folder }: RecognisedPart): PlannedExclusion[] {
+type Exclusion = Omit<PlannedExclusion, 'isForDump'>;
+
+function exclusionsOf(rule: PathRule, { folder }: RecognisedPart, view: FolderView): Exclusion[] {
   const why = rule.what;
-  if (rule.keeps === undefined) return [{ folder, pattern: rule.path, isKept: false, why }];
+  if (rule.keeps === undefined) {
+    // Of a folder, not of a link to one, which the server does not make again.
+    const end = view.kindOf(below(folder, rule.path)) === 'folder' ? '/' : '';
+    return [{ folder, pattern: `${rule.path}${end}`, isKept: false, why }];
+  }
   const kept = rule.keeps.map((name) => ({ folder, pattern: `${rule.path}/${name}`, isKept: true, why }));
   return [{ folder, pattern: `${rule.path}/*`, isKept: false, why }, ...kept];
 }
@@ -126,7 +135,7 @@ function folderExclusion(
     readonly isDumped: boolean;
     readonly context: PlanContext;
   },
-): PlannedExclusion | undefined {
+): Exclusion | undefined {
   if (path === undefined) return undefined;
   const why = rule.what;
   if (rule.use === 'backups') {

@@ -10,10 +10,10 @@ import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { errnoCode } from '../base/errors.ts';
+import type { RepositoryId } from '../base/ids.ts';
 import { CRCS_REMEMBERED_MAX } from '../base/limits.ts';
 import { makeDirectories } from '../base/make-directories.ts';
 import type { ContentId } from './content-id.ts';
-import type { Repository } from './repository.ts';
 
 /** Where sums are kept. Neither call fails: what cannot be kept is read again. */
 export interface CrcStore {
@@ -41,8 +41,8 @@ export class CrcFile implements CrcStore {
   }
 
   /** The one of a repository. A file that cannot be read is as good as none. */
-  static async open(repository: Repository): Promise<CrcFile> {
-    const folder = join(repository.cacheDirectory, 'crc', repository.config.id);
+  static async open(cacheDirectory: string, repositoryId: RepositoryId): Promise<CrcFile> {
+    const folder = join(cacheDirectory, 'crc', repositoryId);
     const path = join(folder, FILE_NAME);
     const bytes = await readFile(path).catch(() => Buffer.alloc(0));
     const { sums, isTidy } = decodeSums(bytes);

@@ -53,12 +53,28 @@ interface SaidFolder {
 /** Each server once, though a part of it was found by itself, too. INTERRUPTED after the signal. */
 export async function readServers(found: readonly Recognised[], options: ReadOptions): Promise<ReadServer[]> {
   const read: ReadServer[] = [];
-  for (const one of found) read.push(await readServer(one, options));
+  for (const one of found) {
+    const lead = leadOf(one, options);
+    const others = found.filter(
+      (other) => other.profile === one.profile && lead?.equals(leadOf(other, options) ?? lead) === false,
+    );
+    const taken = others.flatMap(({ parts }) => parts.map(({ folder }) => options.coverage.walked(folder)));
+    read.push(await readServer(one, { ...options, taken }));
+  }
   const whole = withoutContained(read.map(({ recognised }) => recognised));
   return read.filter(({ recognised }) => whole.includes(recognised));
 }
 
-async function readServer(found: Recognised, options: ReadOptions): Promise<ReadServer> {
+function leadOf({ parts: [lead] }: Recognised, { coverage }: ReadOptions): Buffer | undefined {
+  return lead === undefined ? undefined : coverage.walked(lead.folder);
+}
+
+interface ReadOneOptions extends ReadOptions {
+  /** Parts of other servers of its kind. */
+  readonly taken: readonly Buffer[];
+}
+
+async function readServer(found: Recognised, options: ReadOneOptions): Promise<ReadServer> {
   const { profile, parts } = found;
   const { view, coverage } = options;
   const { said, warnings, unread } = await readColumns(found, options);
@@ -82,13 +98,15 @@ async function readServer(found: Recognised, options: ReadOptions): Promise<Read
 function partsAmongSources(
   { profile }: Recognised,
   known: readonly RecognisedPart[],
-  { sources: named, coverage, view }: ReadOptions,
+  { sources: named, coverage, view, taken }: ReadOneOptions,
 ): RecognisedPart[] {
   // One that is named twice is one.
   const sources = [...new Map(named.map((path) => [coverage.walked(path).toString('latin1'), path])).values()];
   return profile.parts.flatMap((part) => {
     if (known.some((one) => one.part === part)) return [];
-    const isTaken = (source: Buffer): boolean => known.some(({ folder }) => folder.equals(source));
+    const isTaken = (source: Buffer): boolean =>
+      known.some(({ folder }) => folder.equals(source)) ||
+      taken.some((folder) => folder.equals(coverage.walked(source)));
     const fitting = sources.filter((source) => !isTaken(source)).flatMap((one) => recognisePart(part, one, view) ?? []);
     const [found, ...others] = fitting.filter((one) => isPlain(one, view));
     return found === undefined || others.length > 0 ? [] : [found];

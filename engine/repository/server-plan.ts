@@ -12,6 +12,8 @@ export interface PlannedServer extends ReadServer {
   readonly plan: ProfilePlan;
   /** Patterns of what stays out. */
   readonly excludes: readonly string[];
+  /** Those of them that count only where the dumps are in the snapshot that were asked for. */
+  readonly dumpExcludes: readonly string[];
 }
 
 export interface ServerPlanOptions {
@@ -58,7 +60,8 @@ export async function planServers(found: readonly Recognised[], options: ServerP
       dumps,
       captures,
     });
-    return { ...server, plan, excludes: plan.exclusions.map(patternOf) };
+    const dumpExcludes = plan.exclusions.filter(({ isForDump }) => isForDump).map(patternOf);
+    return { ...server, plan, excludes: plan.exclusions.map(patternOf), dumpExcludes };
   });
 }
 

@@ -29,6 +29,10 @@ export const SHORT_ID_LENGTH = 8;
 
 /** Label of what was there before a restore in place: nobody means such a snapshot by `latest` or a date unless asked for. */
 export const SAFETY_LABEL = 'before-restore';
+/** Of snapshots of a server's own state, which it takes behind those of the library. */
+export const SERVER_STATE_LABEL = 'snap-server-state';
+/** Nobody means one of these by `latest` or a date who does not ask for its label. */
+const ASIDE_LABELS: ReadonlySet<string> = new Set([SAFETY_LABEL, SERVER_STATE_LABEL]);
 
 export function matchesFilter(snapshot: SnapshotRecord, filter: SnapshotFilter): boolean {
   if (filter.hosts !== undefined && filter.hosts.length > 0 && !filter.hosts.includes(snapshot.host)) return false;
@@ -170,7 +174,7 @@ export class SnapshotStore {
       );
     });
     const isAsked = (filter.labels ?? []).length + (filter.tags ?? []).length > 0;
-    return isAsked ? all : all.filter(({ label }) => label !== SAFETY_LABEL);
+    return isAsked ? all : all.filter(({ label }) => !ASIDE_LABELS.has(label));
   }
 
   async #latest(name: string, back: number, filter: SnapshotFilter): Promise<Snapshot> {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { CliFixture, jsonLines } from '../support/cli.ts';
 import { makeZoo } from '../support/zoo.ts';
@@ -17,6 +17,8 @@ test('trap 28: ls and restore speak JSON of every name, time and id there is', a
   // A file system in memory keeps any time.
   const cli = new CliFixture(t, existsSync('/dev/shm') ? '/dev/shm' : undefined);
   makeZoo(cli.source);
+  // What a terminal takes for the begin of a command, in one character.
+  writeFileSync(`${cli.source}/\u009b31m red \u007f`, '');
   await cli.init();
   const summary = await cli.json(['backup', cli.source]);
   assert.deepEqual(summary.problems, []);
@@ -34,7 +36,7 @@ test('trap 28: ls and restore speak JSON of every name, time and id there is', a
   // For people every entry is one line, whatever its name holds.
   const table = await cli.ok(['ls', `latest:${cli.source}`, '--recursive']);
   assert.equal(table.stdout.trimEnd().split('\n').length, entries.length);
-  const isControl = (letter: string): boolean => letter < ' ' && letter !== '\n';
+  const isControl = (letter: string): boolean => /\p{Cc}/u.test(letter) && letter !== '\n';
   assert.ok(![...table.stdout].some(isControl), 'nothing that a terminal obeys');
 
   const target = `${cli.folder}/out`;

@@ -89,6 +89,8 @@ test('a book that the snapshot lacks is named by its title once the server is ba
   assert.match(done.stdout, /^ {2}.*"Austen\/Emma".*book\.m4b$/m);
   const { server } = await cli.json([...words, '--overwrite', 'if-changed']);
   assert.equal(server.checks[0].misses[0].title, 'Austen/Emma');
+  const { server: part } = await cli.json([...words, '--overwrite', 'if-changed', '--exclude', '*.jpg']);
+  assert.deepEqual(part.checks, [], 'where only a part came back, the snapshot says nothing of it');
 });
 
 test('a running server is refused with 21, by its name and how it is stopped', async (t) => {

@@ -249,6 +249,23 @@ test('a name that is not UTF-8 keeps its bytes below a path that moves', async (
   assert.deepEqual(report.leftovers, [{ table: 'item', column: 'files', values: 1 }], 'that is no JSON');
 });
 
+for (const encoding of ['UTF-8', 'UTF-16le']) {
+  test(`the replacement character of a broken tag or name keeps no path from being rewritten (${encoding})`, async (t) => {
+    const place = new Place(t);
+    const before = ['[{"path":"/books/a\ufffd","tag":"\ufffd"}]', '{"path":"/books/b","tag":"\ufffd\ufffd"}'];
+    place.make(`
+      PRAGMA encoding = '${encoding}';
+      CREATE TABLE item (files JSON UNIQUE, url TEXT);
+      INSERT INTO item VALUES ('${before[0]}', 'file:/books/\ufffd'), ('${before[1]}', NULL);
+    `);
+    const report = await place.rewrite(['item.files:json', 'item.url:url']);
+    assert.deepEqual(report.leftovers, []);
+    const after = before.map((text) => text.replace('/books', '/data/books'));
+    assert.deepEqual(place.read('SELECT files FROM item ORDER BY rowid'), after);
+    assert.deepEqual(place.read('SELECT url FROM item WHERE url IS NOT NULL'), ['file:/data/books/\ufffd']);
+  });
+}
+
 test('a database in UTF-16, and names that want quotes', async (t) => {
   const place = new Place(t, 'odd "name" \u00fc .db');
   place.make(`

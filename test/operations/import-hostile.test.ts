@@ -2,41 +2,18 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { isEngineError } from '../../engine/base/errors.ts';
 import { GIB, KIB, MIB } from '../../engine/base/limits.ts';
 import { ZstdCompressor } from '../../engine/codec/zstd-stream.ts';
-import type { ArchiveEntry } from '../../engine/format/archive-entry.ts';
 import { encodeTarEnd, encodeTarEntry, paddingOf } from '../../engine/format/archive-tar.ts';
-import { encodeZipCentral, encodeZipEnd, encodeZipLocal, type ZipData } from '../../engine/format/archive-zip.ts';
 import { check } from '../../engine/operations/check/check.ts';
 import { importArchive } from '../../engine/operations/import/import.ts';
 import type { ImportOptions, ImportResult } from '../../engine/operations/import/options.ts';
 import { listEntries } from '../../engine/operations/list.ts';
+import { entry, type Given, zip } from '../support/archives.ts';
 import { Library } from '../support/library.ts';
 import { randomFor } from '../support/random.ts';
-
-type Given = Partial<Omit<ArchiveEntry, 'path'>> & { readonly path: string | Buffer; readonly data?: string | Buffer };
-
-function entry(given: Given): ArchiveEntry {
-  const { path, data, ...rest } = given;
-  return {
-    type: 'file',
-    mode: 0o644,
-    uid: 1,
-    gid: 1,
-    user: undefined,
-    group: undefined,
-    size: Buffer.from((data ?? '') as string).length,
-    mtime: { seconds: 1_600_000_000, nanoseconds: 0 },
-    linkTarget: undefined,
-    device: undefined,
-    attributes: [],
-    regions: undefined,
-    ...rest,
-    path: Buffer.from(path as string),
-  };
-}
 
 function tar(entries: readonly Given[]): Buffer {
   const parts = entries.flatMap((given) => {
@@ -45,48 +22,6 @@ function tar(entries: readonly Given[]): Buffer {
   });
   const body = Buffer.concat(parts);
   return Buffer.concat([body, encodeTarEnd(body.length)]);
-}
-
-interface ZipChange {
-  readonly data?: Partial<ZipData>;
-  readonly localName?: string;
-  /** The entry whose bytes it takes for its own. */
-  readonly at?: number;
-}
-
-function zip(entries: readonly (Given & { readonly change?: ZipChange })[]): Buffer {
-  const locals: Buffer[] = [];
-  const centrals: Buffer[] = [];
-  const offsets: number[] = [];
-  let offset = 0;
-  for (const given of entries) {
-    const { change, ...rest } = given;
-    const one = entry(rest);
-    const plain =
-      one.type === 'symlink' ? (one.linkTarget ?? Buffer.alloc(0)) : Buffer.from((given.data ?? '') as string);
-    const coded = deflateRawSync(plain);
-    const data = {
-      method: 8,
-      crc32: crc32(plain),
-      compressedBytes: coded.length,
-      bytes: plain.length,
-      ...change?.data,
-    };
-    offsets.push(offset);
-    const place = change?.at === undefined ? offset : (offsets[change.at] ?? 0);
-    centrals.push(encodeZipCentral(one, data, { offset: place, hasDescriptor: false }));
-    if (change?.at !== undefined) continue;
-    const name = change?.localName === undefined ? one.path : Buffer.from(change.localName);
-    const local = Buffer.concat([encodeZipLocal({ ...one, path: name }, data.method, data), coded]);
-    locals.push(local);
-    offset += local.length;
-  }
-  const directory = Buffer.concat(centrals);
-  return Buffer.concat([
-    ...locals,
-    directory,
-    encodeZipEnd({ entries: entries.length, offset, bytes: directory.length }),
-  ]);
 }
 
 async function* inPieces(bytes: Buffer): AsyncGenerator<Buffer> {

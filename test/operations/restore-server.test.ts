@@ -379,6 +379,24 @@ test('paths that cannot be rewritten stop the restore before anything is written
   assert.equal(existsSync(move.new.folder), false);
 });
 
+test('a database of another program that cannot be looked into stands in nobody’s way', async (t) => {
+  const move = await Move.make(t);
+  const other = join(move.old.library, 'other.db');
+  makeDatabase(other, 'CREATE TABLE t (a)');
+  const database = new Database(other);
+  database.unsafeMode(true);
+  database.pragma('writable_schema = ON');
+  database.exec("UPDATE sqlite_schema SET sql = 'CREATE TABLE t (a) OF TOMORROW'");
+  database.close();
+  await move.save();
+  move.hideOld();
+  const result = await move.restore({ profile: 'audiobookshelf', mappings: move.mapping });
+  assert.deepEqual(result.problems, []);
+  assert.match(move.notes.join('\n'), /other\.db cannot be looked into/);
+  assertAgree(move.new);
+  assert.ok(existsSync(join(move.new.library, 'other.db')));
+});
+
 test('a database that was stored as plain files comes back as such, and nothing in it is rewritten', async (t) => {
   const move = await Move.make(t);
   const paths = [Buffer.from(move.old.server), Buffer.from(move.old.library)];

@@ -474,14 +474,14 @@ test('sums are there again in the next process, whatever became of single ones',
   const repository = await given(t, []);
   const path = join(repository.cacheDirectory, 'crc', repository.config.id, 'sums-v1');
   const idOf = (number: number): string => number.toString(16).padStart(32, '0');
-  const first = await CrcFile.open(repository);
-  const beside = await CrcFile.open(repository);
+  const first = await CrcFile.open(repository.cacheDirectory, repository.config.id);
+  const beside = await CrcFile.open(repository.cacheDirectory, repository.config.id);
   for (let number = 0; number < 100; number++) (number % 2 === 0 ? first : beside).remember(idOf(number), number * 7);
   first.remember(idOf(4), 99);
   first.close();
   beside.close();
   const sumsOf = async (): Promise<(number | undefined)[]> => {
-    const opened = await CrcFile.open(repository);
+    const opened = await CrcFile.open(repository.cacheDirectory, repository.config.id);
     const sums = Array.from({ length: 100 }, (_, number) => opened.find(idOf(number)));
     opened.close();
     return sums;
@@ -497,10 +497,10 @@ test('sums are there again in the next process, whatever became of single ones',
   const damaged = await sumsOf();
   assert.equal(damaged.filter((sum) => sum === undefined).length, 1);
   for (const [number, sum] of damaged.entries()) assert.ok(sum === undefined || sum === expected[number]);
-  const mended = await CrcFile.open(repository);
+  const mended = await CrcFile.open(repository.cacheDirectory, repository.config.id);
   mended.remember(idOf(1000), 5);
   mended.close();
-  const last = await CrcFile.open(repository);
+  const last = await CrcFile.open(repository.cacheDirectory, repository.config.id);
   assert.equal(last.find(idOf(1000)), 5);
   truncateSync(path, 0);
   last.remember(idOf(1), 1);
@@ -524,7 +524,7 @@ test('sums are bounded, the oldest go; where none can be kept, nothing fails', a
     join(folder, 'sums-v1'),
     Buffer.concat(Array.from({ length: CRCS_REMEMBERED_MAX + extra }, (_, at) => record(at))),
   );
-  const file = await CrcFile.open(repository);
+  const file = await CrcFile.open(repository.cacheDirectory, repository.config.id);
   const idOf = (number: number): string => record(number).toString('hex', 0, 16);
   assert.deepEqual([file.find(idOf(extra - 1)), file.find(idOf(extra))], [undefined, extra]);
   assert.equal(readFileSync(join(folder, 'sums-v1')).length, CRCS_REMEMBERED_MAX * 24);
@@ -535,7 +535,7 @@ test('sums are bounded, the oldest go; where none can be kept, nothing fails', a
   const other = await given(t, []);
   mkdirSync(other.cacheDirectory, { recursive: true });
   writeFileSync(join(other.cacheDirectory, 'crc'), '');
-  const unkept = await CrcFile.open(other);
+  const unkept = await CrcFile.open(other.cacheDirectory, other.config.id);
   unkept.remember(idOf(1), 7);
   assert.equal(unkept.find(idOf(1)), 7);
   unkept.close();

@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { BackupOptions } from '../../engine/operations/backup/options.ts';
 import type { Library } from '../support/library.ts';
-import { detected, made, type Saved, save } from '../support/saved-servers.ts';
+import { detected, made, type Saved, save, saveAsDumped } from '../support/saved-servers.ts';
 import { makeBooklore, makeFiles, makeImmich, makeImmichCompose, makePostgresFiles } from '../support/servers.ts';
 
 const FOLDERS = ['library', 'upload', 'profile', 'thumbs', 'encoded-video', 'backups'];
 const OWN_DUMP = 'backups/immich-db-backup-1.sql.gz';
 
-/** A dump that is asked for; its server does not answer, so that it is a problem of the run. */
+/** A dump that is asked for. Its server does not answer: in a backup it is a problem. */
 function asking(...urls: readonly string[]): Partial<BackupOptions> {
   return { databaseServers: urls.map((url) => ({ url, environment: {} })) };
 }
@@ -46,7 +46,7 @@ test('immich: with a dump of its database its own dumps stay out, and there is n
   const library = await made(t);
   makeImmich(library.source);
   for (const url of ['postgresql:///immich?host=/nowhere', 'postgresql://?host=/nowhere']) {
-    const { files, applied } = await saveImmich(library, asking(url));
+    const { files, applied } = await saveAsDumped(library, 'immich', asking(url));
     assert.deepEqual(applied.warnings, [], url);
     assert.ok(!files.includes(OWN_DUMP), url);
     assert.ok(files.includes('backups/.immich'), 'its marker is kept');
@@ -154,7 +154,7 @@ test("immich: a running Postgres's own files are a warning until a dump is asked
   const without = await saveImmich(library);
   assert.ok(without.files.includes('immich/postgres/base/1/1247'));
   assert.match(without.applied.warnings.join('\n'), /immich\/postgres holds the files of a running Postgres/);
-  const dumped = await saveImmich(library, asking('postgresql:///immich?host=/nowhere'));
+  const dumped = await saveAsDumped(library, 'immich', asking('postgresql:///immich?host=/nowhere'));
   assert.ok(!dumped.files.some((file) => file.startsWith('immich/postgres/')), dumped.files.join('\n'));
   assert.deepEqual(dumped.applied.warnings, []);
   const { target } = await library.restore();
@@ -170,7 +170,7 @@ test('immich: a setting that points elsewhere leaves nothing out', async (t) => 
   // Whatever somebody wrote there: the photos, the whole compose folder, the root, a folder of notes.
   for (const data of ['./library', '.', '..', '/', './notes', './library/upload']) {
     makeImmichCompose(compose, { upload: './library', data });
-    const { files } = await saveImmich(library, dump);
+    const { files } = await saveAsDumped(library, 'immich', dump);
     for (const kept of ['immich/library/upload/uuid/ab/cd/b.jpg', 'immich/notes/mine.txt', 'immich/.env']) {
       assert.ok(files.includes(kept), `${data} leaves ${kept} in`);
     }
@@ -178,7 +178,7 @@ test('immich: a setting that points elsewhere leaves nothing out', async (t) => 
   // Even where it looks like Postgres: what holds the photos stays in.
   makePostgresFiles(compose);
   makeImmichCompose(compose, { upload: './library', data: '.' });
-  assert.ok((await saveImmich(library, dump)).files.includes('immich/library/upload/uuid/ab/cd/b.jpg'));
+  assert.ok((await saveAsDumped(library, 'immich', dump)).files.includes('immich/library/upload/uuid/ab/cd/b.jpg'));
 });
 
 test('immich: settings of any content do no harm', async (t) => {
@@ -225,12 +225,7 @@ test('booklore: no dump of MariaDB is a warning, as are copied files of a runnin
   assert.deepEqual([...without.files].sort(), [...kept.slice(0, 2), raw, ...kept.slice(2)]);
   assert.match(without.applied.warnings.join('\n'), /in MariaDB: without a dump of that database .*--mariadb/);
   assert.match(without.applied.warnings.join('\n'), /config\/mariadb\/databases holds the files of a running MariaDB/);
-  const { files, applied } = await save(
-    library,
-    'booklore',
-    [library.source],
-    asking('mariadb:///booklore?socket=/nowhere'),
-  );
+  const { files, applied } = await saveAsDumped(library, 'booklore', asking('mariadb:///booklore?socket=/nowhere'));
   assert.deepEqual([...files].sort(), kept);
   assert.deepEqual(applied.warnings, []);
 });

@@ -1,21 +1,33 @@
 /** What no profile may leave out: whatever nobody can make again, wherever it lies. */
 
 import assert from 'node:assert/strict';
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { listEntries } from '../../engine/operations/list.ts';
-import type { Library } from '../support/library.ts';
-import { made, save } from '../support/saved-servers.ts';
+import { detected, filesOf, made, save, saveAsDumped } from '../support/saved-servers.ts';
 import {
   addCalibreBook,
   makeAudiobookshelf,
   makeCalibreLibrary,
   makeCalibreWeb,
   makeFiles,
+  makeImmich,
+  makeImmichCompose,
   makeJellyfin,
   makeKavita,
   makePaperless,
+  makePostgresFiles,
 } from '../support/servers.ts';
 
 test("a source of somebody's own is no part of a server that lies elsewhere, whatever its folders are called", async (t) => {
@@ -115,10 +127,74 @@ test('an author of a library that lies in a folder of settings may be called lik
   assert.ok((await save(library, 'kavita')).files.includes('kavita/config/logs/comic.cbz'));
 });
 
-async function filesOf(library: Library): Promise<string[]> {
-  const files: string[] = [];
-  for await (const { path, node } of listEntries(library.repository, { snapshot: 'latest', recursive: true })) {
-    if (node.type !== 'dir') files.push(relative(library.source, path.toString()));
+test("a server's own dumps and files stay in where the dump that was asked for fails", async (t) => {
+  const library = await made(t);
+  const compose = join(library.source, 'immich');
+  makeImmich(join(compose, 'library'));
+  makeImmichCompose(compose, { upload: './library', data: './postgres' });
+  makePostgresFiles(join(compose, 'postgres'));
+  // A dumper of another version than the server's fails each night.
+  const databaseServers = [{ url: 'postgresql:///immich?host=/nowhere', environment: {} }];
+  const excludes = ['*.jpeg', '!.immich'];
+  const { files, result, notes } = await save(library, 'immich', [library.source], { databaseServers, excludes });
+  assert.equal(result.problemCount, 1);
+  assert.ok(files.includes('immich/library/backups/immich-db-backup-1.sql.gz'));
+  assert.ok(files.includes('immich/postgres/base/1/1247'));
+  assert.match(notes.join('\n'), /Since a dump failed, the server's own dumps and files are not left out/);
+  assert.ok(!files.some((file) => /\.(?:jpeg|mp4)$/.test(file)), 'what it makes again stays out');
+  const out = result.snapshot?.rules['excludes'];
+  assert.ok(Array.isArray(out) && !out.some((pattern) => /backups|postgres/.test(String(pattern))));
+  assert.deepEqual(out.slice(-2), excludes);
+  assert.ok(!(await saveAsDumped(library, 'immich', { databaseServers })).files.some((file) => /sql\.gz/.test(file)));
+});
+
+test('what a profile leaves out since it could read the database again is no loss; what was lost beside it still is', async (t) => {
+  const library = await made(t);
+  const server = join(library.source, 'a [b] \\ ü📚');
+  const database = makeAudiobookshelf(server, { library: library.source, metadata: '/metadata' });
+  writeFileSync(join(server, 'metadata/backups/large.audiobookshelf'), Buffer.alloc(1_000_000, 'x'));
+  makeFiles(
+    library.source,
+    Array.from({ length: 20 }, (_, index) => `audiobooks/${index}/book.m4b`),
+  );
+  const good = readFileSync(database);
+  damage(database);
+  const damaged = await save(library, 'audiobookshelf');
+  assert.ok(damaged.files.some((file) => file.endsWith('large.audiobookshelf')));
+  writeFileSync(database, good);
+  const mended = await save(library, 'audiobookshelf');
+  assert.ok(!mended.files.some((file) => file.endsWith('large.audiobookshelf')));
+  assert.equal(mended.result.suspicion, undefined);
+  damage(database);
+  await save(library, 'audiobookshelf');
+  writeFileSync(database, good);
+  rmSync(join(library.source, 'audiobooks'), { recursive: true });
+  assert.match((await save(library, 'audiobookshelf')).result.suspicion ?? '', /lost \d+ of \d+ files/);
+});
+
+test('of two servers of one kind neither takes a part of the other one for its own', async (t) => {
+  const library = await made(t);
+  const [first, second] = [join(library.source, 'first'), join(library.source, 'second')];
+  for (const server of [first, second]) makeAudiobookshelf(server, { library: library.source, metadata: '/metadata' });
+  rmSync(join(first, 'metadata'), { recursive: true });
+  const sources = ['first/config', 'second/config', 'second/metadata'].map((name) => join(library.source, name));
+  const servers = await detected(library, ...sources);
+  assert.deepEqual(
+    servers.map(({ parts }) => parts.map(({ folder }) => folder.toString())),
+    [[join(first, 'config')], [join(second, 'config'), join(second, 'metadata')]],
+  );
+});
+
+test('a link that somebody put in the place of a folder that a server makes again stays in', async (t) => {
+  const library = await made(t);
+  const server = join(library.source, 'abs');
+  makeAudiobookshelf(server, { library: library.source, metadata: '/metadata' });
+  for (const name of ['backups', 'cache/covers']) {
+    rmSync(join(server, 'metadata', name), { recursive: true });
+    symlinkSync(library.folder, join(server, 'metadata', name));
   }
-  return files;
-}
+  const { files } = await save(library, 'audiobookshelf');
+  assert.ok(files.includes('abs/metadata/backups'));
+  assert.ok(files.includes('abs/metadata/cache/covers'));
+  assert.ok(!files.some((file) => file.startsWith('abs/metadata/logs/')));
+});

@@ -80,9 +80,9 @@ function planOf(given: Partial<PlanContext> & { readonly sources?: readonly Buff
   return planProfile(recognised(), context).exclusions.map(({ folder, pattern }) => `${folder}/${pattern}`);
 }
 
-const CACHE = '/s/config/cache';
-const BACKUPS = '/s/media/backups';
-const FILES = '/s/media/mysql';
+const CACHE = '/s/config/cache/';
+const BACKUPS = '/s/media/backups/';
+const FILES = '/s/media/mysql/';
 const DUMPED = { kind: 'mariadb', name: 'media' } as const;
 
 test('own backups stay out only if every database of the server is in the snapshot; its files only with a dump', () => {

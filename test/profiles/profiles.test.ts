@@ -364,6 +364,23 @@ test('a part that is not mounted does not switch the shrink guard off', async (t
   assert.match(result.suspicion ?? '', /lost|fewer|files/);
 });
 
+test('a server that is not there at all does not switch the shrink guard off', async (t) => {
+  const library = await made(t);
+  const server = join(library.source, 'abs');
+  makeAudiobookshelf(server, { library: library.source, metadata: '/metadata' });
+  makeFiles(
+    library.source,
+    Array.from({ length: 20 }, (_, index) => `audiobooks/${index}/book.m4b`),
+  );
+  makeFiles(library.source, ['readme']);
+  await save(library, 'audiobookshelf');
+  for (const name of ['abs', 'audiobooks']) renameSync(join(library.source, name), join(library.folder, name));
+  const result = await library.backup({ profiles: ['audiobookshelf'] });
+  assert.deepEqual(result.profiles, []);
+  assert.match(result.suspicion ?? '', /lost \d+ of \d+ files/);
+  assert.equal(result.snapshot?.suspect, true);
+});
+
 test("the repository and the server's own backups stay out wherever they lie in the source", async (t) => {
   const folder = (await Library.make(t)).folder;
   const inside = join(folder, 'source');

@@ -150,6 +150,10 @@ export class Listener {
     return listener;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** How often it noted something, and what failed. */
   async stop(): Promise<{ readonly commits: number; readonly failures: readonly string[] }> {
     const answered = once(this.#child, 'message');

@@ -33,7 +33,7 @@ import { OpenDirectory } from './open-directory.ts';
 import { type BackupOptions, type BackupResult, type RunOptions, requireOptions } from './options.ts';
 import { leaseWithParent } from './parent.ts';
 import { NO_PARENT_ROWS, ParentRows } from './parent-rows.ts';
-import { applyProfiles, reportUnrecognised } from './profiles.ts';
+import { applyProfiles, reportUnrecognised, withoutDumpExcludes } from './profiles.ts';
 import { RunContext } from './run-context.ts';
 import { saveSnapshot } from './save-snapshot.ts';
 import { type CheckSaved, checkSavedSnapshot } from './saved-checks.ts';
@@ -74,7 +74,7 @@ async function storeAndSave(repository: Repository, options: BackupOptions): Pro
 
 class BackupRun {
   readonly #repository: Repository;
-  readonly #options: RunOptions;
+  #options: RunOptions;
   readonly #context: RunContext;
   readonly #fileSystem: FileSystem = createFileSystem();
   readonly #lease: HeldLease | undefined;
@@ -228,11 +228,12 @@ class BackupRun {
       context.leftOut.storeWith((piece) => this.#saveLeftOut(piece));
     }
     this.#log = new DirectoryLog(cacheDirectory);
-    const exclusions = new Exclusions(this.#fileSystem, this.#options);
-    for (const path of own) exclusions.addOwnDirectory(path);
     const rules = this.#rules(this.#parent);
     // Rows that a dump has may lack files that come later; no file may lack its row.
     this.#dumps = await this.#dumpServers();
+    if (!this.#dumps.isComplete) this.#options = withoutDumpExcludes(this.#options);
+    const exclusions = new Exclusions(this.#fileSystem, this.#options);
+    for (const path of own) exclusions.addOwnDirectory(path);
     await this.#databases?.captureKnown((path) => sources.covers(path) && !exclusions.matches(path, false), rules);
 
     let root = await this.#walk(sources, exclusions, {

@@ -71,6 +71,8 @@ export interface AppliedProfile {
   readonly folders: readonly { readonly said: string; readonly path: Buffer | undefined }[];
   /** Patterns of what it leaves out. */
   readonly excludes: readonly string[];
+  /** Those of them that count only where the dumps are in the snapshot that were asked for. */
+  readonly dumpExcludes: readonly string[];
   /** Captured in this order, before any file; those with the same word as one moment. */
   readonly databases: readonly { readonly path: Buffer; readonly moment: string | undefined }[];
   readonly warnings: readonly string[];

@@ -85,6 +85,24 @@ function dumpsOf({ databaseServers = [] }: BackupOptions): RequestedDump[] {
   });
 }
 
+/** What they are where a dump failed: the server's own dumps, and its files, may be all that there is of its rows. */
+export function withoutDumpExcludes(options: RunOptions): RunOptions {
+  const { applied, excludes = [], monitor } = options;
+  if (applied.every(({ dumpExcludes }) => dumpExcludes.length === 0)) return options;
+  monitor?.note?.("Since a dump failed, the server's own dumps and files are not left out");
+  const own = new Set(applied.flatMap((one) => one.excludes)).size;
+  const kept = applied.map((one) => ({
+    ...one,
+    excludes: one.excludes.filter((pattern) => !one.dumpExcludes.includes(pattern)),
+    dumpExcludes: [],
+  }));
+  return {
+    ...options,
+    excludes: [...new Set(kept.flatMap((one) => one.excludes)), ...excludes.slice(own)],
+    applied: kept,
+  };
+}
+
 /** A problem for each profile that was named and whose server is not there: perhaps its disk is not. */
 export function reportUnrecognised({ profiles, applied, paths }: RunOptions, context: RunContext): void {
   for (const name of new Set(profiles ?? [])) {
@@ -117,14 +135,15 @@ function mentionServers({ paths, monitor }: BackupOptions): void {
   }
 }
 
-function appliedProfile({ recognised, folders, warnings, plan, excludes }: PlannedServer): AppliedProfile {
+function appliedProfile({ recognised, folders, warnings, plan, ...patterns }: PlannedServer): AppliedProfile {
   const { profile, folder, parts } = recognised;
   return {
     name: profile.name,
     folder,
     parts: parts.map((found) => ({ name: found.part.name, folder: found.folder })),
     folders: folders.map(({ said, path }) => ({ said, path })),
-    excludes,
+    excludes: patterns.excludes,
+    dumpExcludes: patterns.dumpExcludes,
     databases: plan.databases.map(({ path, rule }) => ({ path, moment: rule.moment })),
     warnings: [...warnings, ...plan.warnings],
   };

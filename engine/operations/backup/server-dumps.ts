@@ -33,9 +33,11 @@ export interface DumpResult {
   /** Of the folder that holds them all. */
   readonly row: Buffer | undefined;
   readonly records: readonly DatabaseRecord[];
+  /** Nothing that was asked for failed. */
+  readonly isComplete: boolean;
 }
 
-export const NO_DUMPS: DumpResult = { row: undefined, records: [] };
+export const NO_DUMPS: DumpResult = { row: undefined, records: [], isComplete: true };
 
 export interface ServerDumpStoreOptions {
   readonly store: StreamStore;
@@ -59,6 +61,7 @@ export class ServerDumpStore {
   readonly #options: ServerDumpStoreOptions;
   readonly #records: DatabaseRecord[] = [];
   readonly #root: Folder = new Map();
+  #hasFailed = false;
 
   constructor(options: ServerDumpStoreOptions) {
     this.#options = options;
@@ -72,9 +75,10 @@ export class ServerDumpStore {
       const folders = [one.address.kind, ...(siblings.length > 1 ? [serverName(one.address)] : [])];
       await this.#saveServer(one, folders);
     }
-    if (this.#root.size === 0) return NO_DUMPS;
+    const isComplete = !this.#hasFailed;
+    if (this.#root.size === 0) return { ...NO_DUMPS, isComplete };
     const row = await this.#directoryRow(DUMP_FOLDER_PATH, DUMP_FOLDER_NAME, this.#root);
-    return { row, records: this.#records };
+    return { row, records: this.#records, isComplete };
   }
 
   async #saveServer({ address, names }: Wanted, folders: readonly string[]): Promise<void> {
@@ -89,6 +93,7 @@ export class ServerDumpStore {
       return;
     }
     for (const { database, message } of found.missing) {
+      this.#hasFailed = true;
       context.problem(joinPath(path, Buffer.from(`${database}.sql`)), 'export', 'DATABASE_FAILED', message);
     }
     for (const plan of found.dumps) {
@@ -105,6 +110,7 @@ export class ServerDumpStore {
 
   #problem(path: Buffer, what: string, error: unknown): void {
     if (!isEngineError(error, 'DATABASE_FAILED') && !isEngineError(error, 'LIMIT_EXCEEDED')) throw error;
+    this.#hasFailed = true;
     this.#options.context.problem(path, 'export', error.code, `${what}: ${errorMessage(error)}`);
   }
 

@@ -8,6 +8,7 @@ import { hostname } from 'node:os';
 import { EngineError, isEngineError } from '../../base/errors.ts';
 import type { BlobId } from '../../base/ids.ts';
 import { SHRINK_EXAMPLES_MAX, SHRINK_PERCENT_DEFAULT } from '../../base/limits.ts';
+import { joinPath } from '../../base/paths.ts';
 import { encodeCanonicalJson } from '../../format/canonical-json.ts';
 import { decodeRow, type Node, rowLengthAt } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
@@ -16,6 +17,7 @@ import { DUMP_FOLDER_NAME } from '../../repository/dump-folder.ts';
 import { findPath } from '../../repository/find-node.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { SHORT_ID_LENGTH, type Snapshot } from '../../repository/snapshots.ts';
+import { type NewlyLeftOut, newlyLeftOut } from './newly-left-out.ts';
 import type { RunOptions } from './options.ts';
 import { pathsKey, sourcePaths } from './parent.ts';
 import { askedRules, rulesJson } from './snapshot-facts.ts';
@@ -60,7 +62,8 @@ async function judge(
   { before, now }: { readonly before: Snapshot; readonly now: FoundNow },
 ): Promise<string | undefined> {
   try {
-    return await new ShrinkGuard(repository.blobs, before, { ...now, percentMax: options.maxShrink }).judge();
+    const leftOut = newlyLeftOut(before, options);
+    return await new ShrinkGuard(repository.blobs, before, { ...now, percentMax: options.maxShrink, leftOut }).judge();
   } catch (error) {
     // Damage of an old snapshot is for check to name, and no reason to go without a new one.
     if (!isDamage(error)) throw error;
@@ -96,15 +99,24 @@ class ShrinkGuard {
   readonly #before: Snapshot;
   readonly #now: FoundNow;
   readonly #percentMax: number;
+  readonly #newlyLeftOut: NewlyLeftOut | undefined;
+  /** What of the snapshot before is left out on purpose now. */
+  readonly #out: { readonly path: Buffer; readonly held: Held }[] = [];
 
-  constructor(blobs: BlobReader, before: Snapshot, now: FoundNow & { readonly percentMax: number | undefined }) {
+  constructor(
+    blobs: BlobReader,
+    before: Snapshot,
+    now: FoundNow & { readonly percentMax: number | undefined; readonly leftOut: NewlyLeftOut | undefined },
+  ) {
     this.#blobs = blobs;
     this.#before = before;
     this.#now = now;
     this.#percentMax = now.percentMax ?? SHRINK_PERCENT_DEFAULT;
+    this.#newlyLeftOut = now.leftOut;
   }
 
   async judge(): Promise<string | undefined> {
+    await this.#findLeftOut();
     const said: string[] = [];
     const total = { before: { files: 0, bytes: 0 }, now: { files: 0, bytes: 0 } };
     for (const path of this.#roots(this.#before.paths)) {
@@ -174,7 +186,33 @@ class ShrinkGuard {
   }
 
   async #both(path: Buffer): Promise<[Held, Held]> {
-    return [await this.#held(this.#before, path), await this.#held({ tree: this.#now.tree, id: 'now' }, path)];
+    const before = await this.#held(this.#before, path);
+    return [this.#withoutLeftOut(path, before), await this.#held({ tree: this.#now.tree, id: 'now' }, path)];
+  }
+
+  async #findLeftOut(): Promise<void> {
+    const { patterns, folders = [] } = this.#newlyLeftOut ?? {};
+    for (const folder of folders) {
+      const { treeId } = await this.#held(this.#before, folder);
+      if (patterns === undefined || treeId === undefined) continue;
+      for await (const node of this.#nodes(treeId)) {
+        const path = joinPath(folder, node.name);
+        if (this.#out.some((one) => isBelow(path, one.path))) continue;
+        if (patterns.matches(path, node.type === 'dir')) this.#out.push({ path, held: heldBy(node) });
+      }
+    }
+  }
+
+  #withoutLeftOut(path: Buffer, held: Held): Held {
+    if (held.files === 0 || this.#out.length === 0) return held;
+    if (this.#out.some((one) => isBelow(path, one.path))) return NOTHING;
+    const left = { ...held };
+    for (const out of this.#out) {
+      if (!isBelow(out.path, path)) continue;
+      left.files -= out.held.files;
+      left.bytes -= out.held.bytes;
+    }
+    return left;
   }
 
   async #held(snapshot: { readonly tree: BlobId; readonly id: string }, path: Buffer): Promise<Held> {

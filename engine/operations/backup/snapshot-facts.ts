@@ -20,6 +20,7 @@ export function journalKey(options: BackupOptions): string {
 
 /** Options that decide what is in a snapshot. */
 export function rulesJson(options: RunOptions): JsonObject {
+  const asked = options.profiles ?? [];
   return {
     excludes: [...(options.excludes ?? [])],
     caseInsensitiveExcludes: [...(options.caseInsensitiveExcludes ?? [])],
@@ -29,6 +30,7 @@ export function rulesJson(options: RunOptions): JsonObject {
     oneFileSystem: options.oneFileSystem === true,
     databases: options.databases !== false,
     ...(options.applied.length === 0 ? {} : { profiles: options.applied.map(profileJson) }),
+    ...(asked.length === 0 ? {} : { profilesAsked: [...new Set(asked)] }),
   };
 }
 
@@ -46,17 +48,22 @@ function profileJson({ name, folder, parts, folders, excludes }: AppliedProfile)
  * What was asked for of a snapshot's rules. What a profile made of it depends on what lies where: a folder that is not
  * mounted must not make a run incomparable with the one before it.
  */
-export function askedRules(rules: JsonObject): JsonObject {
-  const { profiles } = rules;
-  if (!Array.isArray(profiles)) return rules;
-  const list = profiles.filter((one): one is JsonObject => typeof one === 'object' && one !== null);
-  const derived = new Set(list.flatMap(({ excludes }) => (Array.isArray(excludes) ? excludes : [])));
-  const excludes = Array.isArray(rules['excludes']) ? rules['excludes'] : [];
+export function askedRules({ profilesAsked, profiles, ...rules }: JsonObject): JsonObject {
+  const list = arrayOf(profiles).filter(
+    (one): one is JsonObject => typeof one === 'object' && one !== null && !Array.isArray(one),
+  );
+  const derived = new Set(list.flatMap(({ excludes }) => arrayOf(excludes)));
+  // Snapshots of older programs name only profiles that were applied.
+  const names = profilesAsked === undefined ? list.map(({ name }) => name ?? null) : arrayOf(profilesAsked);
   return {
     ...rules,
-    excludes: excludes.filter((pattern) => !derived.has(pattern)),
-    profiles: [...new Set(list.map(({ name }) => name ?? null))],
+    excludes: arrayOf(rules['excludes']).filter((pattern) => !derived.has(pattern)),
+    profilesAsked: [...new Set(names)].sort(),
   };
+}
+
+function arrayOf(value: Json | undefined): readonly Json[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** Names of users and groups: those of the parent, and those of the ids that this run met. */

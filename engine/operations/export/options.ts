@@ -120,7 +120,7 @@ export interface ReadZipOptions {
   /** Bytes of the archive, from `start` to before `end`. Default: all. */
   readonly start?: number | undefined;
   readonly end?: number | undefined;
-  /** Sums that were made are kept here: without them, the directory at the end costs reading all files again. */
-  readonly crcs: CrcStore;
+  /** Where sums of large files are found and kept. Default: in the cache directory (Repository.checksums). */
+  readonly crcs?: CrcStore | undefined;
   readonly signal?: AbortSignal | undefined;
 }

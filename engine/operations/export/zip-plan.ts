@@ -25,7 +25,7 @@ const LAYOUT_VERSION = 1;
  * @example
  * const as = Buffer.from('books');
  * const plan = await planZip(repository, { snapshot: 'latest', roots: [{ path: Buffer.from('/srv/audiobooks'), as }] });
- * for await (const piece of readZip(repository, plan, { crcs, start: 1000 })) send(piece);
+ * for await (const piece of readZip(repository, plan, { start: 1000 })) send(piece);
  */
 export async function planZip(repository: Repository, options: PlanZipOptions): Promise<ZipPlan> {
   const { roots, files = [], signal } = options;

@@ -18,6 +18,7 @@ import type { Node } from '../../format/row.ts';
 import { isDamage } from '../../repository/batch-reader.ts';
 import { contentIdOf } from '../../repository/content-id.ts';
 import { type ByteRange, readContent } from '../../repository/content-pieces.ts';
+import type { CrcStore } from '../../repository/crc-store.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { gathered } from './gathered.ts';
 import type { ReadZipOptions, ZipPlace, ZipPlan } from './options.ts';
@@ -29,7 +30,11 @@ import { type ZipItem, ZipItems } from './zip-items.ts';
  * OBJECT_UNREADABLE name the file that cannot be read whole, of which the archive is then cut off; INTERRUPTED after the
  * signal. Whoever takes no more, and returns the generator, ends the reading.
  */
-export async function* readZip(repository: Repository, plan: ZipPlan, options: ReadZipOptions): AsyncGenerator<Buffer> {
+export async function* readZip(
+  repository: Repository,
+  plan: ZipPlan,
+  options: ReadZipOptions = {},
+): AsyncGenerator<Buffer> {
   const { start = 0, end = plan.length } = options;
   if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || start > end || end > plan.length) {
     throw new EngineError(
@@ -38,16 +43,22 @@ export async function* readZip(repository: Repository, plan: ZipPlan, options: R
     );
   }
   await repository.loadIndex();
-  yield* gathered(new ZipReader(repository, plan, { ...options, start, end }).pieces());
+  const crcs = options.crcs ?? (await repository.checksums());
+  yield* gathered(new ZipReader(repository, plan, { start, end, crcs, signal: options.signal }).pieces());
+}
+
+interface ZipRange extends ByteRange {
+  readonly crcs: CrcStore;
+  readonly signal: AbortSignal | undefined;
 }
 
 class ZipReader {
   readonly #repository: Repository;
   readonly #plan: ZipPlan;
-  readonly #options: ReadZipOptions & ByteRange;
+  readonly #options: ZipRange;
   readonly #items: ZipItems;
 
-  constructor(repository: Repository, plan: ZipPlan, options: ReadZipOptions & ByteRange) {
+  constructor(repository: Repository, plan: ZipPlan, options: ZipRange) {
     this.#repository = repository;
     this.#plan = plan;
     this.#options = options;

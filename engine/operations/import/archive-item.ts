@@ -12,6 +12,8 @@ export interface ArchiveItem {
   readonly content: () => AsyncIterable<Buffer>;
   /** Of the row to come. */
   readonly extensions?: readonly Extension[] | undefined;
+  /** Length of the content as it lies in the archive, where that is known. */
+  readonly storedBytes?: number;
 }
 
 /** An entry that its reader refuses. */

@@ -21,6 +21,7 @@ import { ByteSource } from './byte-source.ts';
 import { entryPlace, pathOf } from './entry-path.ts';
 import { EntryStore } from './entry-store.ts';
 import { Expansion } from './expansion.ts';
+import { databaseRecord, placedItem } from './layout.ts';
 import type { ImportFormat, ImportOptions, ImportResult } from './options.ts';
 import { looksLikeServerBackup, removeScratch, ServerBackup } from './server-backup.ts';
 import { SERVER_DATABASE_PLACE } from './server-entry.ts';
@@ -92,7 +93,9 @@ class ImportRun {
     for await (const item of items) {
       throwIfAborted(options.signal);
       this.#progress(item);
-      await this.#store.add(item);
+      const placed = options.layout === undefined ? item : placedItem(item, options.layout);
+      if (placed === undefined) continue;
+      await this.#store.add(placed);
       await session.settle();
       this.#requireSound();
     }
@@ -183,7 +186,7 @@ class ImportRun {
       user: userName(),
       label: options.label ?? '',
       tags: [...new Set(options.tags ?? [])],
-      paths: ownPaths,
+      paths: options.layout?.paths ?? ownPaths,
       parent: undefined,
       tree: tree.treeId,
       mounts: [{ path: Buffer.from('/'), device: '0:0' }],
@@ -193,7 +196,10 @@ class ImportRun {
       leftOut: { count: 0, content: [] },
       problems,
       problemCount,
-      databases: this.#server === undefined ? [] : [this.#server.record(databasePath)],
+      databases:
+        this.#server === undefined
+          ? (options.layout?.databases ?? []).map(databaseRecord)
+          : [this.#server.record(databasePath)],
       summary: counts,
       program: options.program ?? 'snap',
     });

@@ -19,6 +19,8 @@ export interface ImportOptions {
   readonly compression?: number | 'off' | undefined;
   /** What the archive has to be; default: what it looks like. `zip` takes a server's backup as it lies there. */
   readonly format?: ImportFormat | undefined;
+  /** Where entries go; default: where their names say. */
+  readonly layout?: ImportLayout | undefined;
   /** How many times its compressed length an archive may unfold to; default: IMPORT_EXPANSION_MAX. */
   readonly expansionMax?: number | undefined;
   /** Throw PROBLEMS_FOUND instead of saving a snapshot with problems. */
@@ -26,6 +28,23 @@ export interface ImportOptions {
   readonly monitor?: Monitor | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly program?: string | undefined;
+}
+
+/** The snapshot that a zip was made of, so that an import of it is one of the same places. */
+export interface ImportLayout {
+  /** Absolute path of an entry in the snapshot; undefined: the entry is not taken. */
+  readonly placeOf: (path: Buffer) => Buffer | undefined;
+  /** Sources of the snapshot. */
+  readonly paths: readonly Buffer[];
+  /** Entries that are images of SQLite databases, by their places; a restore swaps them in. */
+  readonly databases: readonly ImportedDatabase[];
+}
+
+export interface ImportedDatabase {
+  readonly path: Buffer;
+  readonly bytes: number;
+  /** What its check said when it was captured. A restore checks it again. */
+  readonly check: string;
 }
 
 export const IMPORT_FORMATS = ['tar', 'tar.zst', 'tar.gz', 'zip', 'audiobookshelf'] as const;

@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { EngineError, throwIfAborted } from '../../base/errors.ts';
 import { CLOCK_AHEAD_MS_MAX, MIB, SERVER_DETAILS_BYTES_MAX } from '../../base/limits.ts';
 import type { Monitor } from '../../base/monitor.ts';
-import { STAT_BYTES, writeStat } from '../../base/stat.ts';
 import { inspectServerDatabase, type ServerDatabase } from '../../databases/audiobookshelf.ts';
 import { isSqliteHeader } from '../../databases/sqlite-names.ts';
 import {
@@ -26,6 +25,7 @@ import type { DatabaseRecord } from '../../format/snapshot.ts';
 import { isoWithZone } from '../../repository/run-facts.ts';
 import { writeAt } from '../../repository/write-image.ts';
 import type { ArchiveItem, ReadItem } from './archive-item.ts';
+import { livePayloadOf } from './layout.ts';
 import { SERVER_DATABASE_PLACE, serverEntry } from './server-entry.ts';
 import type { ZipReader } from './zip-reader.ts';
 
@@ -120,13 +120,8 @@ export class ServerBackup {
     };
   }
 
-  /** There is no live file, and none has inode 0: a backup of the same path captures anew. */
   #live(): Buffer {
-    const block = Buffer.alloc(STAT_BYTES);
-    const { size, mtime } = this.#item.entry;
-    const none = { seconds: 0, nanoseconds: 0 };
-    writeStat(block, 0, { mode: 0, uid: 0, gid: 0, links: 0, inode: 0n, size, mtime, ctime: none });
-    return Buffer.concat([Buffer.from([0]), block]);
+    return livePayloadOf(this.#item.entry);
   }
 
   /** `path`: where the snapshot has it. */

@@ -172,12 +172,12 @@ export class ZipReader {
     const content = (): AsyncIterable<Buffer> => this.#content(central, end);
     if (entry.type === 'dev')
       return { path: entry.path, code: 'TYPE_UNKNOWN', why: 'a zip cannot say which device it is' };
-    if (entry.type !== 'symlink') return { entry, content };
+    if (entry.type !== 'symlink') return { entry, content, storedBytes: central.compressedBytes };
     if (central.bytes > ZIP_LINK_BYTES_MAX)
       return { path: entry.path, code: 'LINK_TOO_LONG', why: 'the target of a link is longer than any' };
     const target: Buffer[] = [];
     for await (const piece of content()) target.push(piece);
-    return { entry: { ...entry, linkTarget: Buffer.concat(target) }, content };
+    return { entry: { ...entry, linkTarget: Buffer.concat(target) }, content, storedBytes: central.compressedBytes };
   }
 
   async *#content(

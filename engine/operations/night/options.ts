@@ -6,8 +6,8 @@ import type { EngineError } from '../../base/errors.ts';
 export const NIGHT_PARTS = ['backup', 'forget', 'prune', 'check', 'copy', 'rehearsal'] as const;
 export type NightPart = (typeof NIGHT_PARTS)[number];
 
-/** What commands can stand before and after: a part, or the whole night. */
-export const HOOK_POINTS = ['run', ...NIGHT_PARTS] as const;
+/** What commands can stand before and after: a part, the whole night, or a restore that a server makes. */
+export const HOOK_POINTS = ['run', ...NIGHT_PARTS, 'restore'] as const;
 export type HookPoint = (typeof HOOK_POINTS)[number];
 
 /** How often what is due. An interval that is undefined means never. */

@@ -40,11 +40,13 @@ export interface RewritePlan {
   readonly surveyed: readonly SurveyedDatabase[];
   /** Databases with columns of paths that the snapshot holds as plain files: logs may lie beside them, so they stay as they are. */
   readonly plain: readonly Buffer[];
+  /** Databases of no server that is known, beside its files, that cannot be looked into: nothing in them would be rewritten. */
+  readonly unread: readonly Buffer[];
   /** By mapping: whether a path in a database fits it. */
   readonly isUsed: readonly boolean[];
 }
 
-export const NO_REWRITES: RewritePlan = { rewrites: new Map(), surveyed: [], plain: [], isUsed: [] };
+export const NO_REWRITES: RewritePlan = { rewrites: new Map(), surveyed: [], plain: [], unread: [], isUsed: [] };
 
 export interface SurveyRequest {
   readonly snapshot: Snapshot;
@@ -67,6 +69,7 @@ export async function surveyPaths(request: SurveyRequest): Promise<RewritePlan> 
   if (rules.length === 0) return { ...NO_REWRITES, isUsed: mappings.map(() => false) };
   const rewrites = new Map<string, DatabaseRewrite>();
   const surveyed: SurveyedDatabase[] = [];
+  const unread: Buffer[] = [];
   const used = new Set<number>();
   for (const { path, kind } of snapshot.databases) {
     if (kind !== 'sqlite' || !paths.some((one) => isWithin(path, one)) || ruleOf(server, path)?.rebuildable === true)
@@ -77,7 +80,11 @@ export async function surveyPaths(request: SurveyRequest): Promise<RewritePlan> 
         { image: Buffer.from(image), columns, rules: rules.map(({ rule }) => rule), scratchDirectory },
         path,
         signal,
-      ),
+      ).catch((error: unknown) => {
+        if (columns.length > 0 || !isEngineError(error, 'DATABASE_FAILED')) throw error;
+        unread.push(path);
+        return undefined;
+      }),
     );
     if (report === undefined) continue;
     for (const [at, uses] of report.uses.entries()) if (uses > 0) used.add(rules[at]?.mapping ?? -1);
@@ -92,7 +99,7 @@ export async function surveyPaths(request: SurveyRequest): Promise<RewritePlan> 
     );
   }
   const plain = await plainDatabases(server, images);
-  return { rewrites, surveyed, plain, isUsed: mappings.map((_, at) => used.has(at)) };
+  return { rewrites, surveyed, plain, unread, isUsed: mappings.map((_, at) => used.has(at)) };
 }
 
 async function plainDatabases({ profile, parts }: SnapshotServer, images: DatabaseImages): Promise<Buffer[]> {

@@ -51,6 +51,11 @@ export async function findWanted(repository: Repository, snapshot: Snapshot, opt
   for (const plain of rewrites.plain) {
     monitor?.note?.(`${plain.toString('utf8')} was stored as a plain file, so that its paths are not rewritten`);
   }
+  for (const path of rewrites.unread) {
+    monitor?.note?.(
+      `${path.toString('utf8')} cannot be looked into, so that paths that are left over in it are not told`,
+    );
+  }
   const moving = mappings.filter((mapping) => fitsPlaces(mapping, { sources: snapshot.paths, wanted: paths }));
   const idle = mappings.find((mapping, at) => !moving.includes(mapping) && rewrites.isUsed[at] !== true);
   if (idle !== undefined) {

@@ -1,0 +1,2 @@
+/** Label of the snapshots that are backups. */
+export const BACKUP_LABEL = 'library-backup';

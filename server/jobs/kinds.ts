@@ -1,0 +1,54 @@
+/**
+ * The kinds of jobs. One more is a file of kinds/ that exports `run(surroundings, request)`, and a line here. Each is
+ * loaded by the process that runs it, never by the server itself; what a request holds travels by structured clone.
+ */
+
+import { EngineError } from '../../engine/index.ts';
+import type { JobAnswer } from './messages.ts';
+import type { JobSurroundings } from './surroundings.ts';
+
+interface Kind<Request> {
+  /** Changes the repository or the disk: one such job runs at a time. */
+  readonly writes: boolean;
+  /** Its request is kept, so that one that was cut off can be started again and goes on where it stopped. */
+  readonly canGoOn: boolean;
+  readonly load: () => Promise<{
+    readonly run: (surroundings: JobSurroundings, request: Request) => Promise<JobAnswer>;
+  }>;
+}
+
+function kind<Request>(kind: Kind<Request>): Kind<Request> {
+  return kind;
+}
+
+export const JOB_KINDS = {
+  night: kind({ writes: true, canGoOn: false, load: () => import('./kinds/night.ts') }),
+  backup: kind({ writes: true, canGoOn: false, load: () => import('./kinds/backup.ts') }),
+  restore: kind({ writes: true, canGoOn: true, load: () => import('./kinds/restore.ts') }),
+  'restore-upload': kind({ writes: true, canGoOn: true, load: () => import('./kinds/restore-upload.ts') }),
+  'restore-plan': kind({ writes: false, canGoOn: false, load: () => import('./kinds/restore-plan.ts') }),
+  forget: kind({ writes: true, canGoOn: false, load: () => import('./kinds/forget.ts') }),
+  prune: kind({ writes: true, canGoOn: false, load: () => import('./kinds/prune.ts') }),
+  judge: kind({ writes: false, canGoOn: false, load: () => import('./kinds/judge.ts') }),
+  detect: kind({ writes: false, canGoOn: false, load: () => import('./kinds/detect.ts') }),
+  check: kind({ writes: false, canGoOn: false, load: () => import('./kinds/check.ts') }),
+  stats: kind({ writes: false, canGoOn: false, load: () => import('./kinds/stats.ts') }),
+} as const;
+
+export type JobKind = keyof typeof JOB_KINDS;
+export const JOB_KIND_NAMES = Object.keys(JOB_KINDS) as readonly JobKind[];
+
+/** What a job of a kind is asked for. */
+export type JobRequest<Name extends JobKind> = (typeof JOB_KINDS)[Name] extends Kind<infer Request> ? Request : never;
+
+export function isJobKind(name: string): name is JobKind {
+  return JOB_KIND_NAMES.some((known) => known === name);
+}
+
+/** In the job's own process. */
+export async function runKind(name: string, surroundings: JobSurroundings, request: unknown): Promise<JobAnswer> {
+  if (!isJobKind(name)) throw new EngineError('INTERNAL', `There is no job of the kind ${name}`);
+  const { run } = await JOB_KINDS[name].load();
+  // The runner took the request for this very kind.
+  return (run as (surroundings: JobSurroundings, request: unknown) => Promise<JobAnswer>)(surroundings, request);
+}

@@ -1,0 +1,132 @@
+/** What changed between two moments, or between a moment and now. */
+
+import { useState } from 'preact/hooks';
+import type { Diff, DiffItem, DiffSummary, Snapshot } from '../../api-types.ts';
+import { usePage } from '../../context.ts';
+import { formatBytes, formatItems, formatShort } from '../../format.ts';
+import { useStore } from '../../store.ts';
+import { Button, Empty, ErrorNotice, PageHead, Waiting } from '../../ui/basics.tsx';
+import { Checkbox, SelectField } from '../../ui/fields.tsx';
+import { VirtualList } from '../../ui/virtual-list.tsx';
+import { usePages } from '../../use-pages.ts';
+import { useSnapshots } from '../../use-snapshots.ts';
+import { DiffRow, isChange, keyOf } from './diff-row.tsx';
+
+const NOW = 'now';
+
+export function ComparePage() {
+  const loaded = useSnapshots();
+  return (
+    <>
+      <PageHead title="Compare">
+        What came, went, moved and changed between two moments, in files and in databases.
+      </PageHead>
+      <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
+      {loaded.data === undefined ? (
+        loaded.isLoading ? (
+          <Waiting what="moments" />
+        ) : null
+      ) : loaded.data.length === 0 ? (
+        <Empty title="There is no snapshot yet" />
+      ) : (
+        <Choice snapshots={loaded.data} />
+      )}
+    </>
+  );
+}
+
+function wordsOf(snapshot: Snapshot): string {
+  const label = snapshot.label === '' ? '' : `, ${snapshot.label}`;
+  return `${formatShort(Date.parse(snapshot.time))} (${snapshot.short_id}${label})`;
+}
+
+/** `snapshots`: the newest first. */
+function Choice({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
+  const page = usePage();
+  const { query } = useStore(page.router.place);
+  const find = (id: string | null): Snapshot | undefined => snapshots.find((snapshot) => snapshot.id === id);
+  const before = find(query.get('before')) ?? snapshots[1] ?? snapshots[0];
+  const isNow = query.get('after') === NOW || snapshots.length === 1;
+  const after = isNow ? undefined : (find(query.get('after')) ?? snapshots[0]);
+  if (before === undefined) return null;
+  const go = (ids: { readonly before?: string; readonly after?: string }): void => {
+    const at = { before: before.id, after: after?.id ?? NOW, ...ids };
+    page.router.go('/compare', at, { replace: true });
+  };
+  const options = snapshots.map((snapshot) => [snapshot.id, wordsOf(snapshot)] as const);
+  return (
+    <>
+      <div class="columns">
+        <SelectField label="From" value={before.id} options={options} onChange={(id) => go({ before: id })} />
+        <SelectField
+          label="To"
+          value={after?.id ?? NOW}
+          options={[[NOW, 'Now: what is on the disk'] as const, ...options]}
+          onChange={(id) => go({ after: id })}
+        />
+      </div>
+      <Changes key={`${before.id} ${after?.id ?? NOW}`} before={before.id} after={after?.id} />
+    </>
+  );
+}
+
+function Changes({ before, after }: { readonly before: string; readonly after: string | undefined }) {
+  const page = usePage();
+  const [withMetadata, setMetadata] = useState(false);
+  const list = usePages<DiffItem, Diff>((cursor, signal) => page.api.diff({ before, after, cursor, signal }), []);
+  const shown = list.items.filter((item) => withMetadata || !(isChange(item) && item.change === 'metadata'));
+  return (
+    <section class="section" aria-label="Changes">
+      <ErrorNotice error={list.error} onRetry={list.reload} />
+      {list.isLoading && list.items.length === 0 ? <Waiting what="changes" /> : null}
+      {list.newest?.summary ? <Summary summary={list.newest.summary} /> : null}
+      {list.first === undefined ? null : (
+        <Checkbox label="With changes of metadata alone, such as times" checked={withMetadata} onChange={setMetadata} />
+      )}
+      {list.isWhole && shown.length === 0 ? (
+        <Empty title="Nothing differs">
+          <p class="muted">Both moments hold the same{withMetadata ? '' : ', but perhaps for metadata'}.</p>
+        </Empty>
+      ) : null}
+      {shown.length === 0 ? null : (
+        <VirtualList
+          label="Changes"
+          items={shown}
+          keyOf={keyOf}
+          onNearEnd={list.more}
+          render={(item) => <DiffRow item={item} />}
+        />
+      )}
+      {list.isWhole || list.error !== undefined || list.first === undefined ? null : (
+        <Button busy={list.isLoading ? 'Comparing on …' : undefined} onPress={list.more}>
+          Compare on
+        </Button>
+      )}
+    </section>
+  );
+}
+
+function Summary({ summary }: { readonly summary: DiffSummary }) {
+  const { counts } = summary;
+  const words = [
+    counts.added > 0 ? `${formatItems(counts.added, 'entry', 'entries')} new` : '',
+    counts.removed > 0 ? `${formatItems(counts.removed, 'entry', 'entries')} gone` : '',
+    counts.content > 0 ? `${formatItems(counts.content, 'file')} changed` : '',
+    counts.moved > 0 ? `${formatItems(counts.moved, 'entry', 'entries')} moved` : '',
+    counts.type > 0 ? `${formatItems(counts.type, 'entry', 'entries')} of another type` : '',
+  ].filter((one) => one !== '');
+  return (
+    <>
+      {counts.bitrot > 0 ? (
+        <p class="notice bad">
+          {formatItems(counts.bitrot, 'file')} changed although nobody wrote to them: that looks like silent damage of
+          the disk. Get them back from the earlier moment.
+        </p>
+      ) : null}
+      <p role="status">
+        {words.length === 0 ? 'No file differs' : words.join(', ')}. {formatBytes(summary.bytes_added)} came,{' '}
+        {formatBytes(summary.bytes_removed)} went.
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,26 @@
+/** All snapshots, the newest first: for sliders and choices. */
+
+import type { Snapshot } from './api-types.ts';
+import { usePage } from './context.ts';
+import { type Loaded, useLoaded } from './use-loaded.ts';
+
+const SNAPSHOTS_A_PAGE = 1000;
+/** Beyond it, older ones are found in the list of snapshots alone. */
+const SNAPSHOTS_MAX = 10_000;
+
+export function useSnapshots(): Loaded<readonly Snapshot[]> {
+  const page = usePage();
+  return useLoaded<readonly Snapshot[]>(
+    async (signal) => {
+      const all: Snapshot[] = [];
+      let cursor: string | undefined;
+      do {
+        const { items, next_cursor } = await page.api.snapshots({ cursor, limit: SNAPSHOTS_A_PAGE, signal });
+        all.push(...items);
+        cursor = next_cursor ?? undefined;
+      } while (cursor !== undefined && all.length < SNAPSHOTS_MAX);
+      return all;
+    },
+    { live: ['snapshots', 'backups'] },
+  );
+}

@@ -1,0 +1,23 @@
+/** What the page takes the API's answers for is what the server's schemas say. Mistakes do not compile. */
+
+import { test } from 'node:test';
+import type { Static } from 'typebox';
+import type * as Page from '../../server/page/api-types.ts';
+import type { Schedule } from '../../server/schedule/schedule.ts';
+import type { JobSchema, Problem, SnapshotSchema } from '../../server/schemas.ts';
+import type { tokenView, userView } from '../../server/views.ts';
+
+/** Does not compile where `Given` lacks something that `Wanted` has. */
+type Fits<Wanted, Given extends Wanted> = Given;
+
+export type Checked = [
+  Fits<Page.Job, Static<typeof JobSchema>>,
+  Fits<Page.Snapshot, Static<typeof SnapshotSchema>>,
+  Fits<Page.Schedule, Schedule>,
+  Fits<Schedule, Page.Schedule>,
+  Fits<Page.User, ReturnType<typeof userView>>,
+  Fits<Page.Token, ReturnType<typeof tokenView>>,
+  Fits<{ readonly detail: string; readonly code: string }, Static<typeof Problem>>,
+];
+
+test('types of the page fit those of the API', () => undefined);
