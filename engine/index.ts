@@ -81,19 +81,13 @@ export {
   type PlanZipOptions,
   type ReadZipOptions,
   type ServerExportOptions,
+  type ZipEntry,
   type ZipFile,
   type ZipLeftOut,
   type ZipPlan,
   type ZipRoot,
 } from './operations/export/options.ts';
-export {
-  listZipParts,
-  planZipParts,
-  readZipParts,
-  type ZipPart,
-  type ZipPartsOptions,
-  type ZipPartsPlan,
-} from './operations/export/zip-parts.ts';
+export { listZip } from './operations/export/zip-list.ts';
 export { planZip } from './operations/export/zip-plan.ts';
 export { readZip } from './operations/export/zip-read.ts';
 export { type FindOptions, type FoundEntry, findEntries } from './operations/find.ts';

@@ -74,6 +74,15 @@ export interface PlanZipOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** One entry below a root, as it stands in the archive. */
+export interface ZipEntry {
+  /** Name in the archive. */
+  readonly path: Buffer;
+  readonly type: 'file' | 'dir' | 'symlink';
+  /** Of a file; else zero. */
+  readonly bytes: number;
+}
+
 /** `why`: its type, for which a zip has no place, or that its name is too long for one. */
 export interface ZipLeftOut {
   readonly path: Buffer;
