@@ -23,6 +23,7 @@ import { loggerOptions, pathOf } from './log.ts';
 import { observe } from './observe.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
+import { audiobookshelfRoutes } from './routes/audiobookshelf.ts';
 import { backupFileRoutes } from './routes/backup-file.ts';
 import { backupRoutes } from './routes/backups.ts';
 import { descriptionRoutes } from './routes/description.ts';
@@ -118,6 +119,7 @@ export async function composeApp(app: App, context: ServerContext): Promise<void
       addGuard(top as App, context.options);
       for (const routes of TOP_ROUTES) routes(top as App, context);
       await addDocs(top as App);
+      await top.register(async (api) => audiobookshelfRoutes(api as App, context), { prefix: '/api' });
       await top.register(
         async (api) => {
           addApiHeaders(api as App);

@@ -32,6 +32,10 @@ export class BackupArchives {
       const content = makeManifest(snapshot, roots, listing);
       return planZip(repository, { ...parts, files: [{ as: Buffer.from(MANIFEST_NAME), content }] });
     });
-    return { bytes: plan.length, tag: plan.id, read: (range, signal) => readZip(repository, plan, { ...range, signal }) };
+    return {
+      bytes: plan.length,
+      tag: plan.id,
+      read: (range, signal) => readZip(repository, plan, { ...range, signal }),
+    };
   }
 }
