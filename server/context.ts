@@ -15,7 +15,6 @@ import type { Repository } from '../engine/index.ts';
 import type { Authentication } from './auth/authentication.ts';
 import type { Identity } from './auth/identity.ts';
 import type { Access } from './auth/scopes.ts';
-import type { Uploads } from './backups/uploads.ts';
 import type { Downloads } from './downloads.ts';
 import type { EventLog } from './events.ts';
 import type { JobRunner } from './jobs/runner.ts';
@@ -45,7 +44,6 @@ export interface ServerContext {
   readonly notifier: Notifier;
   readonly metrics: Metrics;
   readonly downloads: Downloads;
-  readonly uploads: Uploads;
   readonly authentication: Authentication;
   /** The open repository, up to date with what jobs wrote. Nobody closes it but the server. */
   readonly repository: () => Promise<Repository>;

@@ -7,7 +7,6 @@ import { Authentication } from './auth/authentication.ts';
 import { detectAtStart, keepDetected } from './backups/detection.ts';
 import { followJobs } from './backups/record.ts';
 import { rescanAtStart } from './backups/rescan.ts';
-import { Uploads } from './backups/uploads.ts';
 import type { App, ServerContext } from './context.ts';
 import { Downloads } from './downloads.ts';
 import { EventLog } from './events.ts';
@@ -98,7 +97,7 @@ function contextOf({
   const { log } = app;
   const events = new EventLog();
   const settings = new Settings(state.settings, options);
-  const parts: Omit<ServerContext, 'uploads'> = {
+  const context: ServerContext = {
     options,
     log,
     state,
@@ -113,7 +112,6 @@ function contextOf({
     repository,
     nowMs,
   };
-  const context: ServerContext = { ...parts, uploads: new Uploads(parts) };
   return context;
 }
 

@@ -13,12 +13,7 @@ export interface RescanResult {
 }
 
 /** Whatever keeps the repository from being read is thrown, and the table stays as it was: errors are not emptiness. */
-export async function rescanBackups({
-  state,
-  repository,
-  options,
-  events,
-}: Omit<ServerContext, 'uploads'>): Promise<RescanResult> {
+export async function rescanBackups({ state, repository, options, events }: ServerContext): Promise<RescanResult> {
   let isWhole = true;
   const { snapshots } = await repository();
   const all = await snapshots.list({ labels: [BACKUP_LABEL] }, () => {

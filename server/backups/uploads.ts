@@ -13,13 +13,11 @@ import { Quarantine, type Upload } from './quarantine.ts';
 import { rescanBackups } from './rescan.ts';
 import { type RestorePlace, restoreOptionsOf } from './restore.ts';
 
-type Context = Omit<ServerContext, 'uploads'>;
-
 export class Uploads {
-  readonly #context: Context;
+  readonly #context: ServerContext;
   readonly #quarantine: Quarantine;
 
-  constructor(context: Context) {
+  constructor(context: ServerContext) {
     this.#context = context;
     this.#quarantine = new Quarantine(context.options.stateDirectory);
     context.jobs.onEnd((job) => this.#ended(job));

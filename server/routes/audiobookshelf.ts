@@ -12,6 +12,7 @@ import { type ServerBackupView, serverBackupView } from '../backups/audiobookshe
 import { removeBackup, startBackup } from '../backups/create.ts';
 import { rescanBackups } from '../backups/rescan.ts';
 import { restoreOptionsOf, snapshotOf, startRestore } from '../backups/restore.ts';
+import type { Uploads } from '../backups/uploads.ts';
 import type { App, ServerContext } from '../context.ts';
 import type { Job } from '../jobs/job.ts';
 import { SERVER_BACKUPS_LISTED_MAX, UPLOAD_BYTES_MAX } from '../limits.ts';
@@ -23,8 +24,8 @@ import { getBackup } from './backups.ts';
 /** Not in the description of our own API: whoever writes something new has that one. */
 const HIDDEN = { hide: true } as const;
 
-export function audiobookshelfRoutes(app: App, context: ServerContext): void {
-  const { jobs, state, settings, options, uploads, downloads } = context;
+export function audiobookshelfRoutes(app: App, context: ServerContext, uploads: Uploads): void {
+  const { jobs, state, settings, options, downloads } = context;
 
   const list = (): { readonly backups: readonly ServerBackupView[] } => {
     const { zone } = settings.get(SCHEDULE);
