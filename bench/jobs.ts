@@ -8,6 +8,7 @@ import { growthJob } from './growth-job.ts';
 import { historyJob } from './history-job.ts';
 import type { JobOptions } from './options.ts';
 import { pruneJob } from './prune-job.ts';
+import { readsJob } from './reads-job.ts';
 import type { Result } from './report.ts';
 import { treeJob } from './tree-job.ts';
 
@@ -40,6 +41,7 @@ export const JOBS: { readonly [name: string]: (options: JobOptions) => Promise<R
     }),
   dumps: (options) => dumpJob('dumps', options),
   history: (options) => historyJob('history', options),
+  reads: (options) => readsJob('reads', options),
   prune: (options) => pruneJob('prune', options),
   forget: (options) => forgetJob('forget', options),
 };
