@@ -138,9 +138,6 @@ export interface Token {
   readonly used_at: string | null;
 }
 
-/** What happens to a file that is there. */
-export type Overwrite = 'always' | 'if-changed' | 'if-newer' | 'never';
-
 export interface PlannedEntry extends PathEntry {
   readonly type: string;
   readonly bytes: number;

@@ -11,7 +11,6 @@ import type {
   JobStatus,
   Library,
   LibraryState,
-  Overwrite,
   Pages,
   PathEntry,
   RepositoryFacts,
@@ -59,6 +58,9 @@ export type PlaceQuery = { readonly path: string } | { readonly path_base64: str
 export function placeOf({ path, path_base64 }: PathEntry): PlaceQuery {
   return path_base64 === undefined ? { path } : { path_base64 };
 }
+
+/** What happens to a file that is there. */
+export type Overwrite = 'always' | 'if-changed' | 'if-newer' | 'never';
 
 export interface RestoreQuestion {
   readonly snapshot: string;

@@ -106,8 +106,14 @@ test('a broken folder goes back to a date with all that came later removed, and 
   assert.deepEqual(visit.complaints, []);
 });
 
-test('on a phone one file is picked and brought into another folder, which is not rolled back', { skip }, async (t) => {
-  const { fixture, visit, path } = await given(t, { viewport: { width: 360, height: 700 }, hasTouch: true });
+test('on a phone, in the dark, one file is picked and brought into another folder, which is not rolled back', {
+  skip,
+}, async (t) => {
+  const { fixture, visit, path } = await given(t, {
+    viewport: { width: 360, height: 700 },
+    hasTouch: true,
+    colorScheme: 'dark',
+  });
   const { page } = visit;
   const fits = async (where: string): Promise<void> => {
     assert.ok((await visit.overhang()) <= 0, where);

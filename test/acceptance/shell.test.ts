@@ -143,16 +143,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     const admin = await server.signIn();
     const { job } = await admin.post('/schedule/run');
     await admin.untilOver(job.id);
-    const paths = [
-      '/',
-      '/snapshots',
-      '/browse',
-      '/compare',
-      '/restore',
-      '/jobs',
-      `/jobs/${job.id}`,
-      '/settings/backup',
-    ];
+    const paths = ['/', '/snapshots', '/browse', '/compare', '/jobs', `/jobs/${job.id}`, '/settings/backup'];
     for (const path of [...paths, '/settings/access']) {
       await visit.go(path);
       await visit.untilLoaded();
@@ -169,16 +160,7 @@ test('nothing is wider than a phone, and its menu opens and closes', { skip }, a
   const visit = await PageFixture.open(t, server, { viewport: { width: 360, height: 700 }, hasTouch: true });
   await visit.setUp(server);
   const { page } = visit;
-  for (const path of [
-    '/',
-    '/snapshots',
-    '/browse',
-    '/compare',
-    '/restore',
-    '/jobs',
-    '/settings/backup',
-    '/settings/access',
-  ]) {
+  for (const path of ['/', '/snapshots', '/browse', '/compare', '/jobs', '/settings/backup', '/settings/access']) {
     await visit.go(path);
     await visit.untilLoaded();
     assert.ok((await visit.overhang()) <= 0, path);

@@ -5,23 +5,33 @@ import type { Diff, DiffItem, DiffSummary, Snapshot } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { formatBytes, formatItems, formatShort } from '../../format.ts';
 import { useStore } from '../../store.ts';
-import { Button, Empty, ErrorNotice, Waiting } from '../../ui/basics.tsx';
+import { Button, Empty, ErrorNotice, PageHead, Waiting } from '../../ui/basics.tsx';
 import { Checkbox, SelectField } from '../../ui/fields.tsx';
-import { SnapshotsFrame } from '../../ui/snapshots-frame.tsx';
 import { VirtualList } from '../../ui/virtual-list.tsx';
 import { usePages } from '../../use-pages.ts';
+import { useSnapshots } from '../../use-snapshots.ts';
 import { DiffRow, isChange, keyOf } from './diff-row.tsx';
 
 const NOW = 'now';
 
 export function ComparePage() {
+  const loaded = useSnapshots();
   return (
-    <SnapshotsFrame
-      title="Compare"
-      lead="What came, went, moved and changed between two moments, in files and in databases."
-    >
-      {(snapshots) => <Choice snapshots={snapshots} />}
-    </SnapshotsFrame>
+    <>
+      <PageHead title="Compare">
+        What came, went, moved and changed between two moments, in files and in databases.
+      </PageHead>
+      <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
+      {loaded.data === undefined ? (
+        loaded.isLoading ? (
+          <Waiting what="moments" />
+        ) : null
+      ) : loaded.data.length === 0 ? (
+        <Empty title="There is no snapshot yet" />
+      ) : (
+        <Choice snapshots={loaded.data} />
+      )}
+    </>
   );
 }
 

@@ -1,7 +1,7 @@
 /** What a person chose for a restore, and what is asked of the server with it. */
 
-import { placeOf, type RestoreQuestion } from '../../api.ts';
-import type { Overwrite, PathEntry, Snapshot } from '../../api-types.ts';
+import { type Overwrite, placeOf, type RestoreQuestion } from '../../api.ts';
+import type { PathEntry, Snapshot } from '../../api-types.ts';
 
 export type RestorePlaceKind = 'in place' | 'elsewhere';
 

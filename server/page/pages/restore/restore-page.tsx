@@ -4,11 +4,14 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RestoreConfirmation } from '../../api.ts';
 import type { Job, PathEntry, Snapshot } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
+import { isOver } from '../../state/jobs-watch.ts';
 import { useStore } from '../../store.ts';
 import { Button, ErrorNotice, Link, Section, Waiting } from '../../ui/basics.tsx';
 import { SnapshotsFrame } from '../../ui/snapshots-frame.tsx';
+import { useJob } from '../../use-job.ts';
 import { useAction, useLoaded } from '../../use-loaded.ts';
 import { MomentSlider } from '../browse/moment-slider.tsx';
+import { CancelJob } from '../jobs/active-job.tsx';
 import { JobRow } from '../jobs/job-row.tsx';
 import { FIRST_CHOICE, newestOf, pathQuery, pathsOf, questionOf, type RestoreChoice } from './choice.ts';
 import { ChoiceForm } from './choice-form.tsx';
@@ -146,12 +149,15 @@ function Begun(props: { readonly id: number; readonly onStarted: (job: Job) => v
   const heading = useRef<HTMLHeadingElement>(null);
   const loaded = useLoaded((signal) => page.api.job(props.id, signal), { inputs: [props.id] });
   useEffect(() => heading.current?.focus(), []);
-  const job = loaded.data?.job;
+  const job = useJob(loaded.data?.job);
   return (
     <section class="section" aria-labelledby="restore-head">
-      <h2 id="restore-head" ref={heading} tabIndex={-1}>
-        {job?.title ?? 'The restore'}
-      </h2>
+      <div class="section-head">
+        <h2 id="restore-head" ref={heading} tabIndex={-1}>
+          {job?.title ?? 'The restore'}
+        </h2>
+        {job === undefined || isOver(job) ? null : <CancelJob job={job} />}
+      </div>
       <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
       {job === undefined ? (
         loaded.isLoading ? (
