@@ -39,8 +39,13 @@ const Removals = {
 } as const;
 
 export function restoreRoutes(app: App, context: ServerContext): void {
-  const { jobs, options, repository } = context;
+  declareList(app, context);
+  declarePlan(app, context);
+  declareRestore(app, context);
+  declareRollback(app, context);
+}
 
+function declareList(app: App, { jobs }: ServerContext): void {
   app.get(
     '/restores',
     {
@@ -60,7 +65,9 @@ export function restoreRoutes(app: App, context: ServerContext): void {
       return pageOfJobs(jobs, { before, limit, kinds });
     },
   );
+}
 
+function declarePlan(app: App, { jobs, options, repository }: ServerContext): void {
   app.post(
     '/restores/plan',
     {
@@ -86,7 +93,10 @@ export function restoreRoutes(app: App, context: ServerContext): void {
       return sendJob(reply, options, job);
     },
   );
+}
 
+function declareRestore(app: App, context: ServerContext): void {
+  const { options, repository } = context;
   app.post(
     '/restores',
     {
@@ -111,7 +121,10 @@ export function restoreRoutes(app: App, context: ServerContext): void {
       return sendJob(reply, options, job);
     },
   );
+}
 
+function declareRollback(app: App, context: ServerContext): void {
+  const { options, repository } = context;
   app.post(
     '/restores/rollback',
     {
