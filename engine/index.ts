@@ -112,6 +112,7 @@ export {
   addKey,
   changePassword,
   exportRecoverySheet,
+  findKey,
   listKeys,
   parseRecoverySheet,
   removeKey,
