@@ -1,7 +1,9 @@
 /** The one place of the page that knows addresses of the API. */
 
 import type {
+  Audit,
   Backup,
+  Deliveries,
   Diff,
   Folder,
   Found,
@@ -9,8 +11,11 @@ import type {
   JobDetails,
   JobStarted,
   JobStatus,
+  Keys,
   Library,
   LibraryState,
+  Notifications,
+  NotificationsInput,
   Pages,
   PathEntry,
   RepositoryFacts,
@@ -293,6 +298,38 @@ export class Api {
 
   backupDownload(id: number): string {
     return this.#http.address(`/backups/${id}/download`);
+  }
+
+  notifications(signal?: AbortSignal): Promise<Notifications> {
+    return this.#http.ask('GET', '/settings/notifications', signal === undefined ? {} : { signal });
+  }
+
+  setNotifications(notifications: NotificationsInput): Promise<Notifications> {
+    return this.#http.ask('PUT', '/settings/notifications', { body: notifications });
+  }
+
+  testNotifications(): Promise<Deliveries> {
+    return this.#http.ask('POST', '/settings/notifications/test', { body: {} });
+  }
+
+  keys(signal?: AbortSignal): Promise<Keys> {
+    return this.#http.ask('GET', '/repository/keys', signal === undefined ? {} : { signal });
+  }
+
+  /** `present`: undefined where the repository has no password. */
+  addKey(present: string | undefined, next: string, label: string): Promise<unknown> {
+    const password = present === undefined ? {} : { password: present };
+    return this.#http.ask('POST', '/repository/keys', { body: { ...password, new_password: next, label } });
+  }
+
+  removeKey(present: string | undefined, id: string): Promise<void> {
+    const password = present === undefined ? {} : { password: present };
+    return this.#http.ask('POST', '/repository/keys/remove', { body: { ...password, id } });
+  }
+
+  /** How audits went, the newest first. */
+  audits(signal?: AbortSignal): Promise<{ readonly items: readonly Audit[] }> {
+    return this.#http.ask('GET', '/check', { query: { limit: 1 }, ...(signal === undefined ? {} : { signal }) });
   }
 
   users(signal?: AbortSignal): Promise<{ readonly items: readonly User[] }> {

@@ -54,7 +54,11 @@ test('keys are listed for admins alone, without anything that opens them, and wh
   const body = { password: OLD, new_password: NEW, label: '' };
   const refused = await server.ask('/api/v1/repository/keys', { method: 'POST', body, headers });
   assert.equal(refused.json.code, 'SCOPE_MISSING');
-  const forged = await server.ask('/api/v1/repository/keys', { method: 'POST', body, headers: { cookie: admin.cookie } });
+  const forged = await server.ask('/api/v1/repository/keys', {
+    method: 'POST',
+    body,
+    headers: { cookie: admin.cookie },
+  });
   assert.equal(forged.json.code, 'CSRF_MISSING');
 });
 
@@ -130,7 +134,9 @@ test('a repository without a password gets one', async (t) => {
 
 /** Every byte below a folder, as text. */
 function textOf(folder: string): string {
-  const paths = existsSync(folder) ? readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name))) : [];
+  const paths = existsSync(folder)
+    ? readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name)))
+    : [];
   return paths.map((path) => (statSync(path).isFile() ? readFileSync(path, 'utf8') : '')).join('\n');
 }
 
