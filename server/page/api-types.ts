@@ -318,8 +318,18 @@ export interface DiffProblem extends PathEntry {
   readonly message: string;
 }
 
+/** By column: text, number, null, or an object for what JSON has no word for. */
+export interface Cells {
+  readonly [column: string]: unknown;
+}
+
 export interface DiffRow extends PathEntry {
   readonly event: 'row';
+  readonly table: string;
+  readonly change: 'added' | 'removed' | 'changed';
+  readonly key: Cells;
+  readonly before: Cells | null;
+  readonly after: Cells | null;
 }
 
 export type DiffItem = DiffChange | DiffTable | DiffRow | DiffProblem;

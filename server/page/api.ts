@@ -84,6 +84,8 @@ export interface DiffAsk {
   readonly after: string | undefined;
   readonly place?: PlaceQuery | undefined;
   readonly cursor?: string | undefined;
+  /** Rows of databases, too. */
+  readonly withRows?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -203,9 +205,10 @@ export class Api {
     return this.#http.ask('GET', '/history', { query: { ...place, limit: 200 }, signal });
   }
 
-  diff({ before, after, place, cursor, signal }: DiffAsk): Promise<Diff> {
+  diff({ before, after, place, cursor, withRows, signal }: DiffAsk): Promise<Diff> {
     const other = after === undefined ? { live: true } : { after };
-    return this.#http.ask('GET', '/diff', { query: { before, ...other, ...place, cursor, limit: 500 }, signal });
+    const query = { before, ...other, ...place, cursor, rows: withRows, limit: 500 };
+    return this.#http.ask('GET', '/diff', { query, signal });
   }
 
   contentAddress(snapshot: string, place: PlaceQuery, { inline }: { readonly inline: boolean }): string {

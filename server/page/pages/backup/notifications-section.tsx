@@ -88,7 +88,7 @@ function NotificationsForm({
       <Channels form={form} saved={saved} mistakes={mistakes} onChange={change} />
       <div class="columns">
         <TextField
-          label="Health check"
+          label="Address of a health check"
           type="url"
           value={form.pingUrl}
           onChange={(pingUrl) => change({ pingUrl })}

@@ -55,7 +55,7 @@ function rootOf({ paths }: Snapshot): string {
 function Browser({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
   const page = usePage();
   const { query } = useStore(page.router.place);
-  const [shown, setShown] = useState<Entry | undefined>();
+  const [shown, setShown] = useState<{ readonly entry: Entry; readonly snapshotId: string } | undefined>();
   const [text, setText] = useState('');
   const [searched, setSearched] = useState('');
   const wanted = query.get('snapshot');
@@ -99,13 +99,21 @@ function Browser({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
         </Button>
       </form>
       {searched !== '' ? (
-        <SearchResults text={searched} snapshot={snapshot} onOpen={setShown} onEnd={() => setSearched('')} />
+        <SearchResults
+          text={searched}
+          snapshot={snapshot}
+          onOpen={(entry, snapshotId) => setShown({ entry, snapshotId })}
+          onEnd={() => setSearched('')}
+        />
       ) : (
-        <FolderList snapshot={snapshot} place={place} onOpen={setShown} onFolder={(to) => goTo({ place: to })} />
+        <FolderList
+          snapshot={snapshot}
+          place={place}
+          onOpen={(entry) => setShown({ entry, snapshotId: snapshot.id })}
+          onFolder={(to) => goTo({ place: to })}
+        />
       )}
-      {shown === undefined ? null : (
-        <EntryDialog snapshot={snapshot} entry={shown} onClose={() => setShown(undefined)} />
-      )}
+      {shown === undefined ? null : <EntryDialog {...shown} onClose={() => setShown(undefined)} />}
     </>
   );
 }

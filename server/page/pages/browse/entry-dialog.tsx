@@ -2,7 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import { placeOf } from '../../api.ts';
-import type { Entry, Snapshot, Version } from '../../api-types.ts';
+import type { Entry, Version } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { formatBytes, formatExact, formatItems } from '../../format.ts';
 import { Badge, ErrorNotice, Notice, Waiting, When } from '../../ui/basics.tsx';
@@ -12,11 +12,11 @@ import { useLoaded } from '../../use-loaded.ts';
 import { nameOf } from './entry-button.tsx';
 
 export function EntryDialog({
-  snapshot,
+  snapshotId,
   entry,
   onClose,
 }: {
-  readonly snapshot: Snapshot;
+  readonly snapshotId: string;
   readonly entry: Entry;
   readonly onClose: () => void;
 }) {
@@ -26,7 +26,7 @@ export function EntryDialog({
     <Dialog title={nameOf(entry)} onClose={onClose}>
       <div class="stack">
         <p class="path muted">{entry.path}</p>
-        {entry.type === 'file' ? <Preview snapshot={snapshot} entry={entry} /> : null}
+        {entry.type === 'file' ? <Preview snapshotId={snapshotId} entry={entry} /> : null}
         {entry.type === 'symlink' ? <p>A link to {entry.linktarget ?? 'somewhere'}.</p> : null}
         <dl class="facts">
           <dt>Size</dt>
@@ -38,7 +38,7 @@ export function EntryDialog({
         </dl>
         {entry.type === 'file' ? (
           <div class="actions">
-            <a class="button main" href={page.api.contentAddress(snapshot.id, place, { inline: false })} download>
+            <a class="button main" href={page.api.contentAddress(snapshotId, place, { inline: false })} download>
               <Icon name="download" /> Download
             </a>
           </div>
@@ -55,10 +55,10 @@ const TEXT = /\.(?:txt|md|json|nfo|opf|xml|html?|css|js|csv|log|ini|ya?ml|cue|m3
 const PICTURE_BYTES_MAX = 32 * 1024 * 1024;
 const TEXT_BYTES_SHOWN = 32 * 1024;
 
-function Preview({ snapshot, entry }: { readonly snapshot: Snapshot; readonly entry: Entry }) {
+function Preview({ snapshotId, entry }: { readonly snapshotId: string; readonly entry: Entry }) {
   const page = usePage();
   const [isBroken, setBroken] = useState(false);
-  const address = page.api.contentAddress(snapshot.id, placeOf(entry), { inline: true });
+  const address = page.api.contentAddress(snapshotId, placeOf(entry), { inline: true });
   if (entry.database) return <Notice tone="plain">A database, captured as a whole while it was in use.</Notice>;
   if (isBroken) return <p class="muted">The browser cannot show this file.</p>;
   if (PICTURE.test(entry.path) && entry.size <= PICTURE_BYTES_MAX) {
@@ -68,14 +68,14 @@ function Preview({ snapshot, entry }: { readonly snapshot: Snapshot; readonly en
     // biome-ignore lint/a11y/useMediaCaption: nobody wrote down what a book says
     return <audio class="preview" controls preload="none" src={address} onError={() => setBroken(true)} />;
   }
-  if (TEXT.test(entry.path)) return <TextPreview snapshot={snapshot} entry={entry} />;
+  if (TEXT.test(entry.path)) return <TextPreview snapshotId={snapshotId} entry={entry} />;
   return null;
 }
 
-function TextPreview({ snapshot, entry }: { readonly snapshot: Snapshot; readonly entry: Entry }) {
+function TextPreview({ snapshotId, entry }: { readonly snapshotId: string; readonly entry: Entry }) {
   const page = usePage();
-  const text = useLoaded((signal) => page.api.text(snapshot.id, placeOf(entry), { bytes: TEXT_BYTES_SHOWN, signal }), {
-    inputs: [snapshot.id, entry.path],
+  const text = useLoaded((signal) => page.api.text(snapshotId, placeOf(entry), { bytes: TEXT_BYTES_SHOWN, signal }), {
+    inputs: [snapshotId, entry.path],
   });
   if (text.data === undefined) {
     return (

@@ -2,18 +2,20 @@
 
 import type { Snapshot } from '../../api-types.ts';
 import { formatBytes, formatItems } from '../../format.ts';
-import { Badge, When } from '../../ui/basics.tsx';
+import { Badge, Moment } from '../../ui/basics.tsx';
 
 export function SnapshotRow({ snapshot, onOpen }: { readonly snapshot: Snapshot; readonly onOpen: () => void }) {
   const { summary } = snapshot;
   return (
     <>
       <button type="button" class="entry" onClick={onOpen}>
-        <span>
+        <span class="two-lines">
           <strong>
-            <When at={snapshot.time} />
-          </strong>{' '}
-          {snapshot.label === '' ? snapshot.short_id : snapshot.label}, {snapshot.host}
+            <Moment at={snapshot.time} />
+          </strong>
+          <small class="muted">
+            {snapshot.label === '' ? snapshot.short_id : snapshot.label}, {snapshot.host}
+          </small>
         </span>
       </button>
       {snapshot.pinned ? <Badge tone="plain">pinned</Badge> : null}
