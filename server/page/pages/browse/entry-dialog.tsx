@@ -5,7 +5,7 @@ import { placeOf } from '../../api.ts';
 import type { Entry, Version } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { formatBytes, formatExact, formatItems } from '../../format.ts';
-import { Badge, ErrorNotice, Notice, Waiting, When } from '../../ui/basics.tsx';
+import { Badge, ErrorNotice, Moment, Notice, Waiting } from '../../ui/basics.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { useLoaded } from '../../use-loaded.ts';
@@ -135,7 +135,7 @@ function VersionRow({ version }: { readonly version: Version }) {
     <li class="row">
       <div class="row-main">
         <p>
-          <When at={first.time} />: it {CHANGES[change] ?? change}{' '}
+          <Moment at={first.time} />: it {CHANGES[change] ?? change}{' '}
           {change === 'bitrot' ? <Badge tone="bad">silent damage?</Badge> : null}
         </p>
         <p class="muted">

@@ -1,8 +1,8 @@
 /** One snapshot in a list. */
 
 import type { Snapshot } from '../../api-types.ts';
-import { formatBytes, formatItems } from '../../format.ts';
-import { Badge, Moment } from '../../ui/basics.tsx';
+import { formatBytes, formatItems, formatShort } from '../../format.ts';
+import { Badge, When } from '../../ui/basics.tsx';
 
 export function SnapshotRow({ snapshot, onOpen }: { readonly snapshot: Snapshot; readonly onOpen: () => void }) {
   const { summary } = snapshot;
@@ -10,12 +10,13 @@ export function SnapshotRow({ snapshot, onOpen }: { readonly snapshot: Snapshot;
     <>
       <button type="button" class="entry" onClick={onOpen}>
         <span class="two-lines">
-          <strong>
-            <Moment at={snapshot.time} />
-          </strong>
-          <small class="muted">
+          <span>
+            <strong>
+              <When at={snapshot.time} />
+            </strong>{' '}
             {snapshot.label === '' ? snapshot.short_id : snapshot.label}, {snapshot.host}
-          </small>
+          </span>
+          <small class="muted">{formatShort(Date.parse(snapshot.time))}</small>
         </span>
       </button>
       {snapshot.pinned ? <Badge tone="plain">pinned</Badge> : null}
