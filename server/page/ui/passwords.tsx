@@ -67,7 +67,7 @@ export function SecretField(props: {
         <span class="label">{label}</span>
         <div class="actions">
           <span class="muted">Stored, and never shown</span>
-          <Button label={`Give another ${label.toLowerCase()}`} onPress={() => onChange('')}>
+          <Button label={`Change: ${label}`} onPress={() => onChange('')}>
             Change
           </Button>
         </div>

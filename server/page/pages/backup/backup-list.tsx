@@ -42,8 +42,8 @@ export function BackupList({ onCreate }: { readonly onCreate: () => void }) {
       {loaded.data === undefined && loaded.isLoading ? <Waiting what="backups" /> : null}
       {loaded.data !== undefined && backups.length === 0 ? (
         <Empty title="There is no backup yet">
-          <Button kind="main" icon="plus" label="Create the first backup" onPress={onCreate}>
-            Create the first one
+          <Button kind="main" icon="plus" onPress={onCreate}>
+            Create the first backup
           </Button>
         </Empty>
       ) : null}
