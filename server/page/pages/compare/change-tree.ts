@@ -27,55 +27,68 @@ export interface TreeLeaf {
 
 export type TreeRow = TreeFolder | TreeLeaf;
 
-interface Node {
-  readonly path: string;
-  readonly name: string;
-  readonly children: Map<string, Node>;
-  change: DiffChange | undefined;
-  readonly tables: DiffTable[];
-  readonly problems: DiffProblem[];
-  changes: number;
-  bytesAdded: number;
-  bytesRemoved: number;
-}
-
 /** Whether somebody opened (true) or closed a folder, by its path. */
 export type Opened = ReadonlyMap<string, boolean>;
 
-function nodeOf(path: string, name: string): Node {
-  const sums = { changes: 0, bytesAdded: 0, bytesRemoved: 0 };
-  return { path, name, children: new Map(), change: undefined, tables: [], problems: [], ...sums };
-}
+class Node {
+  readonly path: string;
+  readonly name: string;
+  readonly parent: Node | undefined;
+  /** In the order in which they came, which is that of paths. */
+  readonly children: Node[] = [];
+  readonly tables: DiffTable[] = [];
+  readonly problems: DiffProblem[] = [];
+  change: DiffChange | undefined;
+  changes = 0;
+  bytesAdded = 0;
+  bytesRemoved = 0;
 
-export function treeRows(items: readonly DiffItem[], opened: Opened): TreeRow[] {
-  const root = nodeOf('', '');
-  for (const item of items) insert(root, item);
-  const rows: TreeRow[] = [];
-  for (const child of root.children.values()) addRows({ node: child, name: child.name, depth: 0 }, opened, rows);
-  return rows;
-}
-
-function insert(root: Node, item: DiffItem): void {
-  const bytesAdded = item.event === 'change' ? item.bytes_added : 0;
-  const bytesRemoved = item.event === 'change' ? item.bytes_removed : 0;
-  let node = root;
-  const names = item.path.split('/').filter((name) => name !== '');
-  for (const [depth, name] of names.entries()) {
-    let child = node.children.get(name);
-    if (child === undefined) {
-      child = nodeOf(`${node.path}/${name}`, name);
-      node.children.set(name, child);
-    }
-    node = child;
-    // A folder's sums are of what is in it.
-    if (depth === names.length - 1) break;
-    node.changes++;
-    node.bytesAdded += bytesAdded;
-    node.bytesRemoved += bytesRemoved;
+  constructor(path: string, parent: Node | undefined) {
+    this.path = path;
+    this.name = path.slice(path.lastIndexOf('/') + 1);
+    this.parent = parent;
   }
-  if (item.event === 'change') node.change = item;
-  else if (item.event === 'table') node.tables.push(item);
-  else if (item.event === 'problem') node.problems.push(item);
+}
+
+/** Grows with each page of changes that comes. */
+export class ChangeTree {
+  readonly #root = new Node('', undefined);
+  readonly #nodes = new Map<string, Node>([['', this.#root]]);
+
+  add(items: readonly DiffItem[]): void {
+    for (const item of items) this.#add(item);
+  }
+
+  rows(opened: Opened): TreeRow[] {
+    const rows: TreeRow[] = [];
+    for (const child of this.#root.children) addRows({ node: child, name: child.name, depth: 0 }, opened, rows);
+    return rows;
+  }
+
+  #add(item: DiffItem): void {
+    const node = this.#nodeAt(item.path);
+    const bytesAdded = item.event === 'change' ? item.bytes_added : 0;
+    const bytesRemoved = item.event === 'change' ? item.bytes_removed : 0;
+    // A folder's sums are of what is in it.
+    for (let above = node.parent; above !== undefined; above = above.parent) {
+      above.changes++;
+      above.bytesAdded += bytesAdded;
+      above.bytesRemoved += bytesRemoved;
+    }
+    if (item.event === 'change') node.change = item;
+    else if (item.event === 'table') node.tables.push(item);
+    else if (item.event === 'problem') node.problems.push(item);
+  }
+
+  #nodeAt(path: string): Node {
+    const known = this.#nodes.get(path);
+    if (known !== undefined) return known;
+    const parent = this.#nodeAt(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+    const node = new Node(path, parent);
+    parent.children.push(node);
+    this.#nodes.set(path, node);
+    return node;
+  }
 }
 
 interface Place {
@@ -86,13 +99,12 @@ interface Place {
 
 function addRows({ node, name, depth }: Place, opened: Opened, rows: TreeRow[]): void {
   const { children, change, path } = node;
-  const [only] = children.values();
-  const holdsOne = children.size === 1 && only !== undefined && only.children.size > 0;
-  if (holdsOne && change === undefined && node.problems.length === 0) {
+  const only = children.length === 1 ? children[0] : undefined;
+  if (only !== undefined && only.children.length > 0 && change === undefined && node.problems.length === 0) {
     addRows({ node: only, name: `${name}/${only.name}`, depth }, opened, rows);
     return;
   }
-  if (children.size === 0) {
+  if (children.length === 0) {
     if (change !== undefined) rows.push({ kind: 'leaf', key: path, name, depth, item: change });
     addLeaves(node, { name, depth: change === undefined ? depth : depth + 1 }, rows);
     return;
@@ -104,7 +116,7 @@ function addRows({ node, name, depth }: Place, opened: Opened, rows: TreeRow[]):
   rows.push({ kind: 'folder', path, name, depth, change, isOpen, changes, bytesAdded, bytesRemoved });
   if (!isOpen) return;
   addLeaves(node, { name, depth: depth + 1 }, rows);
-  for (const child of children.values()) addRows({ node: child, name: child.name, depth: depth + 1 }, opened, rows);
+  for (const child of children) addRows({ node: child, name: child.name, depth: depth + 1 }, opened, rows);
 }
 
 function addLeaves(

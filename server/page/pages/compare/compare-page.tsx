@@ -1,6 +1,6 @@
 /** What changed between two moments, or between a moment and now. */
 
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Diff, DiffItem, DiffSummary, DiffTable, Snapshot } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { formatBytes, formatItems, formatShort } from '../../format.ts';
@@ -10,7 +10,7 @@ import { Checkbox, SelectField } from '../../ui/fields.tsx';
 import { VirtualList } from '../../ui/virtual-list.tsx';
 import { usePages } from '../../use-pages.ts';
 import { useSnapshots } from '../../use-snapshots.ts';
-import { type Opened, treeRows } from './change-tree.ts';
+import { ChangeTree, type Opened } from './change-tree.ts';
 import { RowsDialog } from './rows-dialog.tsx';
 import { ChangeRow, keyOfRow } from './tree-row.tsx';
 
@@ -79,10 +79,8 @@ function Changes({ before, after }: { readonly before: string; readonly after: s
   const list = usePages<DiffItem, Diff>((cursor, signal) => page.api.diff({ before, after, cursor, signal }), []);
   const [opened, setOpened] = useState<Opened>(new Map());
   const [table, setTable] = useState<DiffTable | undefined>();
-  const rows = useMemo(() => {
-    const shown = list.items.filter((item) => withMetadata || !(item.event === 'change' && item.change === 'metadata'));
-    return treeRows(shown, opened);
-  }, [list.items, withMetadata, opened]);
+  const tree = useGrowingTree(list.items, withMetadata);
+  const rows = useMemo(() => tree.rows(opened), [tree, list.items, opened]);
   // What a closed folder swallowed brings nobody near the end of the list.
   useEffect(() => {
     if (!list.isLoading && rows.length < FEW_ROWS) list.more();
@@ -125,6 +123,22 @@ function Changes({ before, after }: { readonly before: string; readonly after: s
       )}
     </section>
   );
+}
+
+/** Only what is new of a list that grows is put into it. */
+function useGrowingTree(items: readonly DiffItem[], withMetadata: boolean): ChangeTree {
+  const kept = useRef({ tree: new ChangeTree(), count: 0, withMetadata, first: items[0] });
+  const { count, first } = kept.current;
+  if (kept.current.withMetadata !== withMetadata || items.length < count || first !== items[0]) {
+    kept.current = { tree: new ChangeTree(), count: 0, withMetadata, first: items[0] };
+  }
+  const { current } = kept;
+  if (items.length > current.count) {
+    const more = items.slice(current.count);
+    current.tree.add(more.filter((item) => withMetadata || !(item.event === 'change' && item.change === 'metadata')));
+    current.count = items.length;
+  }
+  return current.tree;
 }
 
 function Summary({ summary }: { readonly summary: DiffSummary }) {
