@@ -39,6 +39,8 @@ const ServerPassword = Type.Object(
   { description: 'Where the server has its password from, which has to be changed there, too' },
 );
 
+export const Keys = Type.Object({ items: Type.Array(Key), server_password: ServerPassword });
+
 /** None, where the repository has no password at all. */
 const Present = Type.Optional(Type.String({ ...GivenPassword, description: 'One that opens the repository now' }));
 /** One line: files and variables hold no other. */
@@ -59,10 +61,7 @@ export function keyRoutes(app: App, context: ServerContext): void {
       config: { access: 'admin' },
       schema: {
         summary: 'Passwords that open the repository, without themselves',
-        response: {
-          200: Type.Object({ items: Type.Array(Key), server_password: ServerPassword }),
-          ...PROBLEM_RESPONSES,
-        },
+        response: { 200: Keys, ...PROBLEM_RESPONSES },
       },
     },
     async () => {

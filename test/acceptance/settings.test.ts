@@ -108,7 +108,7 @@ test('a stored secret is never shown again, stays where it is not touched, and g
 });
 
 test('what is wrong is said beside its field, which gets the focus; a way that fails says why', { skip }, async (t) => {
-  const { visit, server } = await given(t);
+  const { fixture, visit, server } = await given(t);
   const { page } = visit;
   const web = await WebReceiver.start(t, () => 503);
   await visit.go('/settings/backup');
@@ -131,6 +131,13 @@ test('what is wrong is said beside its field, which gets the focus; a way that f
   await visit.button('Save and send a test').click();
   await page.getByText('Test by webhook: it was answered with status 503').waitFor();
   await page.getByText('did not get through').waitFor();
+
+  // A real one is tried some more; whoever has the page open hears of it in the end.
+  rmSync(fixture.source, { recursive: true });
+  await visit.button('Run a night now').click();
+  const told = page.getByRole('region', { name: 'Messages' }).getByText(/^A message by webhook did not get through: /);
+  await told.waitFor();
+  assert.deepEqual(visit.complaints, []);
 });
 
 test("the repository's password is changed beside the old one, which goes once the server was started with the new", {
