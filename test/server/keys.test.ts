@@ -1,12 +1,13 @@
 /** Passwords of the repository through the API: a new one comes beside the old, and the server is never locked out. */
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Credential, openRepository } from '../../engine/index.ts';
-import type { Json } from '../support/cli.ts';
+import { CliFixture, type Json, PASSWORD, type RunOptions } from '../support/cli.ts';
 import { type Answer, ServerFixture, type SignedIn } from '../support/server.ts';
+import { ServerProcess } from '../support/server-process.ts';
 
 const OLD = 'the old password';
 const NEW = 'quite another pässword';
@@ -130,6 +131,35 @@ test('a repository without a password gets one', async (t) => {
   await server.restart({ credential: passwordOf(NEW) });
   assert.equal((await remove(await server.signIn(), none.id, NEW)).status, 204);
   assert.ok(await opens(server, NEW));
+});
+
+test('the server says where it has its password from, whichever way it was told', async (t) => {
+  const fixture = new CliFixture(t);
+  mkdirSync(fixture.source);
+  await fixture.init();
+  const file = join(fixture.folder, 'password');
+  writeFileSync(file, `${PASSWORD}\n`);
+  const config = join(fixture.folder, 'snap.yaml');
+  writeFileSync(config, `password_file: ${file}\n`);
+  const without = { SNAP_PASSWORD: undefined };
+  const ways: readonly (readonly [RunOptions & { readonly flags?: readonly string[] }, object])[] = [
+    [{}, { origin: 'variable', name: 'SNAP_PASSWORD' }],
+    [{ flags: ['--password-file', file] }, { origin: 'file', name: file }],
+    [{ env: { ...without, SNAP_PASSWORD_FILE: file } }, { origin: 'file', name: file }],
+    [
+      { flags: ['--config', config], env: without },
+      { origin: 'file', name: file },
+    ],
+    [{ flags: ['--password-command', `cat ${file}`] }, { origin: 'command', name: null }],
+    [{ env: { ...without, SNAP_PASSWORD_COMMAND: `cat ${file}` } }, { origin: 'command', name: null }],
+  ];
+  for (const [options, expected] of ways) {
+    const server = await ServerProcess.start(t, fixture, options);
+    const admin = server.setupToken === undefined ? await server.signIn() : await server.setUp();
+    const { server_password: told } = await admin.get('/repository/keys');
+    assert.deepEqual(told, expected, JSON.stringify(options));
+    await server.end('SIGTERM');
+  }
 });
 
 /** Every byte below a folder, as text. */
