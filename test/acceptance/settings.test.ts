@@ -48,7 +48,7 @@ test('notifications are set, tested by every way, and a failure is told by them'
   await page.getByLabel('Password of the mail server').fill('mail secret');
   await page.getByLabel('From').nth(0).fill('snap@example.org');
   await page.getByLabel('To', { exact: true }).fill('me@example.org, you@example.org');
-  await page.getByLabel('No successful backup for so many days').fill('5');
+  await page.getByLabel('No successful backup for (days)').fill('5');
   await visit.button('Save and send a test').click();
   const answers = page.getByRole('list', { name: 'Answers to the test' });
   for (const way of ['webhook', 'ntfy', 'e-mail']) {
@@ -115,7 +115,7 @@ test('what is wrong is said beside its field, which gets the focus; a way that f
   await page.getByLabel('Webhook', { exact: true }).check();
   const field = page.getByLabel('Address of the webhook');
   await field.fill('nas.local/hook');
-  await page.getByLabel('No successful backup for so many days').fill('0');
+  await page.getByLabel('No successful backup for (days)').fill('0');
   await visit.button('Save the notifications').click();
   await page.getByText('Write a whole number from 1 to 3,650').waitFor();
   await page.getByText('This is no web address').waitFor();
@@ -124,7 +124,7 @@ test('what is wrong is said beside its field, which gets the focus; a way that f
   assert.equal(await focused.getAttribute('type'), 'number', 'the first of them has the focus');
   assert.equal((await (await server.signIn()).get('/settings/notifications')).webhook, null, 'nothing was saved');
 
-  await page.getByLabel('No successful backup for so many days').fill('');
+  await page.getByLabel('No successful backup for (days)').fill('');
   await page.getByText('Write a whole number').waitFor({ state: 'detached' });
   await field.fill(web.url);
   await page.getByText('This is no web address').waitFor({ state: 'detached' });

@@ -64,6 +64,9 @@ export function resultWords({ result }: Job): string {
   add('files_restored', (value) => `${formatItems(value, 'file')} restored`);
   add('bytes_restored', (value) => `${formatBytes(value)} written`);
   add('files_deleted', (value) => `${formatItems(value, 'file')} removed`);
+  add('removed', (value) => `${formatItems(value, 'snapshot')} removed`);
+  add('snapshots_checked', (value) => `${formatItems(value, 'snapshot')} checked`);
+  add('error_count', (value) => (value === 0 ? 'nothing wrong found' : `${formatItems(value, 'fault')} found`));
   add('bytes_freed', (value) => `${formatBytes(value)} freed`);
   return words.join(', ');
 }

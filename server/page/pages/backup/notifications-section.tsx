@@ -138,7 +138,7 @@ function Occasions(props: {
       />
       <div class="narrow">
         <TextField
-          label="No successful backup for so many days"
+          label="No successful backup for (days)"
           type="number"
           min={1}
           value={form.staleDays}
