@@ -2,15 +2,23 @@
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { type Credential, EngineError } from '../engine/index.ts';
-import { environment, environmentBytes, firstLine } from './environment.ts';
+import { environment, environmentBytes, firstLine, isInEnvironment } from './environment.ts';
 
 export interface PasswordOptions {
   readonly passwordFile?: string | undefined;
   readonly passwordCommand?: string | undefined;
   readonly insecureNoPassword?: boolean | undefined;
+}
+
+/** What has to be changed where the password changes. */
+export interface PasswordOrigin {
+  readonly type: 'file' | 'variable' | 'command' | 'prompt' | 'none';
+  /** Of the file or the variable. Of a command nothing is told: its words may hold secrets. */
+  readonly name: string | undefined;
 }
 
 function readPasswordFile(path: string): Buffer {
@@ -56,6 +64,19 @@ async function prompt(question: string): Promise<Buffer> {
     lines.close();
     process.stderr.write('\n');
   }
+}
+
+/** Where the password of this call comes from, in the order in which places are asked; a prompt is the last one. */
+export function passwordOriginOf(options: PasswordOptions): PasswordOrigin {
+  const of = (type: PasswordOrigin['type'], name?: string): PasswordOrigin => ({ type, name });
+  if (options.insecureNoPassword === true) return of('none');
+  if (options.passwordFile !== undefined) return of('file', resolve(options.passwordFile));
+  if (options.passwordCommand !== undefined) return of('command');
+  if (isInEnvironment('SNAP_PASSWORD')) {
+    const isDirect = (process.env['SNAP_PASSWORD'] ?? '') !== '';
+    return isDirect ? of('variable', 'SNAP_PASSWORD') : of('file', resolve(process.env['SNAP_PASSWORD_FILE'] ?? ''));
+  }
+  return of(isInEnvironment('SNAP_PASSWORD_COMMAND') ? 'command' : 'prompt');
 }
 
 /** `twice` asks again at a prompt, for a new password. */

@@ -114,6 +114,7 @@ export {
   addKey,
   changePassword,
   exportRecoverySheet,
+  findKey,
   listKeys,
   parseRecoverySheet,
   removeKey,

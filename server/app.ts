@@ -34,6 +34,7 @@ import { eventRoutes } from './routes/events.ts';
 import { findRoutes } from './routes/find.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { keyRoutes } from './routes/keys.ts';
 import { libraryRoutes } from './routes/library.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { notificationRoutes } from './routes/notifications.ts';
@@ -60,6 +61,7 @@ const API_ROUTES: readonly Routes[] = [
   diffRoutes,
   findRoutes,
   repositoryRoutes,
+  keyRoutes,
   retentionRoutes,
   jobRoutes,
   maintenanceRoutes,

@@ -29,7 +29,8 @@ export async function addDescription(app: App, { options }: ServerContext): Prom
     stripBasePath: true,
     transform: ({ schema, url, route }) => {
       const isPublic = route.config?.access === 'public';
-      return { schema: { ...schema, ...(isPublic ? { security: [] } : {}) }, url };
+      const tags = [/\/api\/v1\/([a-z]+)/.exec(url)?.[1] ?? 'server'];
+      return { schema: { ...schema, tags, ...(isPublic ? { security: [] } : {}) }, url };
     },
   });
 }
@@ -41,5 +42,11 @@ const DOCS_POLICY =
 
 /** The description to read and to try out; /json below it is the description itself. */
 export async function addDocs(app: App): Promise<void> {
-  await app.register(swaggerPage, { routePrefix: DOCS_PATH, staticCSP: DOCS_POLICY, theme: { title: 'snap' } });
+  await app.register(swaggerPage, {
+    routePrefix: DOCS_PATH,
+    staticCSP: DOCS_POLICY,
+    theme: { title: 'snap' },
+    // The other layout adds a bar with the maker's logo, whose style stands inline, and a field for other addresses.
+    uiConfig: { layout: 'BaseLayout' },
+  });
 }

@@ -86,6 +86,9 @@ export const PASSWORDS_WAITING_MAX = 20;
 export const PASSWORD_MEMORY_KIB = 64 * KIB;
 export const PASSWORD_ITERATIONS = 3;
 
+/** Of a key of the repository: what its password is for. */
+export const KEY_LABEL_CHARACTERS_MAX = 100;
+
 // ---- jobs
 /** Jobs that only read run beside each other, and beside the one that writes. */
 export const READING_JOBS_MAX = 2;

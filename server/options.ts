@@ -14,6 +14,8 @@ export interface ServeOptions {
   readonly location: string;
   readonly cacheDirectory: string;
   readonly credential: Credential;
+  /** Where the password came from: people are told what to change with it. */
+  readonly passwordOrigin: PasswordOrigin;
   /** Folders and files that are backed up. */
   readonly sources: readonly Buffer[];
   /** What every backup is made with: exclusions, compression and the like. */
@@ -34,6 +36,13 @@ export interface ServeOptions {
   readonly passwordCost?: PasswordHashCost;
   /** The clock, in milliseconds since 1970; tests set their own. */
   readonly nowMs?: () => number;
+}
+
+export const PASSWORD_ORIGINS = ['file', 'variable', 'command', 'prompt', 'none'] as const;
+export interface PasswordOrigin {
+  readonly type: (typeof PASSWORD_ORIGINS)[number];
+  /** Of the file or the variable. */
+  readonly name: string | undefined;
 }
 
 export interface NightParts extends Pick<NightOptions, 'schedule' | 'prune' | 'priority' | 'ping' | 'rehearsalBytes'> {

@@ -13,7 +13,7 @@ import type { Config } from '../config/schema.ts';
 import { sourcesOf } from '../config/settings.ts';
 import { defaultStateDirectory, environment } from '../environment.ts';
 import { hookEnvironment, hooksOf } from '../hooks.ts';
-import { findCredential } from '../password.ts';
+import { findCredential, passwordOriginOf } from '../password.ts';
 import { type Interruption, locationOf, newVerb, outputOf, run } from '../session.ts';
 import { collect, type ListenAddress, parseBasePath, parseListen } from '../values.ts';
 import { type BackupFlags, backupOptionsOf } from './backup.ts';
@@ -84,6 +84,7 @@ async function optionsOf(
   return {
     ...locationOf(options),
     credential,
+    passwordOrigin: passwordOriginOf(options),
     listen,
     basePath: options.basePath ?? server?.base_path ?? '',
     trustedProxies: options.trustProxy ?? server?.trusted_proxies ?? [],

@@ -2,13 +2,18 @@
 
 import { createHash } from 'node:crypto';
 import { EngineError } from '../base/errors.ts';
-import type { KeyDescription } from '../repository/keys.ts';
+import type { Credential, KeyDescription } from '../repository/keys.ts';
 import { type NewKeyOptions, Repository } from '../repository/repository.ts';
 import type { Backend } from '../storage/backend.ts';
 
 /** All keys, the oldest first. */
 export function listKeys(repository: Repository): Promise<KeyDescription[]> {
   return repository.listKeys();
+}
+
+/** The key that a password opens, for a program that asks for it once more; undefined for a wrong one. */
+export function findKey(repository: Repository, credential: Credential): Promise<KeyDescription | undefined> {
+  return repository.findKey(credential);
 }
 
 export function addKey(repository: Repository, options: NewKeyOptions): Promise<KeyDescription> {

@@ -251,6 +251,13 @@ export class Repository {
     return keys.map(describeKey).sort((a, b) => (a.created < b.created ? -1 : 1));
   }
 
+  /** The key that a credential opens; undefined for a wrong one. Takes as long as opening the repository with it. */
+  async findKey(credential: Credential): Promise<KeyDescription | undefined> {
+    const { keys: files } = await loadKeyFiles(this.backend);
+    const opened = await openAnyKey(files, { config: this.config, credential });
+    return opened === undefined ? undefined : describeKey(opened.key);
+  }
+
   async addKey(options: NewKeyOptions): Promise<KeyDescription> {
     await this.probe();
     return Repository.recover(this.backend, this.keys.secrets, options);

@@ -42,14 +42,26 @@ export class Authentication {
   /** SIGN_IN_FAILED, without saying whether there is such a user; TOO_MANY_REQUESTS; BUSY. */
   async signIn({ name, password, address }: Credentials): Promise<NewSession> {
     const keys = [`address ${address}`, `name ${name.normalize('NFKC').toLowerCase()}`];
+    const user = await this.judge(keys, async () => {
+      const found = this.#state.users.findByName(name);
+      if (!(await this.#passwords.verify(password, found?.passwordHash)) || found === undefined) {
+        throw new ServerError('SIGN_IN_FAILED', 'The name or the password is wrong');
+      }
+      return found.user;
+    });
+    return this.#newSession(user, address);
+  }
+
+  /**
+   * Whatever judges a secret and throws for a wrong one: of each of the keys only so many tries fail within a time.
+   * TOO_MANY_REQUESTS.
+   */
+  async judge<Answer>(keys: readonly string[], judge: () => Promise<Answer>): Promise<Answer> {
     this.#logins.require(keys, this.#nowMs());
     this.#logins.count(keys, this.#nowMs());
-    const found = this.#state.users.findByName(name);
-    if (!(await this.#passwords.verify(password, found?.passwordHash)) || found === undefined) {
-      throw new ServerError('SIGN_IN_FAILED', 'The name or the password is wrong');
-    }
+    const answer = await judge();
     this.#logins.forget(keys);
-    return this.#newSession(found.user, address);
+    return answer;
   }
 
   /**
@@ -92,14 +104,11 @@ export class Authentication {
   /** All other sessions of the user end. SIGN_IN_FAILED where the present password is wrong. */
   async changePassword(identity: Identity & { readonly type: 'user' }, present: string, next: string): Promise<void> {
     const { user, sessionHash } = identity;
-    const keys = [`password of ${user.id}`];
-    this.#logins.require(keys, this.#nowMs());
-    this.#logins.count(keys, this.#nowMs());
-    const found = this.#state.users.findByName(user.name);
-    if (!(await this.#passwords.verify(present, found?.passwordHash))) {
+    await this.judge([`password of ${user.id}`], async () => {
+      const found = this.#state.users.findByName(user.name);
+      if (await this.#passwords.verify(present, found?.passwordHash)) return;
       throw new ServerError('SIGN_IN_FAILED', 'The present password is wrong');
-    }
-    this.#logins.forget(keys);
+    });
     this.#state.users.setPassword(user.id, await this.#passwords.hash(next));
     this.#state.sessions.removeOfUser(user.id, sessionHash);
   }

@@ -19,7 +19,7 @@ export class LoginLimit {
     const seconds = Math.ceil((until - nowMs) / 1000);
     throw new ServerError(
       'TOO_MANY_REQUESTS',
-      `Too many sign-ins failed: try again in ${Math.ceil(seconds / 60)} minutes`,
+      `Too many wrong passwords: try again in ${Math.ceil(seconds / 60)} minutes`,
       { 'retry-after': String(seconds) },
     );
   }

@@ -126,6 +126,72 @@ export interface User {
   readonly created_at: string;
 }
 
+export interface Key {
+  readonly id: string;
+  readonly created: string;
+  readonly host: string;
+  readonly label: string;
+  readonly protection: 'password' | 'none';
+  /** The server itself opens the repository with it. */
+  readonly in_use: boolean;
+}
+
+/** Where the server has its own password from. */
+export interface ServerPassword {
+  readonly origin: 'file' | 'variable' | 'command' | 'prompt' | 'none';
+  readonly name: string | null;
+}
+
+export interface Keys {
+  readonly items: readonly Key[];
+  readonly server_password: ServerPassword;
+}
+
+export type MailSecurity = 'tls' | 'starttls' | 'none';
+
+interface MailAccount {
+  readonly host: string;
+  readonly port: number;
+  readonly security: MailSecurity;
+  readonly user: string;
+  readonly from: string;
+  readonly to: readonly string[];
+}
+
+interface Occasions {
+  readonly on_failure: boolean;
+  readonly on_success: boolean;
+  readonly stale_days: number | null;
+  readonly page_url: string | null;
+  readonly ping_url: string | null;
+  readonly webhook: { readonly url: string } | null;
+}
+
+/** Secrets never come back: only whether there is one. */
+export interface Notifications extends Occasions {
+  readonly ntfy: { readonly url: string; readonly token_set: boolean } | null;
+  readonly email: (MailAccount & { readonly password_set: boolean }) | null;
+}
+
+/** A secret that is left out stays as it was. */
+export interface NotificationsInput extends Occasions {
+  readonly ntfy: { readonly url: string; readonly token?: string } | null;
+  readonly email: (MailAccount & { readonly password?: string }) | null;
+}
+
+export type ChannelName = 'webhook' | 'ntfy' | 'email';
+
+export interface Deliveries {
+  readonly deliveries: readonly { readonly channel: ChannelName; readonly problem: string | null }[];
+}
+
+/** An audit that is over. */
+export interface Audit {
+  readonly job_id: number;
+  readonly ended_at: string;
+  readonly result: { readonly [name: string]: unknown };
+}
+
 export type Scope = 'read' | 'backup' | 'restore' | 'admin';
 
 export interface Token {
@@ -270,8 +336,18 @@ export interface DiffProblem extends PathEntry {
   readonly message: string;
 }
 
+/** By column: text, number, null, or an object for what JSON has no word for. */
+export interface Cells {
+  readonly [column: string]: unknown;
+}
+
 export interface DiffRow extends PathEntry {
   readonly event: 'row';
+  readonly table: string;
+  readonly change: 'added' | 'removed' | 'changed';
+  readonly key: Cells;
+  readonly before: Cells | null;
+  readonly after: Cells | null;
 }
 
 export type DiffItem = DiffChange | DiffTable | DiffRow | DiffProblem;

@@ -1,7 +1,9 @@
 /** The one place of the page that knows addresses of the API. */
 
 import type {
+  Audit,
   Backup,
+  Deliveries,
   Diff,
   Folder,
   Found,
@@ -9,8 +11,11 @@ import type {
   JobDetails,
   JobStarted,
   JobStatus,
+  Keys,
   Library,
   LibraryState,
+  Notifications,
+  NotificationsInput,
   Pages,
   PathEntry,
   RepositoryFacts,
@@ -97,6 +102,8 @@ export interface DiffAsk {
   readonly after: string | undefined;
   readonly place?: PlaceQuery | undefined;
   readonly cursor?: string | undefined;
+  /** Rows of databases, too. */
+  readonly withRows?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -216,9 +223,10 @@ export class Api {
     return this.#http.ask('GET', '/history', { query: { ...place, limit: 200 }, signal });
   }
 
-  diff({ before, after, place, cursor, signal }: DiffAsk): Promise<Diff> {
+  diff({ before, after, place, cursor, withRows, signal }: DiffAsk): Promise<Diff> {
     const other = after === undefined ? { live: true } : { after };
-    return this.#http.ask('GET', '/diff', { query: { before, ...other, ...place, cursor, limit: 500 }, signal });
+    const query = { before, ...other, ...place, cursor, rows: withRows, limit: 500 };
+    return this.#http.ask('GET', '/diff', { query, signal });
   }
 
   contentAddress(snapshot: string, place: PlaceQuery, { inline }: { readonly inline: boolean }): string {
@@ -324,6 +332,38 @@ export class Api {
 
   backupDownload(id: number): string {
     return this.#http.address(`/backups/${id}/download`);
+  }
+
+  notifications(signal?: AbortSignal): Promise<Notifications> {
+    return this.#http.ask('GET', '/settings/notifications', signal === undefined ? {} : { signal });
+  }
+
+  setNotifications(notifications: NotificationsInput): Promise<Notifications> {
+    return this.#http.ask('PUT', '/settings/notifications', { body: notifications });
+  }
+
+  testNotifications(): Promise<Deliveries> {
+    return this.#http.ask('POST', '/settings/notifications/test', { body: {} });
+  }
+
+  keys(signal?: AbortSignal): Promise<Keys> {
+    return this.#http.ask('GET', '/repository/keys', signal === undefined ? {} : { signal });
+  }
+
+  /** `present`: undefined where the repository has no password. */
+  addKey(present: string | undefined, next: string, label: string): Promise<unknown> {
+    const password = present === undefined ? {} : { password: present };
+    return this.#http.ask('POST', '/repository/keys', { body: { ...password, new_password: next, label } });
+  }
+
+  removeKey(present: string | undefined, id: string): Promise<void> {
+    const password = present === undefined ? {} : { password: present };
+    return this.#http.ask('POST', '/repository/keys/remove', { body: { ...password, id } });
+  }
+
+  /** How audits went, the newest first. */
+  audits(signal?: AbortSignal): Promise<{ readonly items: readonly Audit[] }> {
+    return this.#http.ask('GET', '/check', { query: { limit: 1 }, ...(signal === undefined ? {} : { signal }) });
   }
 
   users(signal?: AbortSignal): Promise<{ readonly items: readonly User[] }> {

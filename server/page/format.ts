@@ -43,12 +43,20 @@ export function formatShort(ms: number): string {
   return SHORT.format(ms);
 }
 
+const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeZone: 'UTC' });
+
+/** Of a day such as 2026-03-01. */
+export function formatDay(date: string): string {
+  const ms = Date.parse(date);
+  return Number.isNaN(ms) ? date : DAY.format(ms);
+}
+
 const STEPS: readonly (readonly [number, Intl.RelativeTimeFormatUnit])[] = [
   [60, 'second'],
   [60, 'minute'],
   [24, 'hour'],
-  [7, 'day'],
-  [4.35, 'week'],
+  // Weeks would make several nights of a list look alike.
+  [30, 'day'],
   [12, 'month'],
   [Number.POSITIVE_INFINITY, 'year'],
 ];
@@ -59,7 +67,7 @@ export function formatRelative(ms: number, nowMs: number): string {
   // Clocks of two machines differ by a little.
   if (Math.abs(value) < 45) return value > 10 ? 'in a moment' : 'just now';
   for (const [size, unit] of STEPS) {
-    if (Math.abs(value) < size) return RELATIVE.format(Math.round(value), unit);
+    if (Math.abs(Math.round(value)) < size) return RELATIVE.format(Math.round(value), unit);
     value /= size;
   }
   return formatShort(ms);

@@ -5,7 +5,17 @@ import { Store } from './store.ts';
 export type Connection = 'connecting' | 'live' | 'lost';
 
 /** `gap`: something was missed, so whatever is shown has to be asked for anew. */
-export const LIVE_TYPES = ['job', 'progress', 'line', 'problem', 'backups', 'snapshots', 'library', 'gap'] as const;
+export const LIVE_TYPES = [
+  'job',
+  'progress',
+  'line',
+  'problem',
+  'backups',
+  'snapshots',
+  'library',
+  'notification-failed',
+  'gap',
+] as const;
 export type LiveType = (typeof LIVE_TYPES)[number];
 
 type Listener = (data: unknown) => void;

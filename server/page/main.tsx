@@ -2,12 +2,13 @@
 
 import { render } from 'preact';
 import { Api } from './api.ts';
-import type { Session } from './api-types.ts';
+import type { ChannelName, Session } from './api-types.ts';
 import { App } from './app.tsx';
 import { ContextOfPage, type PageContext, type SessionState } from './context.ts';
 import { HttpClient } from './http.ts';
 import { Live } from './live.ts';
 import { Router } from './router.ts';
+import { CHANNEL_WORDS } from './state/channel-words.ts';
 import { endSentence, toneOf } from './state/job-words.ts';
 import { JobsWatch } from './state/jobs-watch.ts';
 import { ThemeChoice } from './state/theme.ts';
@@ -44,6 +45,11 @@ function createPage(basePath: string): PageContext {
     // Whoever asked what a restore would do is looking at it.
     if (job.kind === 'restore-plan') return;
     toasts.show(toneOf(job), endSentence(job), { path: `/jobs/${job.id}`, text: 'Details' });
+  });
+  live.on('notification-failed', (data) => {
+    const { channel, problem } = data as { readonly channel: ChannelName; readonly problem: string };
+    const link = { path: '/settings/backup', text: 'Settings' };
+    toasts.show('bad', `A message by ${CHANNEL_WORDS[channel]} did not get through: ${problem}.`, link);
   });
   return {
     http,

@@ -13,7 +13,7 @@ import {
 import { ServerError } from '../problems.ts';
 import { CLOSED, Nullable, PROBLEM_RESPONSES, Words } from '../schemas.ts';
 
-const Deliveries = Type.Object({
+export const Deliveries = Type.Object({
   deliveries: Type.Array(
     Type.Object({
       channel: Words(CHANNELS),

@@ -42,15 +42,6 @@ const RepositoryFacts = Type.Object({
   damage: Type.Array(Type.String(), { description: 'Snapshots that cannot be read' }),
 });
 
-const Key = Type.Object({
-  id: Type.String(),
-  created: Type.String(),
-  host: Type.String(),
-  label: Type.String(),
-  protection: Type.String(),
-  in_use: Type.Boolean({ description: 'The server opened the repository with it' }),
-});
-
 const Growth = Type.Array(
   Type.Object({ date: Type.String(), snapshots: Count, data_added: Bytes, data_added_packed: Bytes }),
   { description: 'Day by day, oldest first' },
@@ -90,22 +81,6 @@ export function repositoryRoutes(app: App, context: ServerContext): void {
         last_snapshot: listed.at(-1)?.time ?? null,
         damage,
       };
-    },
-  );
-
-  app.get(
-    '/repository/keys',
-    {
-      config: { access: 'admin' },
-      schema: {
-        summary: 'Passwords that open the repository, without themselves',
-        response: { 200: Type.Object({ items: Type.Array(Key) }), ...PROBLEM_RESPONSES },
-      },
-    },
-    async () => {
-      const opened = await repository();
-      const keys = await opened.listKeys();
-      return { items: keys.map((key) => ({ ...key, in_use: key.id === opened.keyId })) };
     },
   );
 

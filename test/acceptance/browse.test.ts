@@ -16,6 +16,9 @@ const PICTURE = Buffer.from(
   'base64',
 );
 
+const PICTURE_WIDTH =
+  "document.querySelector('dialog img').decode().then(() => document.querySelector('dialog img').naturalWidth)";
+
 interface Given {
   readonly fixture: CliFixture;
   readonly server: ServerProcess;
@@ -56,10 +59,7 @@ test('a folder is seen at any moment, and a file with its preview, its history a
   await entries.getByRole('button', { name: 'cover.png' }).click();
   const picture = page.getByRole('dialog', { name: 'cover.png' });
   await picture.getByRole('img', { name: 'Preview of cover.png' }).waitFor();
-  const width = await page.evaluate(
-    "document.querySelector('dialog img').decode().then(() => document.querySelector('dialog img').naturalWidth)",
-  );
-  assert.equal(width, 1, 'the picture itself is shown');
+  assert.equal(await page.evaluate(PICTURE_WIDTH), 1, 'the picture itself is shown');
   assert.deepEqual(await visit.violations(), []);
   await page.keyboard.press('Escape');
 
@@ -86,7 +86,11 @@ test('a search finds by name, here and at every moment, and says when', { skip }
   const found = page.getByRole('list', { name: 'Matches' });
   await found.getByRole('button', { name: /cover\.png$/ }).waitFor();
   await found.getByText('1 Mar 2026').waitFor();
-  assert.deepEqual(await visit.violations(), []);
+  // It is gone by the moment that is shown: it opens as it was when it was there last.
+  await found.getByRole('button', { name: /cover\.png$/ }).click();
+  const picture = page.getByRole('dialog', { name: 'cover.png' }).getByRole('img', { name: 'Preview of cover.png' });
+  await picture.waitFor();
+  assert.equal(await page.evaluate(PICTURE_WIDTH), 1);
 });
 
 test('two moments are compared, and a moment with the disk as it is now', { skip }, async (t) => {
@@ -127,10 +131,16 @@ test('snapshots are seen by day; one is pinned, named, and stays so', { skip }, 
   assert.deepEqual(visit.complaints, []);
 });
 
-test('a folder of 20,000 entries has few rows in the document, and its last one is reached', { skip }, async (t) => {
+const ENTRIES = 100_000;
+/** Of 19 frames in 20, on a machine that does other things, too. */
+const FRAME_MS_MAX = 100;
+
+test('a folder of 100,000 entries has few rows in the document, scrolls without a stop, and its last one is reached', {
+  skip,
+}, async (t) => {
   const fixture = new CliFixture(t);
   mkdirSync(fixture.source);
-  for (let file = 0; file < 20_000; file++) {
+  for (let file = 0; file < ENTRIES; file++) {
     writeFileSync(join(fixture.source, `${String(file).padStart(5, '0')}.txt`), '');
   }
   await fixture.init();
@@ -140,14 +150,36 @@ test('a folder of 20,000 entries has few rows in the document, and its last one 
   await visit.setUp(server);
   await visit.go('/browse');
   const { page } = visit;
-  await page.getByText('20,000 entries').waitFor();
+  await page.getByText('100,000 entries').waitFor();
   const entries = page.getByRole('list', { name: 'Entries' });
   assert.ok((await entries.getByRole('listitem').count()) < 60);
-  const last = entries.getByRole('button', { name: '19999.txt' });
-  for (let scroll = 0; scroll < 60 && (await last.count()) === 0; scroll++) {
+  const last = entries.getByRole('button', { name: '99999.txt' });
+  for (let scroll = 0; scroll < 1000 && (await last.count()) === 0; scroll++) {
     await page.evaluate("document.querySelector('.virtual').scrollTop = 1e9");
-    await page.waitForTimeout(100);
+    await page.waitForTimeout(20);
   }
   await last.waitFor();
   assert.ok((await entries.getByRole('listitem').count()) < 60);
+  const frames = (await page.evaluate(SCROLL)) as number[];
+  frames.sort((a, b) => a - b);
+  const [median, slow, longest] = [0.5, 0.95, 1].map((part) => frames[Math.floor((frames.length - 1) * part)] ?? 0);
+  t.diagnostic(`frames: median ${median} ms, 19 in 20 within ${slow} ms, the longest ${longest} ms`);
+  assert.ok((slow ?? 0) < FRAME_MS_MAX, `${slow} ms`);
 });
+
+/** Goes through the whole list, a leap a frame; how long each frame took, in milliseconds. */
+const SCROLL = `new Promise((resolve) => {
+  const box = document.querySelector('.virtual');
+  const frames = [];
+  let last = performance.now();
+  const step = () => {
+    const now = performance.now();
+    frames.push(Math.round(now - last));
+    last = now;
+    box.scrollTop -= box.scrollHeight / 120;
+    if (box.scrollTop > 0) requestAnimationFrame(step);
+    else resolve(frames);
+  };
+  box.scrollTop = box.scrollHeight;
+  requestAnimationFrame(step);
+})`;

@@ -132,39 +132,12 @@ test('live events come back after the server was away', { skip }, async (t) => {
   await visit.page.getByText('Check: done.').first().waitFor();
 });
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  test(`axe finds nothing wrong in ${colorScheme} colours`, { skip }, async (t) => {
-    const server = await startServer(t);
-    const visit = await PageFixture.open(t, server, { colorScheme });
-    await visit.go('/');
-    await visit.heading('Sign in').waitFor();
-    assert.deepEqual(await visit.violations(), []);
-    await visit.setUp(server);
-    const admin = await server.signIn();
-    const { job } = await admin.post('/schedule/run');
-    await admin.untilOver(job.id);
-    const paths = ['/', '/snapshots', '/browse', '/compare', '/jobs', `/jobs/${job.id}`, '/settings/backup'];
-    for (const path of [...paths, '/settings/access']) {
-      await visit.go(path);
-      await visit.untilLoaded();
-      assert.deepEqual(await visit.violations(), [], path);
-    }
-    await visit.go('/settings/backup?create=1');
-    await visit.page.getByRole('dialog').waitFor();
-    assert.deepEqual(await visit.violations(), [], 'the dialog');
-  });
-}
-
-test('nothing is wider than a phone, and its menu opens and closes', { skip }, async (t) => {
+test('the menu of a phone opens and closes', { skip }, async (t) => {
   const server = await startServer(t);
   const visit = await PageFixture.open(t, server, { viewport: { width: 360, height: 700 }, hasTouch: true });
   await visit.setUp(server);
   const { page } = visit;
-  for (const path of ['/', '/snapshots', '/browse', '/compare', '/jobs', '/settings/backup', '/settings/access']) {
-    await visit.go(path);
-    await visit.untilLoaded();
-    assert.ok((await visit.overhang()) <= 0, path);
-  }
+  await visit.go('/jobs');
   await visit.button('Menu').tap();
   await page.getByRole('link', { name: 'Overview' }).tap();
   await visit.heading('Overview').waitFor();

@@ -5,6 +5,7 @@ import {
   addKey,
   changePassword,
   exportRecoverySheet,
+  findKey,
   listKeys,
   parseRecoverySheet,
   removeKey,
@@ -46,6 +47,16 @@ test('a password is added, changed and removed; the others go on opening', async
   await removeKey(repository, repository.keyId);
   await assert.rejects(open('first'), { code: 'PASSWORD_WRONG' });
   await assert.rejects(removeKey(await open('third'), ''), { code: 'KEY_LAST' });
+});
+
+test('a password is asked for once more: the key that it opens is found, a wrong one opens none', async (t) => {
+  const { repository } = await given(t);
+  const second = await addKey(repository, { credential: password('second'), label: 'laptop', cost: CHEAP });
+  assert.equal((await findKey(repository, password('first')))?.id, repository.keyId);
+  assert.deepEqual(await findKey(repository, password('second')), second);
+  for (const wrong of [password('third'), password(''), { type: 'none' } as const]) {
+    assert.equal(await findKey(repository, wrong), undefined);
+  }
 });
 
 test('a recovery sheet gives back the secrets, however it was typed, and makes a new key file', async (t) => {

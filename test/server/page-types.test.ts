@@ -2,14 +2,21 @@
 
 import { test } from 'node:test';
 import type { Static } from 'typebox';
+import type { DiffItemView } from '../../server/entry-schemas.ts';
 import type { PlanAnswer } from '../../server/jobs/results.ts';
+import type { NotificationsGiven, NotificationsView } from '../../server/notify/notification-settings.ts';
 import type * as Page from '../../server/page/api-types.ts';
+import type { Keys } from '../../server/routes/keys.ts';
+import type { Deliveries } from '../../server/routes/notifications.ts';
 import type { Schedule } from '../../server/schedule/schedule.ts';
 import type { JobSchema, Problem, SnapshotSchema } from '../../server/schemas.ts';
 import type { tokenView, userView } from '../../server/views.ts';
 
 /** Does not compile where `Given` lacks something that `Wanted` has. */
 type Fits<Wanted, Given extends Wanted> = Given;
+
+/** Schemas say nothing of who may change what. */
+type Mutable<Value> = Value extends object ? { -readonly [Name in keyof Value]: Mutable<Value[Name]> } : Value;
 
 export type Checked = [
   Fits<Page.Job, Static<typeof JobSchema>>,
@@ -20,6 +27,11 @@ export type Checked = [
   Fits<Page.RestorePlan['removals'], NonNullable<PlanAnswer['removals']>>,
   Fits<Page.User, ReturnType<typeof userView>>,
   Fits<Page.Token, ReturnType<typeof tokenView>>,
+  Fits<Page.Keys, Static<typeof Keys>>,
+  Fits<Page.Notifications, Static<typeof NotificationsView>>,
+  Fits<NotificationsGiven, Mutable<Page.NotificationsInput>>,
+  Fits<Page.Deliveries, Static<typeof Deliveries>>,
+  Fits<Page.DiffItem, DiffItemView>,
   Fits<{ readonly detail: string; readonly code: string }, Static<typeof Problem>>,
 ];
 

@@ -48,18 +48,6 @@ test('the exact sums are made by a job, of all snapshots or of one', async (t) =
   assert.equal(unknown.json.code, 'SNAPSHOT_NOT_FOUND');
 });
 
-test('keys are listed for admins alone, without anything that opens them', async (t) => {
-  const { admin, server } = await withNights(t);
-  const { json } = await admin.ask('/repository/keys');
-  assert.deepEqual(
-    json.items.map(({ in_use }: Json) => in_use),
-    [true],
-  );
-  assert.deepEqual(Object.keys(json.items[0]).sort(), ['created', 'host', 'id', 'in_use', 'label', 'protection']);
-  const refused = await server.ask('/api/v1/repository/keys', { headers: await server.token('read') });
-  assert.equal(refused.status, 403);
-});
-
 test('audits that are over are listed with what they found', async (t) => {
   const { admin } = await withNights(t);
   assert.deepEqual((await admin.ask('/check')).json.items, []);

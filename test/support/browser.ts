@@ -65,6 +65,14 @@ export class PageFixture {
     }
   }
 
+  async signIn(password: string = ADMIN.password): Promise<void> {
+    await this.go('/');
+    await this.page.getByLabel('Name').fill(ADMIN.name);
+    await this.page.getByLabel('Password').fill(password);
+    await this.button('Sign in').click();
+    await this.heading('Overview').waitFor();
+  }
+
   async go(path: string): Promise<void> {
     await this.page.goto(`${this.#url}${path}`);
   }

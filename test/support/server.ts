@@ -52,6 +52,7 @@ export class ServerFixture {
       location: join(folder, 'repository'),
       cacheDirectory: join(folder, 'cache'),
       credential: { type: 'none' },
+      passwordOrigin: { type: 'none', name: undefined },
       sources: [Buffer.from(this.source)],
       backup: {},
       hooks: [],

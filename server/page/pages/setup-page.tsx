@@ -4,25 +4,22 @@ import { useState } from 'preact/hooks';
 import { usePage } from '../context.ts';
 import { Button, ErrorNotice, Link } from '../ui/basics.tsx';
 import { TextField } from '../ui/fields.tsx';
+import { NewPasswordFields, useNewPassword } from '../ui/passwords.tsx';
 import { useAction } from '../use-loaded.ts';
 import { Alone } from './alone.tsx';
-
-const PASSWORD_CHARACTERS_MIN = 10;
 
 export function SetupPage() {
   const page = usePage();
   // What stands behind the # never left the browser.
   const [token] = useState(() => new URLSearchParams(location.hash.slice(1)).get('token') ?? '');
   const [name, setName] = useState('');
-  const [password, setPassword] = useState('');
-  const [again, setAgain] = useState('');
+  const password = useNewPassword();
   const action = useAction();
-  const differs = again !== '' && again !== password;
   const setUp = (event: Event): void => {
     event.preventDefault();
-    if (again !== password) return;
+    if (!password.isSame) return;
     action.run(async () => {
-      const session = await page.api.setUp(token, name, password);
+      const session = await page.api.setUp(token, name, password.value);
       // The link works once: it need not stay in the history.
       page.router.go('/', {}, { replace: true });
       page.enter(session);
@@ -44,25 +41,7 @@ export function SetupPage() {
     <Alone title="Make the admin" lead="This account may do everything here. Keep its password well.">
       <form class="stack" onSubmit={setUp}>
         <TextField label="Name" value={name} onChange={setName} autoComplete="username" required autoFocus />
-        <TextField
-          label="Password"
-          type="password"
-          value={password}
-          onChange={setPassword}
-          autoComplete="new-password"
-          minLength={PASSWORD_CHARACTERS_MIN}
-          hint={`At least ${PASSWORD_CHARACTERS_MIN} characters. A few words in a row are easy to keep in mind.`}
-          required
-        />
-        <TextField
-          label="Password again"
-          type="password"
-          value={again}
-          onChange={setAgain}
-          autoComplete="new-password"
-          error={differs ? 'This is not the same as above' : undefined}
-          required
-        />
+        <NewPasswordFields label="Password" password={password} />
         <ErrorNotice error={action.error} />
         <Button kind="main" type="submit" busy={action.isBusy ? 'Making the account …' : undefined}>
           Make the account

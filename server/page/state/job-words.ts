@@ -42,17 +42,21 @@ export function endSentence(job: Job): string {
   return `${job.title}: ${statusWords(job).toLowerCase()}.${details === '' ? '' : ` ${details}.`}${problems}`;
 }
 
-function numberOf(result: Job['result'], name: string): number | undefined {
-  const value = result?.[name];
-  return typeof value === 'number' ? value : undefined;
+/** Of a night that is what its backup did. */
+function figuresOf(result: Job['result']): Job['result'] {
+  const { parts } = (result ?? {}) as {
+    readonly parts?: readonly { readonly part: string; readonly details?: Job['result'] }[];
+  };
+  return parts?.find(({ part }) => part === 'backup')?.details ?? result;
 }
 
 /** Figures of a result, whichever it has. */
 export function resultWords({ result }: Job): string {
   const words: string[] = [];
+  const figures = figuresOf(result);
   const add = (name: string, say: (value: number) => string): void => {
-    const value = numberOf(result, name);
-    if (value !== undefined) words.push(say(value));
+    const value = figures?.[name];
+    if (typeof value === 'number') words.push(say(value));
   };
   add('total_files_processed', (value) => formatItems(value, 'file'));
   add('total_bytes_processed', formatBytes);
@@ -60,6 +64,9 @@ export function resultWords({ result }: Job): string {
   add('files_restored', (value) => `${formatItems(value, 'file')} restored`);
   add('bytes_restored', (value) => `${formatBytes(value)} written`);
   add('files_deleted', (value) => `${formatItems(value, 'file')} removed`);
+  add('removed', (value) => `${formatItems(value, 'snapshot')} removed`);
+  add('snapshots_checked', (value) => `${formatItems(value, 'snapshot')} checked`);
+  add('error_count', (value) => (value === 0 ? 'nothing wrong found' : `${formatItems(value, 'fault')} found`));
   add('bytes_freed', (value) => `${formatBytes(value)} freed`);
   return words.join(', ');
 }

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { usePage } from '../context.ts';
-import { formatExact, formatRelative } from '../format.ts';
+import { formatExact, formatRelative, formatShort } from '../format.ts';
 import type { PlaceParameters } from '../router.ts';
 import type { Tone } from '../state/toasts.ts';
 import { useStore } from '../store.ts';
@@ -76,6 +76,15 @@ export function When({ at }: { readonly at: string | number }) {
     <time dateTime={new Date(ms).toISOString()} title={formatExact(ms)}>
       {formatRelative(ms, now)}
     </time>
+  );
+}
+
+/** The same with the exact one beside it, for lists in which several would read alike. */
+export function Moment({ at }: { readonly at: string }) {
+  return (
+    <>
+      <When at={at} /> <span class="exact muted">{formatShort(Date.parse(at))}</span>
+    </>
   );
 }
 

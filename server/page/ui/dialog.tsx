@@ -58,6 +58,8 @@ export function ConfirmDialog(props: {
   readonly busy: string;
   readonly isBusy: boolean;
   readonly error: string | undefined;
+  /** False while something is still to be filled in. */
+  readonly isReady?: boolean;
   readonly onConfirm: () => void;
   readonly onClose: () => void;
   readonly children: ComponentChildren;
@@ -74,7 +76,12 @@ export function ConfirmDialog(props: {
         <Button onPress={props.onClose} disabled={props.isBusy}>
           Keep it
         </Button>
-        <Button kind="danger" busy={props.isBusy ? props.busy : undefined} onPress={props.onConfirm}>
+        <Button
+          kind="danger"
+          disabled={props.isReady === false}
+          busy={props.isBusy ? props.busy : undefined}
+          onPress={props.onConfirm}
+        >
           {props.action}
         </Button>
       </div>

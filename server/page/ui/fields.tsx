@@ -18,6 +18,8 @@ export function TextField(props: {
   readonly max?: number;
   readonly placeholder?: string;
   readonly autoFocus?: boolean;
+  /** To be copied. */
+  readonly isReadOnly?: boolean;
 }) {
   const id = useId();
   const hasHint = props.hint !== undefined;
@@ -40,6 +42,7 @@ export function TextField(props: {
         max={props.max}
         placeholder={props.placeholder}
         autofocus={props.autoFocus}
+        readOnly={props.isReadOnly}
         aria-describedby={described === '' ? undefined : described}
         aria-invalid={props.error === undefined ? undefined : true}
       />
@@ -144,5 +147,15 @@ export function SelectField<Value extends string>(props: {
         </p>
       )}
     </div>
+  );
+}
+
+/** Fields that belong together, under a name. */
+export function Group({ title, children }: { readonly title: string; readonly children: ComponentChildren }) {
+  return (
+    <fieldset class="group">
+      <legend>{title}</legend>
+      <div class="stack">{children}</div>
+    </fieldset>
   );
 }

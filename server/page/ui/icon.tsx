@@ -24,6 +24,8 @@ const PATHS = {
   search: 'M11 5a6 6 0 1 0 0 12 6 6 0 0 0 0-12zM16 16l4 4',
   back: 'M15 5l-7 7 7 7',
   next: 'M9 5l7 7-7 7',
+  open: 'M5 9l7 7 7-7',
+  table: 'M4 5h16v14H4zM4 10h16M10 5v14',
   history: 'M12 8v4l3 2M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16z',
   stop: 'M6 6h12v12H6z',
 } as const;

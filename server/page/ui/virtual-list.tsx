@@ -32,6 +32,8 @@ export function VirtualList<Item>(props: {
     <div
       ref={box}
       class="virtual"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by the keyboard, also where no row can have the focus.
+      tabIndex={0}
       onScroll={({ currentTarget }) => setTop(currentTarget.scrollTop)}
       style={{ height: `${Math.min(items.length, ROWS_SHOWN_MAX) * ROW_HEIGHT + 2}px` }}
     >

@@ -4,11 +4,10 @@ import { useState } from 'preact/hooks';
 import { usePage } from '../../context.ts';
 import { Button, ErrorNotice, PageHead, Section } from '../../ui/basics.tsx';
 import { TextField } from '../../ui/fields.tsx';
+import { NewPasswordFields, useNewPassword } from '../../ui/passwords.tsx';
 import { useAction } from '../../use-loaded.ts';
 import { TokensSection } from './tokens-section.tsx';
 import { UsersSection } from './users-section.tsx';
-
-export const PASSWORD_CHARACTERS_MIN = 10;
 
 export function AccessPage() {
   return (
@@ -24,18 +23,19 @@ export function AccessPage() {
 function PasswordSection() {
   const page = usePage();
   const [present, setPresent] = useState('');
-  const [next, setNext] = useState('');
+  const next = useNewPassword();
   const action = useAction();
   const change = async (event: Event): Promise<void> => {
     event.preventDefault();
-    const went = await action.run(() => page.api.changePassword(present, next));
+    if (!next.isSame) return;
+    const went = await action.run(() => page.api.changePassword(present, next.value));
     if (!went) return;
     setPresent('');
-    setNext('');
+    next.clear();
     page.toasts.show('good', 'The password was changed. Other devices have to sign in anew.');
   };
   return (
-    <Section title="Your password">
+    <Section title="Your password" lead="For signing in here. All your other sessions end when it changes.">
       <form class="stack narrow" onSubmit={change}>
         <TextField
           label="Present password"
@@ -45,16 +45,7 @@ function PasswordSection() {
           autoComplete="current-password"
           required
         />
-        <TextField
-          label="New password"
-          type="password"
-          value={next}
-          onChange={setNext}
-          autoComplete="new-password"
-          minLength={PASSWORD_CHARACTERS_MIN}
-          hint={`At least ${PASSWORD_CHARACTERS_MIN} characters`}
-          required
-        />
+        <NewPasswordFields label="New password" password={next} />
         <ErrorNotice error={action.error} />
         <div class="actions">
           <Button type="submit" busy={action.isBusy ? 'Changing it …' : undefined}>

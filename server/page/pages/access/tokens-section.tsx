@@ -3,10 +3,11 @@
 import { useState } from 'preact/hooks';
 import type { Scope, Token } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
-import { Button, ErrorNotice, Section, Waiting, When } from '../../ui/basics.tsx';
-import { ConfirmDialog, Dialog } from '../../ui/dialog.tsx';
+import { Button, ErrorNotice, When } from '../../ui/basics.tsx';
+import { Dialog } from '../../ui/dialog.tsx';
 import { SelectField, TextField } from '../../ui/fields.tsx';
-import { useAction, useLoaded } from '../../use-loaded.ts';
+import { useAction } from '../../use-loaded.ts';
+import { AccessList } from './access-list.tsx';
 
 const SCOPES: readonly (readonly [Scope, string])[] = [
   ['read', 'Read: see and download'],
@@ -17,69 +18,29 @@ const SCOPES: readonly (readonly [Scope, string])[] = [
 
 export function TokensSection() {
   const page = usePage();
-  const loaded = useLoaded((signal) => page.api.tokens(signal));
-  const [isAdding, setAdding] = useState(false);
-  const [removed, setRemoved] = useState<Token | undefined>();
-  const action = useAction();
-  const remove = async (token: Token): Promise<void> => {
-    const went = await action.run(() => page.api.removeToken(token.id));
-    if (!went) return;
-    page.toasts.show('good', `The token ${token.name} is of no use any more.`);
-    setRemoved(undefined);
-    loaded.reload();
-  };
-  const tokens = loaded.data?.items ?? [];
   return (
-    <Section
+    <AccessList<Token>
       title="API tokens"
       lead="For scripts: each may do what its scope says, and nothing else."
-      actions={
-        <Button icon="plus" onPress={() => setAdding(true)}>
-          Make a token
-        </Button>
-      }
-    >
-      <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
-      {loaded.data === undefined && loaded.isLoading ? <Waiting what="tokens" /> : null}
-      {loaded.data !== undefined && tokens.length === 0 ? <p class="muted">There is none.</p> : null}
-      <ul class="rows">
-        {tokens.map((token) => (
-          <li class="row" key={token.id}>
-            <div class="row-main">
-              <p class="row-title">{token.name}</p>
-              <p class="muted">
-                {token.scopes.join(', ')}, made <When at={token.created_at} />
-                {token.used_at === null ? ', never used' : ', used '}
-                {token.used_at === null ? null : <When at={token.used_at} />}
-              </p>
-            </div>
-            <Button
-              kind="quiet"
-              icon="trash"
-              label={`Remove the token ${token.name}`}
-              onPress={() => setRemoved(token)}
-            />
-          </li>
-        ))}
-      </ul>
-      {isAdding ? <AddDialog onClose={() => setAdding(false)} onAdded={loaded.reload} /> : null}
-      {removed === undefined ? null : (
-        <ConfirmDialog
-          title={`Remove the token ${removed.name}?`}
-          action="Remove the token"
-          busy="Removing …"
-          isBusy={action.isBusy}
-          error={action.error}
-          onConfirm={() => remove(removed)}
-          onClose={() => {
-            action.clear();
-            setRemoved(undefined);
-          }}
-        >
-          <p>Scripts that use it are refused from now on.</p>
-        </ConfirmDialog>
+      what="tokens"
+      addWords="Make a token"
+      load={(signal) => page.api.tokens(signal)}
+      describe={(token) => (
+        <>
+          {token.scopes.join(', ')}, made <When at={token.created_at} />
+          {token.used_at === null ? ', never used' : ', used '}
+          {token.used_at === null ? null : <When at={token.used_at} />}
+        </>
       )}
-    </Section>
+      removalOf={({ id, name }) => ({
+        title: `Remove the token ${name}`,
+        action: 'Remove the token',
+        warning: 'Scripts that use it are refused from now on.',
+        said: `The token ${name} is of no use any more.`,
+        run: () => page.api.removeToken(id),
+      })}
+      addDialog={(onClose, onAdded) => <AddDialog onClose={onClose} onAdded={onAdded} />}
+    />
   );
 }
 
@@ -102,7 +63,7 @@ function AddDialog({ onClose, onAdded }: { readonly onClose: () => void; readonl
       <Dialog title="The token was made" onClose={onClose}>
         <div class="stack">
           <p>Copy it now: it is shown this once.</p>
-          <TextField label="Token" value={secret} onChange={() => undefined} />
+          <TextField label="Token" value={secret} onChange={() => undefined} isReadOnly />
           <div class="dialog-actions">
             <Button kind="main" onPress={onClose}>
               I have copied it

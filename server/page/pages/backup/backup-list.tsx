@@ -5,17 +5,19 @@ import type { Backup } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { formatBytes } from '../../format.ts';
 import type { Tone } from '../../state/toasts.ts';
-import { Badge, Button, Empty, ErrorNotice, Link, Section, Waiting, When } from '../../ui/basics.tsx';
+import { Badge, Button, Empty, ErrorNotice, Link, Moment, Section, Waiting, When } from '../../ui/basics.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { useAction, useLoaded } from '../../use-loaded.ts';
 import { RestoreDialog } from './restore-dialog.tsx';
 
-const BACKUPS_A_PAGE = 100;
+/** The settings below come into sight without scrolling past a month of nights. */
+const BACKUPS_AT_FIRST = 10;
+const BACKUPS_A_PAGE = 50;
 
 export function BackupList({ onCreate }: { readonly onCreate: () => void }) {
   const page = usePage();
-  const loaded = useLoaded((signal) => page.api.backups({ limit: BACKUPS_A_PAGE, signal }), {
+  const loaded = useLoaded((signal) => page.api.backups({ limit: BACKUPS_AT_FIRST, signal }), {
     live: ['backups', 'job'],
   });
   const [restored, setRestored] = useState<Backup | undefined>();
@@ -40,8 +42,8 @@ export function BackupList({ onCreate }: { readonly onCreate: () => void }) {
       {loaded.data === undefined && loaded.isLoading ? <Waiting what="backups" /> : null}
       {loaded.data !== undefined && backups.length === 0 ? (
         <Empty title="There is no backup yet">
-          <Button kind="main" icon="plus" label="Create the first backup" onPress={onCreate}>
-            Create the first one
+          <Button kind="main" icon="plus" onPress={onCreate}>
+            Create the first backup
           </Button>
         </Empty>
       ) : null}
@@ -97,7 +99,7 @@ function BackupRow(props: { readonly backup: Backup; readonly onRestore: () => v
     <li class="row" data-backup={backup.backup_id}>
       <div class="row-main">
         <p class="row-title">
-          <When at={backup.created_at} /> <Badge tone={tone}>{words}</Badge>
+          <Moment at={backup.created_at} /> <Badge tone={tone}>{words}</Badge>
         </p>
         <p class="muted">
           {partsOf(backup)}

@@ -8,6 +8,8 @@ import { ActiveJob } from '../jobs/active-job.tsx';
 import { BackupList } from './backup-list.tsx';
 import { CreateDialog } from './create-dialog.tsx';
 import { LibrarySection } from './library-section.tsx';
+import { NotificationsSection } from './notifications-section.tsx';
+import { PasswordsSection } from './passwords-section.tsx';
 import { ScheduleSection } from './schedule-section.tsx';
 import { UploadDialog } from './upload-dialog.tsx';
 
@@ -53,6 +55,8 @@ export function BackupPage() {
       <BackupList onCreate={() => setCreating(true)} />
       <ScheduleSection />
       <LibrarySection />
+      <NotificationsSection />
+      <PasswordsSection />
       {isUploading ? <UploadDialog onClose={() => setUploading(false)} /> : null}
       {isCreating ? <CreateDialog onClose={() => setCreating(false)} /> : null}
     </>

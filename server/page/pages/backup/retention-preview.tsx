@@ -2,7 +2,7 @@
 
 import { usePage } from '../../context.ts';
 import { formatItems } from '../../format.ts';
-import { Badge, Button, ErrorNotice, Notice, Waiting, When } from '../../ui/basics.tsx';
+import { Badge, Button, ErrorNotice, Moment, Notice, Waiting } from '../../ui/basics.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { useLoaded } from '../../use-loaded.ts';
 
@@ -39,7 +39,7 @@ export function RetentionPreview({
                 <li class="row" key={snapshot.id}>
                   <div class="row-main">
                     <p class="row-title">
-                      <When at={snapshot.time} />
+                      <Moment at={snapshot.time} />
                     </p>
                     <p class="muted">{kept ? reasons.map(({ text }) => text).join(', ') : 'No rule keeps it'}</p>
                   </div>

@@ -67,7 +67,11 @@ function ScheduleForm({
     });
   };
   const startNight = (): void => {
-    action.run(async () => page.jobs.put((await page.api.startNight()).job));
+    action.run(async () => {
+      const { job } = await page.api.startNight();
+      page.jobs.put(job);
+      page.toasts.show('plain', 'A night has begun.', { path: `/jobs/${job.id}`, text: 'Watch it' });
+    });
   };
   return (
     <form class="stack" onSubmit={save}>

@@ -27,7 +27,7 @@ export function BrowsePage() {
 function Browser({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
   const page = usePage();
   const { query } = useStore(page.router.place);
-  const [shown, setShown] = useState<Entry | undefined>();
+  const [shown, setShown] = useState<{ readonly entry: Entry; readonly snapshotId: string } | undefined>();
   const [text, setText] = useState('');
   const [searched, setSearched] = useState('');
   const wanted = query.get('snapshot');
@@ -71,12 +71,17 @@ function Browser({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
         </Button>
       </form>
       {searched !== '' ? (
-        <SearchResults text={searched} snapshot={snapshot} onOpen={setShown} onEnd={() => setSearched('')} />
+        <SearchResults
+          text={searched}
+          snapshot={snapshot}
+          onOpen={(entry, snapshotId) => setShown({ entry, snapshotId })}
+          onEnd={() => setSearched('')}
+        />
       ) : (
         <FolderList
           snapshot={snapshot}
           place={place}
-          onOpen={setShown}
+          onOpen={(entry) => setShown({ entry, snapshotId: snapshot.id })}
           onFolder={(to) => goTo({ place: to })}
           actions={(folder) => (
             <>
@@ -90,9 +95,7 @@ function Browser({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
           )}
         />
       )}
-      {shown === undefined ? null : (
-        <EntryDialog snapshot={snapshot} entry={shown} onClose={() => setShown(undefined)} />
-      )}
+      {shown === undefined ? null : <EntryDialog {...shown} onClose={() => setShown(undefined)} />}
     </>
   );
 }

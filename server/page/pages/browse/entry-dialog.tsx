@@ -2,10 +2,10 @@
 
 import { useState } from 'preact/hooks';
 import { placeOf } from '../../api.ts';
-import type { Entry, Snapshot, Version } from '../../api-types.ts';
+import type { Entry, Version } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { formatBytes, formatExact, formatItems } from '../../format.ts';
-import { Badge, ErrorNotice, Notice, Waiting, When } from '../../ui/basics.tsx';
+import { Badge, ErrorNotice, Moment, Notice, Waiting } from '../../ui/basics.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { useLoaded } from '../../use-loaded.ts';
@@ -13,11 +13,11 @@ import { nameOf } from './entry-button.tsx';
 import { RestoreLink } from './restore-link.tsx';
 
 export function EntryDialog({
-  snapshot,
+  snapshotId,
   entry,
   onClose,
 }: {
-  readonly snapshot: Snapshot;
+  readonly snapshotId: string;
   readonly entry: Entry;
   readonly onClose: () => void;
 }) {
@@ -27,7 +27,7 @@ export function EntryDialog({
     <Dialog title={nameOf(entry)} onClose={onClose}>
       <div class="stack">
         <p class="path muted">{entry.path}</p>
-        {entry.type === 'file' ? <Preview snapshot={snapshot} entry={entry} /> : null}
+        {entry.type === 'file' ? <Preview snapshotId={snapshotId} entry={entry} /> : null}
         {entry.type === 'symlink' ? <p>A link to {entry.linktarget ?? 'somewhere'}.</p> : null}
         <dl class="facts">
           <dt>Size</dt>
@@ -39,11 +39,11 @@ export function EntryDialog({
         </dl>
         <div class="actions">
           {entry.type === 'file' ? (
-            <a class="button main" href={page.api.contentAddress(snapshot.id, place, { inline: false })} download>
+            <a class="button main" href={page.api.contentAddress(snapshotId, place, { inline: false })} download>
               <Icon name="download" /> Download
             </a>
           ) : null}
-          <RestoreLink snapshot={snapshot.id} entry={entry}>
+          <RestoreLink snapshot={snapshotId} entry={entry}>
             Restore …
           </RestoreLink>
         </div>
@@ -59,10 +59,10 @@ const TEXT = /\.(?:txt|md|json|nfo|opf|xml|html?|css|js|csv|log|ini|ya?ml|cue|m3
 const PICTURE_BYTES_MAX = 32 * 1024 * 1024;
 const TEXT_BYTES_SHOWN = 32 * 1024;
 
-function Preview({ snapshot, entry }: { readonly snapshot: Snapshot; readonly entry: Entry }) {
+function Preview({ snapshotId, entry }: { readonly snapshotId: string; readonly entry: Entry }) {
   const page = usePage();
   const [isBroken, setBroken] = useState(false);
-  const address = page.api.contentAddress(snapshot.id, placeOf(entry), { inline: true });
+  const address = page.api.contentAddress(snapshotId, placeOf(entry), { inline: true });
   if (entry.database) return <Notice tone="plain">A database, captured as a whole while it was in use.</Notice>;
   if (isBroken) return <p class="muted">The browser cannot show this file.</p>;
   if (PICTURE.test(entry.path) && entry.size <= PICTURE_BYTES_MAX) {
@@ -72,14 +72,14 @@ function Preview({ snapshot, entry }: { readonly snapshot: Snapshot; readonly en
     // biome-ignore lint/a11y/useMediaCaption: nobody wrote down what a book says
     return <audio class="preview" controls preload="none" src={address} onError={() => setBroken(true)} />;
   }
-  if (TEXT.test(entry.path)) return <TextPreview snapshot={snapshot} entry={entry} />;
+  if (TEXT.test(entry.path)) return <TextPreview snapshotId={snapshotId} entry={entry} />;
   return null;
 }
 
-function TextPreview({ snapshot, entry }: { readonly snapshot: Snapshot; readonly entry: Entry }) {
+function TextPreview({ snapshotId, entry }: { readonly snapshotId: string; readonly entry: Entry }) {
   const page = usePage();
-  const text = useLoaded((signal) => page.api.text(snapshot.id, placeOf(entry), { bytes: TEXT_BYTES_SHOWN, signal }), {
-    inputs: [snapshot.id, entry.path],
+  const text = useLoaded((signal) => page.api.text(snapshotId, placeOf(entry), { bytes: TEXT_BYTES_SHOWN, signal }), {
+    inputs: [snapshotId, entry.path],
   });
   if (text.data === undefined) {
     return (
@@ -139,7 +139,7 @@ function VersionRow({ version }: { readonly version: Version }) {
     <li class="row">
       <div class="row-main">
         <p>
-          <When at={first.time} />: it {CHANGES[change] ?? change}{' '}
+          <Moment at={first.time} />: it {CHANGES[change] ?? change}{' '}
           {change === 'bitrot' ? <Badge tone="bad">silent damage?</Badge> : null}
         </p>
         <p class="muted">

@@ -29,7 +29,7 @@ function whenWords({ ranges }: Found): string {
 export function SearchResults(props: {
   readonly text: string;
   readonly snapshot: Snapshot;
-  readonly onOpen: (entry: Entry, snapshot?: string) => void;
+  readonly onOpen: (entry: Entry, snapshotId: string) => void;
   readonly onEnd: () => void;
 }) {
   const page = usePage();
@@ -46,11 +46,13 @@ export function SearchResults(props: {
       }),
     [text, isEverywhere, snapshot.id],
   );
+  /** Where what was found is to be seen: it may be gone by the moment that is shown. */
+  const momentOf = ({ ranges }: Found): string =>
+    isEverywhere ? (ranges.at(-1)?.last.id ?? snapshot.id) : snapshot.id;
   const openFolder = (found: Found, entry: Entry): void => {
-    const at = found.ranges.at(-1)?.last.id ?? snapshot.id;
     const place = entry.path_base64 === undefined ? { path: entry.path } : { path64: entry.path_base64 };
     props.onEnd();
-    page.router.go('/browse', { snapshot: isEverywhere ? at : snapshot.id, ...place });
+    page.router.go('/browse', { snapshot: momentOf(found), ...place });
   };
   return (
     <section class="section" aria-label="Search results">
@@ -79,7 +81,7 @@ export function SearchResults(props: {
               <EntryButton
                 entry={found.entry}
                 name={found.entry.path}
-                onOpen={(entry) => props.onOpen(entry)}
+                onOpen={(entry) => props.onOpen(entry, momentOf(found))}
                 onFolder={() => openFolder(found, found.entry)}
               />
               <span class="entry-facts muted">

@@ -1,7 +1,7 @@
 /** What changed between two moments, or between a moment and now. */
 
-import { useState } from 'preact/hooks';
-import type { Diff, DiffItem, DiffSummary, Snapshot } from '../../api-types.ts';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { Diff, DiffItem, DiffSummary, DiffTable, Snapshot } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { formatBytes, formatItems, formatShort } from '../../format.ts';
 import { useStore } from '../../store.ts';
@@ -10,9 +10,12 @@ import { Checkbox, SelectField } from '../../ui/fields.tsx';
 import { VirtualList } from '../../ui/virtual-list.tsx';
 import { usePages } from '../../use-pages.ts';
 import { useSnapshots } from '../../use-snapshots.ts';
-import { DiffRow, isChange, keyOf } from './diff-row.tsx';
+import { ChangeTree, type Opened } from './change-tree.ts';
+import { RowsDialog } from './rows-dialog.tsx';
+import { ChangeRow, keyOfRow } from './tree-row.tsx';
 
 const NOW = 'now';
+const FEW_ROWS = 20;
 
 export function ComparePage() {
   const loaded = useSnapshots();
@@ -74,7 +77,14 @@ function Changes({ before, after }: { readonly before: string; readonly after: s
   const page = usePage();
   const [withMetadata, setMetadata] = useState(false);
   const list = usePages<DiffItem, Diff>((cursor, signal) => page.api.diff({ before, after, cursor, signal }), []);
-  const shown = list.items.filter((item) => withMetadata || !(isChange(item) && item.change === 'metadata'));
+  const [opened, setOpened] = useState<Opened>(new Map());
+  const [table, setTable] = useState<DiffTable | undefined>();
+  const tree = useGrowingTree(list.items, withMetadata);
+  const rows = useMemo(() => tree.rows(opened), [tree, list.items, opened]);
+  // What a closed folder swallowed brings nobody near the end of the list.
+  useEffect(() => {
+    if (!list.isLoading && rows.length < FEW_ROWS) list.more();
+  }, [list.isLoading, rows.length]);
   return (
     <section class="section" aria-label="Changes">
       <ErrorNotice error={list.error} onRetry={list.reload} />
@@ -83,19 +93,28 @@ function Changes({ before, after }: { readonly before: string; readonly after: s
       {list.first === undefined ? null : (
         <Checkbox label="With changes of metadata alone, such as times" checked={withMetadata} onChange={setMetadata} />
       )}
-      {list.isWhole && shown.length === 0 ? (
+      {list.isWhole && rows.length === 0 ? (
         <Empty title="Nothing differs">
           <p class="muted">Both moments hold the same{withMetadata ? '' : ', but perhaps for metadata'}.</p>
         </Empty>
       ) : null}
-      {shown.length === 0 ? null : (
+      {rows.length === 0 ? null : (
         <VirtualList
           label="Changes"
-          items={shown}
-          keyOf={keyOf}
+          items={rows}
+          keyOf={keyOfRow}
           onNearEnd={list.more}
-          render={(item) => <DiffRow item={item} />}
+          render={(row) => (
+            <ChangeRow
+              row={row}
+              onToggle={({ path, isOpen }) => setOpened(new Map(opened).set(path, !isOpen))}
+              onTable={setTable}
+            />
+          )}
         />
+      )}
+      {table === undefined ? null : (
+        <RowsDialog table={table} before={before} after={after} onClose={() => setTable(undefined)} />
       )}
       {list.isWhole || list.error !== undefined || list.first === undefined ? null : (
         <Button busy={list.isLoading ? 'Comparing on …' : undefined} onPress={list.more}>
@@ -104,6 +123,22 @@ function Changes({ before, after }: { readonly before: string; readonly after: s
       )}
     </section>
   );
+}
+
+/** Only what is new of a list that grows is put into it. */
+function useGrowingTree(items: readonly DiffItem[], withMetadata: boolean): ChangeTree {
+  const kept = useRef({ tree: new ChangeTree(), count: 0, withMetadata, first: items[0] });
+  const { count, first } = kept.current;
+  if (kept.current.withMetadata !== withMetadata || items.length < count || first !== items[0]) {
+    kept.current = { tree: new ChangeTree(), count: 0, withMetadata, first: items[0] };
+  }
+  const { current } = kept;
+  if (items.length > current.count) {
+    const more = items.slice(current.count);
+    current.tree.add(more.filter((item) => withMetadata || !(item.event === 'change' && item.change === 'metadata')));
+    current.count = items.length;
+  }
+  return current.tree;
 }
 
 function Summary({ summary }: { readonly summary: DiffSummary }) {

@@ -2,7 +2,7 @@
 
 import type { ScheduleState } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
-import { formatBytes, formatItems } from '../../format.ts';
+import { formatBytes, formatItems, formatShort } from '../../format.ts';
 import { endSentence, toneOf } from '../../state/job-words.ts';
 import { isOver } from '../../state/jobs-watch.ts';
 import { useStore } from '../../store.ts';
@@ -10,6 +10,7 @@ import { Button, ErrorNotice, Link, Notice, PageHead, Section, Waiting, When } f
 import { useLoaded } from '../../use-loaded.ts';
 import { ActiveJob } from '../jobs/active-job.tsx';
 import { GrowthChart } from './growth-chart.tsx';
+import { HealthTile } from './health-tile.tsx';
 
 export function OverviewPage() {
   const page = usePage();
@@ -59,15 +60,19 @@ function Nights({ state }: { readonly state: ScheduleState }) {
       </Section>
       <Section title="Next run">
         {schedule.enabled && next !== undefined ? (
-          <p class="figure">
-            <When at={next} />
-          </p>
+          <div>
+            <p class="figure">
+              <When at={next} />
+            </p>
+            <p class="muted">{formatShort(Date.parse(next))}</p>
+          </div>
         ) : (
           <Notice tone="warn">
             No nightly backup is scheduled. <Link to="/settings/backup">Switch it on in Settings, Backup.</Link>
           </Notice>
         )}
       </Section>
+      <HealthTile schedule={schedule} />
     </div>
   );
 }
@@ -76,16 +81,10 @@ function Store() {
   const page = usePage();
   const stats = useLoaded((signal) => page.api.stats(signal), { live: ['backups'] });
   const facts = useLoaded((signal) => page.api.repository(signal), { live: ['backups'] });
-  const damage = facts.data?.damage ?? [];
   return (
     <Section title="What is stored">
       <ErrorNotice error={stats.error ?? facts.error} onRetry={stats.reload} />
       {stats.data === undefined && stats.isLoading ? <Waiting what="sizes" /> : null}
-      {damage.length === 0 ? null : (
-        <Notice tone="bad">
-          <p>{formatItems(damage.length, 'snapshot')} cannot be read. Check the repository, under Jobs.</p>
-        </Notice>
-      )}
       {stats.data === undefined ? null : stats.data.snapshots === 0 ? (
         <p class="muted">Nothing was backed up yet. Create a backup, or wait for the night.</p>
       ) : (

@@ -1,7 +1,7 @@
 /** One snapshot in a list. */
 
 import type { Snapshot } from '../../api-types.ts';
-import { formatBytes, formatItems } from '../../format.ts';
+import { formatBytes, formatItems, formatShort } from '../../format.ts';
 import { Badge, When } from '../../ui/basics.tsx';
 
 export function SnapshotRow({ snapshot, onOpen }: { readonly snapshot: Snapshot; readonly onOpen: () => void }) {
@@ -9,11 +9,14 @@ export function SnapshotRow({ snapshot, onOpen }: { readonly snapshot: Snapshot;
   return (
     <>
       <button type="button" class="entry" onClick={onOpen}>
-        <span>
-          <strong>
-            <When at={snapshot.time} />
-          </strong>{' '}
-          {snapshot.label === '' ? snapshot.short_id : snapshot.label}, {snapshot.host}
+        <span class="two-lines">
+          <span>
+            <strong>
+              <When at={snapshot.time} />
+            </strong>{' '}
+            {snapshot.label === '' ? snapshot.short_id : snapshot.label}, {snapshot.host}
+          </span>
+          <small class="muted">{formatShort(Date.parse(snapshot.time))}</small>
         </span>
       </button>
       {snapshot.pinned ? <Badge tone="plain">pinned</Badge> : null}

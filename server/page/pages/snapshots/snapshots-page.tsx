@@ -2,6 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import type { Snapshot } from '../../api-types.ts';
+import { usePage } from '../../context.ts';
 import { formatItems } from '../../format.ts';
 import { Empty } from '../../ui/basics.tsx';
 import { SelectField } from '../../ui/fields.tsx';
@@ -35,7 +36,10 @@ function Snapshots({
   readonly snapshots: readonly Snapshot[];
   readonly onChanged: () => void;
 }) {
-  const [choice, setChoice] = useState<Choice>('all');
+  const page = usePage();
+  // A link may ask for some of them.
+  const asked = page.router.place.value.query.get('show');
+  const [choice, setChoice] = useState<Choice>(asked === 'suspect' || asked === 'pinned' ? asked : 'all');
   const [day, setDay] = useState<string | undefined>();
   const [openId, setOpenId] = useState<string | undefined>();
   const labels = [...new Set(snapshots.map(({ label }) => label))].filter((label) => label !== '').sort();
@@ -57,7 +61,7 @@ function Snapshots({
           Open one to see why, and to say that it is fine.
         </p>
       )}
-      <div class="columns">
+      <div class="narrow">
         <SelectField label="Show" value={choice} options={options} onChange={setChoice} />
       </div>
       <Calendar snapshots={chosen} day={day} onDay={setDay} />
