@@ -71,6 +71,8 @@ export interface RestoreQuestion {
   readonly snapshot: string;
   readonly paths: readonly PlaceQuery[];
   readonly in_place?: boolean;
+  readonly mappings?: readonly Mapping[];
+  readonly profile?: string;
   readonly target?: PlaceQuery;
   readonly overwrite?: Overwrite;
   readonly delete: boolean;

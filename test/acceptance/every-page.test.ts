@@ -79,6 +79,23 @@ const PAGES: readonly Shown[] = [
       return page.getByRole('list', { name: 'Rows' });
     },
   },
+  {
+    name: 'restore onto other folders',
+    path: '/restore',
+    open: async (page) => {
+      await page.getByLabel('Where to').selectOption('Other folders, as on a new machine');
+      return page.getByLabel('The server whose library it is');
+    },
+  },
+  {
+    name: 'what a restore would do',
+    path: '/restore',
+    open: async (page) => {
+      await page.getByLabel('Remove what the snapshot does not have').check();
+      await press(page, 'See what it would do');
+      return page.getByRole('region', { name: 'What it would do' }).getByText('Before anything changes').first();
+    },
+  },
   { name: 'jobs', path: '/jobs' },
   { name: 'a job', path: '/jobs/1' },
   { name: 'a job that is not there', path: '/jobs/9999' },

@@ -5,8 +5,9 @@ import type { Job, UploadPreview } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { formatBytes, formatCount, formatExact, formatItems } from '../../format.ts';
 import { Button, ErrorNotice, Notice } from '../../ui/basics.tsx';
-import { TextField } from '../../ui/fields.tsx';
-import { useAction, useLoaded } from '../../use-loaded.ts';
+import { PathField } from '../../ui/path-field.tsx';
+import { useAction } from '../../use-loaded.ts';
+import { ServerField } from '../restore/server-field.tsx';
 
 export function UploadPreviewStep(props: {
   readonly id: number;
@@ -18,13 +19,14 @@ export function UploadPreviewStep(props: {
   const { id, preview } = props;
   const strange = preview.places.filter(({ is_known: isKnown }) => !isKnown);
   const [targets, setTargets] = useState<{ readonly [from: string]: string }>({});
-  const library = useLoaded((signal) => page.api.library(signal));
+  const [profile, setProfile] = useState<string | undefined>();
   const action = useAction();
   const mappings = strange.map(({ path }) => ({ from: path, to: targets[path] ?? '' }));
   const restore = (event: Event): void => {
     event.preventDefault();
-    const profile = library.data?.library.profile ?? undefined;
-    action.run(async () => props.onStarted((await page.api.restoreUpload(id, mappings, profile)).job));
+    action.run(async () =>
+      props.onStarted((await page.api.restoreUpload(id, mappings, profile === '' ? undefined : profile)).job),
+    );
   };
   return (
     <form class="stack" onSubmit={restore}>
@@ -36,7 +38,7 @@ export function UploadPreviewStep(props: {
         </Notice>
       )}
       {strange.map(({ path }) => (
-        <TextField
+        <PathField
           key={path}
           label={`Instead of ${path}`}
           value={targets[path] ?? ''}
@@ -45,6 +47,7 @@ export function UploadPreviewStep(props: {
           required
         />
       ))}
+      {strange.length === 0 ? null : <ServerField value={profile} onChange={setProfile} />}
       <ErrorNotice error={action.error} />
       <div class="dialog-actions">
         <Button onPress={props.onClose} disabled={action.isBusy}>

@@ -1,13 +1,17 @@
 /** Where a restore goes, and what becomes of what is there. */
 
 import type { ComponentChildren } from 'preact';
+import type { Snapshot } from '../../api-types.ts';
 import { Button, ErrorNotice } from '../../ui/basics.tsx';
-import { Checkbox, SelectField, TextField } from '../../ui/fields.tsx';
+import { Checkbox, SelectField } from '../../ui/fields.tsx';
+import { PathField } from '../../ui/path-field.tsx';
 import { mayRemove, type RestoreChoice, type RestorePlaceKind, type RestoreRule } from './choice.ts';
+import { MovedFields } from './moved-fields.tsx';
 
 const PLACES = [
   ['in place', 'Back to where it was'],
   ['elsewhere', 'Another folder of the server'],
+  ['moved', 'Other folders, as on a new machine'],
 ] as const satisfies readonly (readonly [RestorePlaceKind, string])[];
 
 const RULES = [
@@ -20,6 +24,7 @@ const RULES = [
 const EMPTY_RULE = ['empty', 'There are none: the folder has to be empty'] as const;
 
 export function ChoiceForm(props: {
+  readonly snapshot: Snapshot;
   readonly choice: RestoreChoice;
   readonly isBusy: boolean;
   readonly error: string | undefined;
@@ -44,7 +49,7 @@ export function ChoiceForm(props: {
         onChange={(place) => onChange({ ...choice, place, rule: place === 'elsewhere' ? 'empty' : 'if-changed' })}
       />
       {isElsewhere ? (
-        <TextField
+        <PathField
           label="Folder"
           value={choice.target}
           onChange={(target) => onChange({ ...choice, target })}
@@ -53,6 +58,7 @@ export function ChoiceForm(props: {
           hint="A whole path on the server's machine. It is made where it is not there. One chosen folder comes straight into it, several below their whole paths."
         />
       ) : null}
+      {choice.place === 'moved' ? <MovedFields snapshot={props.snapshot} choice={choice} onChange={onChange} /> : null}
       <SelectField
         label="Files that are there already"
         value={choice.rule}

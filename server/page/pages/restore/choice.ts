@@ -3,7 +3,7 @@
 import { type Overwrite, placeOf, type RestoreQuestion } from '../../api.ts';
 import type { PathEntry, Snapshot } from '../../api-types.ts';
 
-export type RestorePlaceKind = 'in place' | 'elsewhere';
+export type RestorePlaceKind = 'in place' | 'elsewhere' | 'moved';
 
 /** `empty`: no rule at all, the other folder must hold nothing. */
 export type RestoreRule = Overwrite | 'empty';
@@ -12,11 +12,22 @@ export interface RestoreChoice {
   readonly place: RestorePlaceKind;
   /** The other folder, as it is typed. */
   readonly target: string;
+  /** New folders by the old ones, as they are typed; empty: where it was. */
+  readonly moves: { readonly [from: string]: string };
+  /** Whose databases follow; empty for none, undefined until somebody said it. */
+  readonly profile: string | undefined;
   readonly rule: RestoreRule;
   readonly isRemoving: boolean;
 }
 
-export const FIRST_CHOICE: RestoreChoice = { place: 'in place', target: '', rule: 'if-changed', isRemoving: false };
+export const FIRST_CHOICE: RestoreChoice = {
+  place: 'in place',
+  target: '',
+  moves: {},
+  profile: undefined,
+  rule: 'if-changed',
+  isRemoving: false,
+};
 
 /** In an empty folder there is nothing to remove. */
 export function mayRemove({ rule }: RestoreChoice): boolean {
@@ -24,18 +35,30 @@ export function mayRemove({ rule }: RestoreChoice): boolean {
 }
 
 export function questionOf(
-  { id }: Pick<Snapshot, 'id'>,
+  snapshot: Pick<Snapshot, 'id' | 'paths'>,
   paths: readonly PathEntry[],
   choice: RestoreChoice,
 ): RestoreQuestion {
-  const { place, target, rule, isRemoving } = choice;
+  const { rule, isRemoving } = choice;
   return {
-    snapshot: id,
+    snapshot: snapshot.id,
     paths: paths.map(placeOf),
-    ...(place === 'in place' ? { in_place: true } : { target: { path: target.trim() } }),
+    ...placeQuestion(snapshot, choice),
     ...(rule === 'empty' ? {} : { overwrite: rule }),
     delete: isRemoving && mayRemove(choice),
   };
+}
+
+function placeQuestion(
+  snapshot: Pick<Snapshot, 'paths'>,
+  { place, target, moves, profile = '' }: RestoreChoice,
+): Pick<RestoreQuestion, 'in_place' | 'target' | 'mappings' | 'profile'> {
+  if (place === 'elsewhere') return { target: { path: target.trim() } };
+  if (place === 'in place') return { in_place: true };
+  // Of another moment, other folders may have been typed.
+  const mappings = snapshot.paths.map(({ path }) => ({ from: path, to: (moves[path] ?? '').trim() }));
+  const moved = mappings.filter(({ from, to }) => to !== '' && to !== from);
+  return { in_place: true, mappings: moved, ...(profile === '' ? {} : { profile }) };
 }
 
 /** The same in the address of the page. */

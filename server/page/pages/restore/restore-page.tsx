@@ -101,6 +101,7 @@ function Chooser(props: {
   return (
     <>
       <ChoiceForm
+        snapshot={snapshot}
         choice={choice}
         onChange={props.onChoice}
         onPlan={plan}
