@@ -91,6 +91,8 @@ const PAGES: readonly Shown[] = [
     name: 'what a restore would do',
     path: '/restore',
     open: async (page) => {
+      await page.getByRole('slider', { name: 'Moment' }).press('ArrowLeft');
+      await page.getByText('1 Mar 2026').first().waitFor();
       await page.getByLabel('Remove what the snapshot does not have').check();
       await press(page, 'See what it would do');
       return page.getByRole('region', { name: 'What it would do' }).getByText('Before anything changes').first();
