@@ -138,6 +138,8 @@ export const PROGRESS_INTERVAL_MS = 100;
 export const THREAD_TURN_MS_MAX = 10;
 /** Times this close to the start of the parent snapshot are not trusted as "unchanged": the kernel's clock ticks at 4-10 ms. */
 export const CLOCK_TICK_MS_MAX = 20;
+/** Snapshots of what was there before, the newest first, among which the one of a rollback that was cut off is looked for. */
+export const ROLLBACK_SNAPSHOTS_MAX = 20;
 /** Some file systems keep whole seconds (ext3), two of them (FAT) or hundredths (exFAT): their times are multiples of this. */
 export const COARSE_NANOSECONDS = 10_000_000;
 export const COARSE_TICK_SECONDS_MAX = 2;
@@ -162,6 +164,12 @@ export const SEGMENT_EARLY_SHARE = 8;
 
 /** Files up to this size are put into a zip as a whole, with their length and CRC-32 in front. */
 export const ZIP_WHOLE_BYTES_MAX = 1 * MIB;
+/** Of a zip that is read from anywhere, one entry in so many is remembered with its place; those before it are walked again. */
+export const ZIP_PLACE_ENTRIES = 1024;
+/** What a zip has no place for, as far as it is named. */
+export const ZIP_LEFT_OUT_TOLD_MAX = 1000;
+/** CRC-32 sums of files that are remembered, some 100 bytes each. */
+export const CRCS_REMEMBERED_MAX = 200_000;
 /** Pieces that an export hands out, or a database server's client is fed, are gathered up to this size. */
 export const EXPORT_PIECE_BYTES = 256 * KIB;
 /** Inodes with several names that an export remembers; beyond that, names become files of their own. */

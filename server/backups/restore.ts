@@ -5,7 +5,6 @@
 
 import type { PathMapping } from '../../engine/index.ts';
 import type { ServerContext } from '../context.ts';
-import { hasCommandsAfter } from '../jobs/around.ts';
 import type { Job } from '../jobs/job.ts';
 import type { RestoreRequest } from '../jobs/kinds/restore.ts';
 import { ServerError } from '../problems.ts';
@@ -34,12 +33,19 @@ export function snapshotOf({ backupId, status, snapshotId }: BackupRecord): stri
 /** BUSY; CONFLICT. */
 export function startRestore(
   context: ServerContext,
-  given: { readonly options: Options; readonly title: string; readonly createdBy: string },
+  given: {
+    readonly options: Options;
+    readonly title: string;
+    readonly createdBy: string;
+    /** False for one into another folder, which no server is stopped for. */
+    readonly withCommands?: boolean;
+  },
 ): Job {
   const { jobs, options } = context;
   if (jobs.isUnderWay('restore') || jobs.isUnderWay('restore-upload'))
     throw new ServerError('CONFLICT', 'A restore is under way already');
-  const { hooks, hookEnvironment } = options;
+  const { hookEnvironment } = options;
+  const hooks = given.withCommands === false ? [] : options.hooks;
   return jobs.start({
     kind: 'restore',
     // Whoever asks for it has confirmed it: routes see to that.
@@ -47,6 +53,5 @@ export function startRestore(
     title: given.title,
     trigger: 'manual',
     createdBy: given.createdBy,
-    hasCommands: hasCommandsAfter(hooks, 'restore'),
   });
 }

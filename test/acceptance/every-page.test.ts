@@ -79,6 +79,7 @@ const PAGES: readonly Shown[] = [
       return page.getByRole('list', { name: 'Rows' });
     },
   },
+  { name: 'restore', path: '/restore' },
   { name: 'jobs', path: '/jobs' },
   { name: 'a job', path: '/jobs/1' },
   { name: 'a job that is not there', path: '/jobs/9999' },
@@ -292,7 +293,16 @@ test('empty states and the description of the API make nobody complain', { skip:
   const server = await ServerProcess.start(t, fixture);
   const visit = await PageFixture.open(t, server);
   await visit.setUp(server);
-  for (const path of ['/', '/snapshots', '/browse', '/compare', '/jobs', '/settings/backup', '/settings/access']) {
+  for (const path of [
+    '/',
+    '/snapshots',
+    '/browse',
+    '/compare',
+    '/restore',
+    '/jobs',
+    '/settings/backup',
+    '/settings/access',
+  ]) {
     await look(visit, { name: `${path}, empty`, path });
   }
   await visit.go('/api/docs');

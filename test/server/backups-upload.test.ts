@@ -13,7 +13,7 @@ import { type Given as Entry, type ZipChange, zip } from '../support/archives.ts
 import { Listener, uuid } from '../support/audiobookshelf.ts';
 import type { Json } from '../support/cli.ts';
 import { BOOKS, backUp, detect, type LibraryServer, makeLibraryServer } from '../support/library-server.ts';
-import { type Answer, ServerFixture, type SignedIn } from '../support/server.ts';
+import { type Answer, over, ServerFixture, type SignedIn } from '../support/server.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 
 interface Given {
@@ -49,19 +49,13 @@ async function judged(admin: SignedIn, body: Buffer): Promise<{ readonly job: Js
   return { job: (await admin.untilOver(json.job.id)).job, id: json.upload.id };
 }
 
-async function over(admin: SignedIn, path: string, body: object): Promise<Json> {
-  const { json, text, status } = await admin.ask(path, { method: 'POST', body });
-  assert.equal(status, 202, text);
-  return (await admin.untilOver(json.job.id)).job;
-}
-
 function inQuarantine({ options }: ServerFixture): string[] {
   return readdirSync(join(options.stateDirectory, 'quarantine')).filter((name) => name !== 'CACHEDIR.TAG');
 }
 
 async function untilCount(server: ServerFixture, count: number): Promise<void> {
   for (let waitedMs = 0; inQuarantine(server).length !== count; waitedMs += 20) {
-    assert.ok(waitedMs < 10_000, `${inQuarantine(server).length} files lie in quarantine`);
+    assert.ok(waitedMs < 30_000, `${inQuarantine(server).length} files lie in quarantine`);
     await sleep(20);
   }
 }

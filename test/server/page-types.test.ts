@@ -3,6 +3,7 @@
 import { test } from 'node:test';
 import type { Static } from 'typebox';
 import type { DiffItemView } from '../../server/entry-schemas.ts';
+import type { PlanAnswer } from '../../server/jobs/results.ts';
 import type { NotificationsGiven, NotificationsView } from '../../server/notify/notification-settings.ts';
 import type * as Page from '../../server/page/api-types.ts';
 import type { Keys } from '../../server/routes/keys.ts';
@@ -22,6 +23,8 @@ export type Checked = [
   Fits<Page.Snapshot, Static<typeof SnapshotSchema>>,
   Fits<Page.Schedule, Schedule>,
   Fits<Schedule, Page.Schedule>,
+  Fits<Omit<Page.RestorePlan, 'removals'>, PlanAnswer>,
+  Fits<Page.RestorePlan['removals'], NonNullable<PlanAnswer['removals']>>,
   Fits<Page.User, ReturnType<typeof userView>>,
   Fits<Page.Token, ReturnType<typeof tokenView>>,
   Fits<Page.Keys, Static<typeof Keys>>,

@@ -9,7 +9,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError, isEngineError } from '../../base/errors.ts';
-import { CLOCK_TICK_MS_MAX } from '../../base/limits.ts';
+import { CLOCK_TICK_MS_MAX, ROLLBACK_SNAPSHOTS_MAX } from '../../base/limits.ts';
 import type { Monitor } from '../../base/monitor.ts';
 import { isWithin, joinPath, outermostPaths } from '../../base/paths.ts';
 import type { Time } from '../../base/stat.ts';
@@ -24,7 +24,7 @@ import type { Repository } from '../../repository/repository.ts';
 import { SAFETY_LABEL, SHORT_ID_LENGTH, type Snapshot } from '../../repository/snapshots.ts';
 import { refuseRepository } from '../../storage/open.ts';
 import type { RestoreContext } from './context.ts';
-import { hasWork, mostlyDeleted, refusalOf } from './guards.ts';
+import { fitsAgreement, hasWork, mostlyDeleted, refusalOf } from './guards.ts';
 import {
   type RestoreOptions,
   type RestorePlan,
@@ -32,7 +32,7 @@ import {
   requireOptions,
   type SaveFirst,
 } from './options.ts';
-import { type PassOptions, type RestoreRequest, runPass } from './pass.ts';
+import { interruptedIn, type PassOptions, type RestoreRequest, runPass } from './pass.ts';
 import { planPlaces } from './places.ts';
 import { describeServer, findWanted, mentionOrder, type Wanted } from './server-restore.ts';
 import { findSubject } from './subject.ts';
@@ -60,6 +60,7 @@ export async function restore(
   const plannedAt = await beginPlan();
   const planned = await runPass(request, { dryRun: true, monitor: progressOnly(monitor) });
   const plan = planOf(planned);
+  guardAgreement(request, plan, planned.parts.journal.resumed);
   await guard(request, plan);
   if (!hasWork(plan) && !planned.parts.journal.resumed && planned.parts.problems.count === 0) {
     return summary(planned, request, { begunMs });
@@ -95,9 +96,33 @@ async function beginPlan(): Promise<Time> {
   return { seconds: Math.floor(ms / 1000), nanoseconds: (ms % 1000) * 1_000_000 };
 }
 
-async function prepareRequest(repository: Repository, asked: RestoreOptions): Promise<RestoreRequest> {
-  requireOptions(asked);
-  const { options, snapshot } = await findSnapshot(repository, asked);
+async function prepareRequest(repository: Repository, options: RestoreOptions): Promise<RestoreRequest> {
+  requireOptions(options);
+  if (options.rollback === true) return prepareRollback(repository, options);
+  const { snapshot = 'latest', filter } = options;
+  return requestOf(repository, options, await repository.snapshots.find(snapshot, filter));
+}
+
+/**
+ * All of the last restore in place is undone. A rollback that was cut off had taken a snapshot of its own by then, which is
+ * not the one to go back to: its journal tells.
+ */
+async function prepareRollback(repository: Repository, asked: RestoreOptions): Promise<RestoreRequest> {
+  const options = { ...asked, inPlace: true, delete: true };
+  const request = await requestOf(repository, options, await findSafetySnapshot(repository, asked, 0));
+  if (interruptedIn(request) !== 'another restore') return request;
+  try {
+    for (let back = 1; back <= ROLLBACK_SNAPSHOTS_MAX; back++) {
+      const earlier = await requestOf(repository, options, await findSafetySnapshot(repository, asked, back));
+      if (interruptedIn(earlier) === 'this restore') return earlier;
+    }
+  } catch (error) {
+    if (!isEngineError(error, 'SNAPSHOT_NOT_FOUND')) throw error;
+  }
+  return request;
+}
+
+async function requestOf(repository: Repository, options: RestoreOptions, snapshot: Snapshot): Promise<RestoreRequest> {
   const include = new PatternSet(options.include ?? []);
   const exclude = new PatternSet(options.exclude ?? []);
   await repository.loadIndex();
@@ -126,21 +151,19 @@ async function prepareRequest(repository: Repository, asked: RestoreOptions): Pr
       : undefined;
   mentionOrder(wanted, snapshot, options.monitor);
   const policy = options.overwrite ?? 'if-changed';
-  const only = wanted.server !== undefined && options.target !== undefined ? wanted.paths : undefined;
+  const only = options.target !== undefined && comesWhole(wanted) ? wanted.paths : undefined;
   const filters = { include, exclude, leftOut, only };
   return { repository, fileSystem, options, snapshot, places, wanted, filters, policy, removal };
 }
 
-/** The snapshot that is meant, and how it is brought back. */
-async function findSnapshot(
-  repository: Repository,
-  options: RestoreOptions,
-): Promise<{ readonly options: RestoreOptions; readonly snapshot: Snapshot }> {
-  const { filter, snapshot = 'latest' } = options;
-  if (options.rollback !== true) return { options, snapshot: await repository.snapshots.find(snapshot, filter) };
+/** What was there before the last restore in place, or before one so many restores earlier. */
+async function findSafetySnapshot(
+  { snapshots }: Repository,
+  { filter }: RestoreOptions,
+  back: number,
+): Promise<Snapshot> {
   try {
-    const before = await repository.snapshots.find('latest', { ...filter, labels: [SAFETY_LABEL] });
-    return { options: { ...options, inPlace: true, delete: true }, snapshot: before };
+    return await snapshots.find(`latest~${back}`, { ...filter, labels: [SAFETY_LABEL] });
   } catch (error) {
     if (!isEngineError(error, 'SNAPSHOT_NOT_FOUND')) throw error;
     throw new EngineError(
@@ -151,6 +174,11 @@ async function findSnapshot(
   }
 }
 
+/** True where folders come below their whole paths in a target: those of a server, or several that somebody named. */
+function comesWhole({ server, paths }: Wanted): boolean {
+  return server !== undefined || paths.length > 1;
+}
+
 /** What goes where, and the paths of the snapshot that are left out because they go elsewhere. */
 async function findPlaces(
   repository: Repository,
@@ -158,9 +186,10 @@ async function findPlaces(
   asked: { readonly options: RestoreOptions; readonly wanted: Wanted },
 ): Promise<{ readonly places: Located[]; readonly except: readonly Buffer[] }> {
   const { options, wanted } = asked;
+  // Whoever named a path wants that one: that the others come is no answer.
+  for (const path of options.paths ?? []) await findSubject(repository, snapshot, path);
   if (options.target !== undefined) {
-    // Of a server, the folders come below their whole paths.
-    const subject = await findSubject(repository, snapshot, wanted.server === undefined ? options.path : undefined);
+    const subject = await findSubject(repository, snapshot, comesWhole(wanted) ? undefined : wanted.paths[0]);
     const { target } = options;
     return { places: [{ subject, target, isItself: false, anchor: target }], except: [] };
   }
@@ -195,6 +224,17 @@ async function findPlaces(
 function isPlanned({ options, snapshot, places }: RestoreRequest): boolean {
   if (options.inPlace === true || options.delete === true) return true;
   return options.overwrite !== undefined && snapshot.databases.length > 0 && places.some(placeExists);
+}
+
+function guardAgreement({ options }: RestoreRequest, plan: RestorePlan, resumed: boolean): void {
+  const { agreedRemovals: agreed } = options;
+  if (agreed === undefined || fitsAgreement(plan, agreed, { resumed })) return;
+  const { count } = plan.removals;
+  const others = count === agreed.count ? ', but not the same ones' : '';
+  throw new EngineError(
+    'DELETION_REFUSED',
+    `It was agreed that ${agreed.count} entries are removed, and now it would be ${count}${others}: nothing was changed. Look at the plan again`,
+  );
 }
 
 async function guard({ options, wanted }: RestoreRequest, plan: RestorePlan): Promise<void> {
@@ -248,6 +288,7 @@ function planOf(context: RestoreContext): RestorePlan {
     filesToDelete: counters.filesToDelete,
     bytesToDelete: counters.bytesToDelete,
     directoriesToDelete: counters.directoriesToDelete,
+    removals: context.removals(),
     directoriesToMend: counters.directoriesToMend,
     directoriesToMake: counters.directoriesToMake,
     databasesToSwap,

@@ -12,6 +12,7 @@ import { PagedRows } from '../../ui/paged-rows.tsx';
 import { useLoaded } from '../../use-loaded.ts';
 import { usePages } from '../../use-pages.ts';
 import { nameOf } from './entry-button.tsx';
+import { RestoreLink } from './restore-link.tsx';
 
 export function EntryDialog({
   snapshotId,
@@ -38,13 +39,16 @@ export function EntryDialog({
           <dt>Owner</dt>
           <dd>{entry.user ?? 'a user that has no name here'}</dd>
         </dl>
-        {entry.type === 'file' ? (
-          <div class="actions">
+        <div class="actions">
+          {entry.type === 'file' ? (
             <a class="button main" href={page.api.contentAddress(snapshotId, place, { inline: false })} download>
               <Icon name="download" /> Download
             </a>
-          </div>
-        ) : null}
+          ) : null}
+          <RestoreLink snapshot={snapshotId} entry={entry}>
+            Restore …
+          </RestoreLink>
+        </div>
         <History entry={entry} />
       </div>
     </Dialog>
@@ -153,6 +157,16 @@ function VersionRow({ version }: { readonly version: Version }) {
           <Icon name="download" />
         </a>
       ) : null}
+      {entry === null ? null : (
+        <RestoreLink
+          snapshot={first.id}
+          entry={entry}
+          class="button quiet"
+          label={`Restore the version of ${formatExact(Date.parse(first.time))}`}
+        >
+          <Icon name="restore" />
+        </RestoreLink>
+      )}
     </>
   );
 }
