@@ -258,18 +258,19 @@ export interface SnapshotReference {
   readonly label: string;
 }
 
-export interface RetentionPlan {
+/** One snapshot of a plan, and what would become of it. */
+export interface RetentionDecision {
+  readonly snapshot: SnapshotReference;
+  readonly kept: boolean;
+  readonly reasons: readonly { readonly text: string }[];
+}
+
+export interface RetentionPlan extends Pages<RetentionDecision> {
   /** The rules in words. */
   readonly policy: string;
   readonly kept: number;
   readonly removed: number;
   readonly warnings: readonly string[];
-  readonly items: readonly {
-    readonly snapshot: SnapshotReference;
-    readonly kept: boolean;
-    readonly reasons: readonly { readonly text: string }[];
-  }[];
-  readonly next_cursor: string | null;
 }
 
 export type EntryType = 'file' | 'dir' | 'symlink' | 'fifo' | 'socket' | 'chardev' | 'dev';

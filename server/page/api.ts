@@ -221,8 +221,11 @@ export class Api {
     });
   }
 
-  history(place: PlaceQuery, signal: AbortSignal): Promise<Pages<Version>> {
-    return this.#http.ask('GET', '/history', { query: { ...place, limit: 200 }, signal });
+  history(
+    place: PlaceQuery,
+    { cursor, signal }: { readonly cursor: string | undefined; readonly signal: AbortSignal },
+  ): Promise<Pages<Version>> {
+    return this.#http.ask('GET', '/history', { query: { ...place, cursor, limit: 100 }, signal });
   }
 
   diff({ before, after, place, cursor, withRows, signal }: DiffAsk): Promise<Diff> {
@@ -323,9 +326,12 @@ export class Api {
   }
 
   /** What retention would keep. Without days: by the rules that nights follow. */
-  retentionPlan(days: number | undefined, signal: AbortSignal): Promise<RetentionPlan> {
+  retentionPlan(
+    days: number | undefined,
+    { cursor, signal }: { readonly cursor: string | undefined; readonly signal: AbortSignal },
+  ): Promise<RetentionPlan> {
     const rules = days === undefined ? {} : { keep_within: `${days}d`, label: [BACKUP_LABEL] };
-    return this.#http.ask('GET', '/retention/plan', { query: { ...rules, limit: 200 }, signal });
+    return this.#http.ask('GET', '/retention/plan', { query: { ...rules, cursor, limit: 100 }, signal });
   }
 
   deleteBackup(id: number): Promise<JobStarted | undefined> {

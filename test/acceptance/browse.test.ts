@@ -1,6 +1,7 @@
 /** Looking at what is stored: moments by day, folders at any of them, files and their history, what changed in between. */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -47,13 +48,20 @@ async function given(t: TestContext): Promise<Given> {
 test('a folder is seen at any moment, and a file with its preview, its history and its content', {
   skip,
 }, async (t) => {
-  const { visit } = await given(t);
+  const { fixture, visit } = await given(t);
   const { page } = visit;
   await page.getByRole('link', { name: 'Browse', exact: true }).click();
   const entries = page.getByRole('list', { name: 'Entries' });
   await entries.getByRole('button', { name: 'Book <1>' }).click();
   await entries.getByRole('button', { name: 'chapter 1.m4b' }).waitFor();
   assert.equal(await entries.getByRole('button', { name: 'cover.png' }).count(), 0);
+
+  const zipping = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'Download the folder' }).click();
+  const zip = join(fixture.folder, 'folder.zip');
+  await (await zipping).saveAs(zip);
+  execFileSync('unzip', ['-tq', zip]);
+  assert.match(execFileSync('unzip', ['-Z1', zip], { encoding: 'utf8' }), /chapter 1\.m4b/);
 
   await page.getByRole('slider', { name: 'Moment' }).press('ArrowLeft');
   await entries.getByRole('button', { name: 'cover.png' }).click();

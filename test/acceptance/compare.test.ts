@@ -5,8 +5,10 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import Database from 'better-sqlite3';
+import { openRepository } from '../../engine/index.ts';
 import { NO_BROWSER, PageFixture } from '../support/browser.ts';
-import { CliFixture } from '../support/cli.ts';
+import { file, type NamedEntry, SnapshotBuilder } from '../support/build-repository.ts';
+import { CliFixture, PASSWORD } from '../support/cli.ts';
 import { makeLibraryServer } from '../support/library-server.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
@@ -57,4 +59,28 @@ test('what changed is a tree with sizes that opens and closes, with moves, and r
   );
   await rows.getByRole('listitem').filter({ hasText: 'Book 2' }).getByText('gone').waitFor();
   assert.deepEqual(visit.complaints, []);
+});
+
+test('bytes that differ although nobody wrote to their file are told apart, above all others', {
+  skip: NO_BROWSER,
+}, async (t) => {
+  const fixture = new CliFixture(t);
+  mkdirSync(fixture.source);
+  await fixture.init();
+  for (const words of ['a right word', 'a wrong word']) {
+    const password = Buffer.from(PASSWORD);
+    const place = { location: fixture.repository, cacheDirectory: fixture.cache };
+    const repository = await openRepository({ ...place, credential: { type: 'password', password } });
+    const entries: NamedEntry[] = [['book.m4b', file(words, { inode: 7n })]];
+    await new SnapshotBuilder(repository).save(entries, { paths: [Buffer.from('/book.m4b')] });
+    await repository.close();
+  }
+  const server = await ServerProcess.start(t, fixture);
+  const visit = await PageFixture.open(t, server);
+  await visit.setUp(server);
+  await visit.go('/compare');
+  await visit.page.getByText('1 file changed although nobody wrote to it').waitFor();
+  const changes = visit.page.getByRole('list', { name: 'Changes' });
+  await changes.getByRole('listitem').filter({ hasText: 'book.m4b' }).getByText('silent damage?').waitFor();
+  assert.deepEqual(await visit.violations(), []);
 });

@@ -92,7 +92,7 @@ const PAGES: readonly Shown[] = [
     path: '/restore',
     open: async (page) => {
       await page.getByRole('slider', { name: 'Moment' }).press('ArrowLeft');
-      await page.getByText('1 Mar 2026').first().waitFor();
+      await page.waitForURL(/snapshot=/);
       await page.getByLabel('Remove what the snapshot does not have').check();
       await press(page, 'See what it would do');
       return page.getByRole('region', { name: 'What it would do' }).getByText('Before anything changes').first();
@@ -311,7 +311,16 @@ test('empty states and the description of the API make nobody complain', { skip:
   const server = await ServerProcess.start(t, fixture);
   const visit = await PageFixture.open(t, server);
   await visit.setUp(server);
-  for (const path of ['/', '/snapshots', '/browse', '/compare', '/jobs', '/settings/backup', '/settings/access']) {
+  for (const path of [
+    '/',
+    '/snapshots',
+    '/browse',
+    '/compare',
+    '/restore',
+    '/jobs',
+    '/settings/backup',
+    '/settings/access',
+  ]) {
     await look(visit, { name: `${path}, empty`, path });
   }
   await visit.go('/api/docs');

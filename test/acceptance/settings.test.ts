@@ -146,7 +146,9 @@ test("the repository's password is changed beside the old one, which goes once t
   const { fixture, server, visit } = await given(t);
   const { page } = visit;
   await visit.go('/settings/backup');
+  await page.getByRole('navigation', { name: 'On this page' }).getByRole('link', { name: 'Passwords' }).click();
   await page.getByText('environment variable SNAP_PASSWORD').waitFor();
+  assert.ok(Number(await page.evaluate('scrollY')) > 500, 'the section is in sight');
   await visit.button('Change the password').click();
   const dialog = page.getByRole('dialog', { name: "Change the repository's password" });
   await dialog.getByLabel('Present password').fill('a wrong one');

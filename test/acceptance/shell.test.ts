@@ -132,6 +132,23 @@ test('live events come back after the server was away', { skip }, async (t) => {
   await visit.page.getByText('Check: done.').first().waitFor();
 });
 
+test('colours are those of the system until somebody chooses others, which stay chosen', { skip }, async (t) => {
+  const server = await startServer(t);
+  const visit = await PageFixture.open(t, server, { colorScheme: 'dark' });
+  await visit.setUp(server);
+  const ground = () => visit.page.evaluate('getComputedStyle(document.body).backgroundColor');
+  const dark = await ground();
+  await visit.page.getByLabel('Colours').selectOption('Light');
+  const light = await ground();
+  assert.notEqual(light, dark);
+  await visit.go('/jobs');
+  await visit.heading('Jobs').waitFor();
+  assert.equal(await ground(), light);
+  await visit.page.getByLabel('Colours').selectOption('As the system');
+  assert.equal(await ground(), dark);
+  assert.deepEqual(visit.complaints, []);
+});
+
 test('the menu of a phone opens and closes', { skip }, async (t) => {
   const server = await startServer(t);
   const visit = await PageFixture.open(t, server, { viewport: { width: 360, height: 700 }, hasTouch: true });

@@ -156,15 +156,32 @@ export function PageHead(props: {
   );
 }
 
+/** Links to the sections of a long page, by their anchors. */
+export function OnThisPage({ sections }: { readonly sections: readonly (readonly [string, string])[] }) {
+  return (
+    <nav class="on-this-page" aria-label="On this page">
+      <ul>
+        {sections.map(([anchor, words]) => (
+          <li key={anchor}>
+            <a href={`#${anchor}`}>{words}</a>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}
+
 export function Section(props: {
   readonly title: string;
+  /** What the address of the page ends with, behind a #, to lead here. */
+  readonly anchor?: string;
   readonly lead?: ComponentChildren;
   readonly actions?: ComponentChildren;
   readonly children: ComponentChildren;
 }) {
   const id = useId();
   return (
-    <section class="section" aria-labelledby={id}>
+    <section class="section" id={props.anchor} aria-labelledby={id}>
       <div class="section-head">
         <div>
           <h2 id={id}>{props.title}</h2>

@@ -37,7 +37,7 @@ export function BackupList({ onCreate }: { readonly onCreate: () => void }) {
     });
   };
   return (
-    <Section title="Backups">
+    <Section title="Backups" anchor="backups">
       <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
       {loaded.data === undefined && loaded.isLoading ? <Waiting what="backups" /> : null}
       {loaded.data !== undefined && backups.length === 0 ? (

@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { usePage } from '../../context.ts';
 import { useStore } from '../../store.ts';
-import { Button, PageHead, Section } from '../../ui/basics.tsx';
+import { Button, OnThisPage, PageHead, Section } from '../../ui/basics.tsx';
 import { ActiveJob } from '../jobs/active-job.tsx';
 import { BackupList } from './backup-list.tsx';
 import { CreateDialog } from './create-dialog.tsx';
@@ -15,6 +15,14 @@ import { UploadDialog } from './upload-dialog.tsx';
 
 /** Jobs that this page is about. */
 const KINDS = new Set(['backup', 'night', 'restore', 'forget', 'detect', 'upload']);
+
+const SECTIONS = [
+  ['backups', 'Backups'],
+  ['nights', 'Every night'],
+  ['include', 'What to include'],
+  ['notifications', 'Notifications'],
+  ['passwords', 'Passwords'],
+] as const;
 
 export function BackupPage() {
   const page = usePage();
@@ -45,6 +53,7 @@ export function BackupPage() {
         A backup holds the database, and if you want it covers and books. Keeping many costs only what changed between
         them.
       </PageHead>
+      <OnThisPage sections={SECTIONS} />
       {active.length === 0 ? null : (
         <Section title="Under way">
           {active.map((job) => (

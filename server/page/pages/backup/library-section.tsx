@@ -19,6 +19,7 @@ export function LibrarySection() {
   return (
     <Section
       title="What to include"
+      anchor="include"
       lead={loaded.data === undefined ? undefined : `Which folders are what. ${ORIGINS[loaded.data.origin]}`}
     >
       <ErrorNotice error={loaded.error} onRetry={loaded.reload} />

@@ -16,6 +16,7 @@ export function NotificationsSection() {
   return (
     <Section
       title="Notifications"
+      anchor="notifications"
       lead="A backup that nobody looks at fails unseen. Say who hears of it, and by which way."
     >
       <ErrorNotice error={loaded.error} onRetry={loaded.reload} />

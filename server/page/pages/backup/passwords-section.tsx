@@ -19,6 +19,7 @@ export function PasswordsSection() {
   return (
     <Section
       title="Passwords of the repository"
+      anchor="passwords"
       lead={
         <>
           Each of them opens all that is stored. Your own password, for signing in here, is under{' '}

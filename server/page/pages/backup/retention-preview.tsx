@@ -1,10 +1,12 @@
 /** Which backups would stay and which would go, and why, before anything does. */
 
+import type { RetentionDecision, RetentionPlan } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { formatItems } from '../../format.ts';
-import { Badge, Button, ErrorNotice, Moment, Notice, Waiting } from '../../ui/basics.tsx';
+import { Badge, Button, Moment, Notice } from '../../ui/basics.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
-import { useLoaded } from '../../use-loaded.ts';
+import { PagedRows } from '../../ui/paged-rows.tsx';
+import { usePages } from '../../use-pages.ts';
 
 export function RetentionPreview({
   days,
@@ -14,46 +16,51 @@ export function RetentionPreview({
   readonly onClose: () => void;
 }) {
   const page = usePage();
-  const plan = useLoaded((signal) => page.api.retentionPlan(days, signal), { inputs: [days] });
+  const list = usePages<RetentionDecision, RetentionPlan>(
+    (cursor, signal) => page.api.retentionPlan(days, { cursor, signal }),
+    [days],
+  );
+  const plan = list.first;
   return (
     <Dialog title="What would stay, and what would go" onClose={onClose}>
       <div class="stack">
-        <ErrorNotice error={plan.error} onRetry={plan.reload} />
-        {plan.data === undefined ? (
-          plan.isLoading ? (
-            <Waiting what="the plan" />
-          ) : null
-        ) : (
-          <>
-            <p>
-              {formatItems(plan.data.kept, 'backup stays', 'backups stay')},{' '}
-              {formatItems(plan.data.removed, 'goes', 'go')}. Nothing happens now: the next night does it.
-            </p>
-            {plan.data.warnings.map((warning) => (
-              <Notice key={warning} tone="warn">
-                {warning}
-              </Notice>
-            ))}
-            <ul class="rows" aria-label="Backups">
-              {plan.data.items.map(({ snapshot, kept, reasons }) => (
-                <li class="row" key={snapshot.id}>
-                  <div class="row-main">
-                    <p class="row-title">
-                      <Moment at={snapshot.time} />
-                    </p>
-                    <p class="muted">{kept ? reasons.map(({ text }) => text).join(', ') : 'No rule keeps it'}</p>
-                  </div>
-                  <Badge tone={kept ? 'good' : 'warn'}>{kept ? 'stays' : 'goes'}</Badge>
-                </li>
-              ))}
-            </ul>
-            {plan.data.next_cursor === null ? null : <p class="muted">And more, older ones.</p>}
-          </>
+        {plan === undefined ? null : (
+          <p>
+            {formatItems(plan.kept, 'backup stays', 'backups stay')}, {formatItems(plan.removed, 'goes', 'go')}. Nothing
+            happens now: the next night does it.
+          </p>
         )}
+        {plan?.warnings.map((warning) => (
+          <Notice key={warning} tone="warn">
+            {warning}
+          </Notice>
+        ))}
+        <PagedRows
+          list={list}
+          label="Backups"
+          what="the plan"
+          moreWords="Show older ones"
+          keyOf={({ snapshot }) => snapshot.id}
+          render={(decision) => <Decision decision={decision} />}
+        />
         <div class="dialog-actions">
           <Button onPress={onClose}>Close</Button>
         </div>
       </div>
     </Dialog>
+  );
+}
+
+function Decision({ decision: { snapshot, kept, reasons } }: { readonly decision: RetentionDecision }) {
+  return (
+    <>
+      <div class="row-main">
+        <p class="row-title">
+          <Moment at={snapshot.time} />
+        </p>
+        <p class="muted">{kept ? reasons.map(({ text }) => text).join(', ') : 'No rule keeps it'}</p>
+      </div>
+      <Badge tone={kept ? 'good' : 'warn'}>{kept ? 'stays' : 'goes'}</Badge>
+    </>
   );
 }

@@ -15,6 +15,7 @@ export function ScheduleSection() {
   return (
     <Section
       title="Every night"
+      anchor="nights"
       lead="A backup is made by itself, and those that are past their days go. A night that was missed is made up for."
     >
       <ErrorNotice error={loaded.error} onRetry={loaded.reload} />

@@ -2,13 +2,15 @@
 
 import { useState } from 'preact/hooks';
 import { placeOf } from '../../api.ts';
-import type { Entry, Version } from '../../api-types.ts';
+import type { Entry, Pages, Version } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { formatBytes, formatExact, formatItems } from '../../format.ts';
 import { Badge, ErrorNotice, Moment, Notice, Waiting } from '../../ui/basics.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Icon } from '../../ui/icon.tsx';
+import { PagedRows } from '../../ui/paged-rows.tsx';
 import { useLoaded } from '../../use-loaded.ts';
+import { usePages } from '../../use-pages.ts';
 import { nameOf } from './entry-button.tsx';
 import { RestoreLink } from './restore-link.tsx';
 
@@ -112,22 +114,21 @@ const CHANGES: { readonly [change: string]: string } = {
 
 function History({ entry }: { readonly entry: Entry }) {
   const page = usePage();
-  const loaded = useLoaded((signal) => page.api.history(placeOf(entry), signal), { inputs: [entry.path] });
+  const list = usePages<Version, Pages<Version>>(
+    (cursor, signal) => page.api.history(placeOf(entry), { cursor, signal }),
+    [entry.path],
+  );
   return (
     <section class="section" aria-label="Its history">
       <h3>Its history</h3>
-      <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
-      {loaded.data === undefined ? (
-        loaded.isLoading ? (
-          <Waiting what="its history" />
-        ) : null
-      ) : (
-        <ul class="rows">
-          {loaded.data.items.map((version) => (
-            <VersionRow key={`${version.first.id} ${version.change}`} version={version} />
-          ))}
-        </ul>
-      )}
+      <PagedRows
+        list={list}
+        label="Versions"
+        what="its history"
+        moreWords="Show older versions"
+        keyOf={({ first, change }) => `${first.id} ${change}`}
+        render={(version) => <VersionRow version={version} />}
+      />
     </section>
   );
 }
@@ -136,7 +137,7 @@ function VersionRow({ version }: { readonly version: Version }) {
   const page = usePage();
   const { entry, first, change, snapshots } = version;
   return (
-    <li class="row">
+    <>
       <div class="row-main">
         <p>
           <Moment at={first.time} />: it {CHANGES[change] ?? change}{' '}
@@ -166,6 +167,6 @@ function VersionRow({ version }: { readonly version: Version }) {
           <Icon name="restore" />
         </RestoreLink>
       )}
-    </li>
+    </>
   );
 }

@@ -154,8 +154,9 @@ function Summary({ summary }: { readonly summary: DiffSummary }) {
     <>
       {counts.bitrot > 0 ? (
         <p class="notice bad">
-          {formatItems(counts.bitrot, 'file')} changed although nobody wrote to them: that looks like silent damage of
-          the disk. Get them back from the earlier moment.
+          {formatItems(counts.bitrot, 'file')} changed although nobody wrote to {counts.bitrot === 1 ? 'it' : 'them'}:
+          that looks like silent damage of the disk. Restore {counts.bitrot === 1 ? 'it' : 'them'} from the earlier
+          moment.
         </p>
       ) : null}
       <p role="status">

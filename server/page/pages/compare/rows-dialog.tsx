@@ -5,8 +5,9 @@ import { placeOf } from '../../api.ts';
 import type { Diff, DiffItem, DiffRow, DiffTable } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import type { Tone } from '../../state/toasts.ts';
-import { Badge, Button, ErrorNotice, Waiting } from '../../ui/basics.tsx';
+import { Badge, Button } from '../../ui/basics.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
+import { PagedRows } from '../../ui/paged-rows.tsx';
 import { usePages } from '../../use-pages.ts';
 import { rowCountWords } from './tree-row.tsx';
 
@@ -35,22 +36,14 @@ export function RowsDialog(props: {
       <div class="stack">
         <p class="path muted">{table.path}</p>
         <p>{rowCountWords(table)}</p>
-        <ErrorNotice error={list.error} onRetry={list.reload} />
-        {rows.length === 0 ? null : (
-          <ul class="rows" aria-label="Rows">
-            {rows.map((row) => (
-              <li class="row" key={`${row.change} ${JSON.stringify(row.key)}`}>
-                <RowChange row={row} />
-              </li>
-            ))}
-          </ul>
-        )}
-        {list.isLoading && rows.length === 0 ? <Waiting what="rows" /> : null}
-        {list.isWhole || list.error !== undefined || list.first === undefined ? null : (
-          <Button busy={list.isLoading ? 'Comparing on …' : undefined} onPress={list.more}>
-            More rows
-          </Button>
-        )}
+        <PagedRows
+          list={{ ...list, items: rows }}
+          label="Rows"
+          what="rows"
+          moreWords="More rows"
+          keyOf={({ change, key }) => `${change} ${JSON.stringify(key)}`}
+          render={(row) => <RowChange row={row} />}
+        />
         <div class="dialog-actions">
           <Button onPress={props.onClose}>Close</Button>
         </div>
