@@ -23,10 +23,6 @@ const SHOTS = [
   { name: 'overview-phone', address: () => '/', viewport: PHONE, colorScheme: 'dark' },
   { name: 'snapshots', address: () => '/snapshots' },
   {
-    name: 'browse',
-    address: ({ nights, library }) => `/browse?snapshot=${nights[1].id}&path=${library}/audiobooks/Bram Stoker/Dracula`,
-  },
-  {
     name: 'browse-file',
     address: ({ nights, library }) => `/browse?snapshot=${nights[1].id}&path=${library}/audiobooks/Bram Stoker/Dracula`,
     act: async (page) => {
@@ -39,8 +35,6 @@ const SHOTS = [
   { name: 'compare', address: ({ nights }) => `/compare?before=${nights[5].id}&after=${nights[4].id}` },
   { name: 'restore', address: () => '/restore' },
   { name: 'backup', address: () => '/settings/backup' },
-  { name: 'notifications', address: () => '/settings/notifications' },
-  { name: 'jobs', address: () => '/jobs' },
 ];
 
 /** The demonstration, with the link that signs in. */
