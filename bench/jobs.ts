@@ -8,7 +8,9 @@ import { growthJob } from './growth-job.ts';
 import { historyJob } from './history-job.ts';
 import type { JobOptions } from './options.ts';
 import { pruneJob } from './prune-job.ts';
+import { readsJob } from './reads-job.ts';
 import type { Result } from './report.ts';
+import { serverJob } from './server-job.ts';
 import { treeJob } from './tree-job.ts';
 
 export const JOBS: { readonly [name: string]: (options: JobOptions) => Promise<Result[]> } = {
@@ -40,6 +42,8 @@ export const JOBS: { readonly [name: string]: (options: JobOptions) => Promise<R
     }),
   dumps: (options) => dumpJob('dumps', options),
   history: (options) => historyJob('history', options),
+  reads: (options) => readsJob('reads', options),
+  server: (options) => serverJob('server', options),
   prune: (options) => pruneJob('prune', options),
   forget: (options) => forgetJob('forget', options),
 };

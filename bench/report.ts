@@ -5,7 +5,7 @@ export interface Result {
   /** What was measured, and against what. */
   readonly what: string;
   readonly value: number;
-  readonly unit: 'x' | 'MB' | 's' | '%';
+  readonly unit: 'x' | 'MB' | 's' | 'ms' | '%';
   /** At most; undefined where nothing is promised. */
   readonly target?: number | undefined;
   /** One for each run, where `value` is their median. */
@@ -14,6 +14,7 @@ export interface Result {
 
 export function formatValue({ value, unit }: Pick<Result, 'value' | 'unit'>): string {
   if (unit === '%') return `${value.toFixed(1)} %`;
+  if (unit === 'ms') return `${value.toFixed(1)} ms`;
   return unit === 'x' ? `${value.toFixed(2)}x` : unit === 's' ? `${value.toFixed(2)} s` : `${value.toFixed(1)} MB`;
 }
 

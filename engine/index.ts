@@ -78,16 +78,18 @@ export {
   type ArchiveFormat,
   type ExportOptions,
   type ExportResult,
+  type PlanZipOptions,
+  type ReadZipOptions,
   type ServerExportOptions,
+  type ZipEntry,
+  type ZipFile,
+  type ZipLeftOut,
+  type ZipPlan,
+  type ZipRoot,
 } from './operations/export/options.ts';
-export {
-  listZipParts,
-  planZipParts,
-  readZipParts,
-  type ZipPart,
-  type ZipPartsOptions,
-  type ZipPartsPlan,
-} from './operations/export/zip-parts.ts';
+export { listZip } from './operations/export/zip-list.ts';
+export { planZip } from './operations/export/zip-plan.ts';
+export { readZip } from './operations/export/zip-read.ts';
 export { type FindOptions, type FoundEntry, findEntries } from './operations/find.ts';
 export { type ForgetOptions, type ForgetResult, forget } from './operations/forget/forget.ts';
 export { GROUP_FIELDS, type GroupBy, type GroupField, type GroupKey } from './operations/forget/groups.ts';
@@ -191,6 +193,7 @@ export { type UnlockResult, unlock } from './operations/unlock.ts';
 export { PROFILES } from './profiles/all.ts';
 export type { PathRole, Profile } from './profiles/types.ts';
 export type { ContentId } from './repository/content-id.ts';
+export type { CrcStore } from './repository/crc-store.ts';
 export { METADATA_FIELDS, type MetadataField } from './repository/entry-difference.ts';
 export { type Credential, type KeyDescription, PASSWORD_COST_DEFAULT, type PasswordCost } from './repository/keys.ts';
 export { type NewKeyOptions, Repository } from './repository/repository.ts';

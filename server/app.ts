@@ -7,6 +7,7 @@ import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import underPressure from '@fastify/under-pressure';
 import { fastify, LogController } from 'fastify';
 import { addGuard, addIdentification } from './auth/guard.ts';
+import { Uploads } from './backups/uploads.ts';
 import type { App, Routes, ServerContext } from './context.ts';
 import { addDescription, addDocs } from './description.ts';
 import {
@@ -23,6 +24,7 @@ import { loggerOptions, pathOf } from './log.ts';
 import { observe } from './observe.ts';
 import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
+import { audiobookshelfRoutes } from './routes/audiobookshelf.ts';
 import { backupFileRoutes } from './routes/backup-file.ts';
 import { backupRoutes } from './routes/backups.ts';
 import { descriptionRoutes } from './routes/description.ts';
@@ -66,7 +68,6 @@ const API_ROUTES: readonly Routes[] = [
   backupRoutes,
   backupFileRoutes,
   restoreRoutes,
-  uploadRoutes,
   eventRoutes,
   descriptionRoutes,
 ];
@@ -95,6 +96,7 @@ export function createApp(options: ServeOptions): App {
 
 export async function composeApp(app: App, context: ServerContext): Promise<void> {
   const { basePath } = context.options;
+  const uploads = new Uploads(context);
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler(async (request) => {
     throw notFound(`There is nothing at ${request.method} ${pathOf(request.url)}`);
@@ -118,10 +120,12 @@ export async function composeApp(app: App, context: ServerContext): Promise<void
       addGuard(top as App, context.options);
       for (const routes of TOP_ROUTES) routes(top as App, context);
       await addDocs(top as App);
+      await top.register(async (api) => audiobookshelfRoutes(api as App, context, uploads), { prefix: '/api' });
       await top.register(
         async (api) => {
           addApiHeaders(api as App);
           for (const routes of API_ROUTES) routes(api as App, context);
+          uploadRoutes(api as App, context, uploads);
         },
         { prefix: '/api/v1' },
       );

@@ -15,6 +15,7 @@ import type { Repository } from '../engine/index.ts';
 import type { Authentication } from './auth/authentication.ts';
 import type { Identity } from './auth/identity.ts';
 import type { Access } from './auth/scopes.ts';
+import type { Downloads } from './downloads.ts';
 import type { EventLog } from './events.ts';
 import type { JobRunner } from './jobs/runner.ts';
 import type { Metrics } from './metrics.ts';
@@ -42,6 +43,7 @@ export interface ServerContext {
   readonly scheduler: Scheduler;
   readonly notifier: Notifier;
   readonly metrics: Metrics;
+  readonly downloads: Downloads;
   readonly authentication: Authentication;
   /** The open repository, up to date with what jobs wrote. Nobody closes it but the server. */
   readonly repository: () => Promise<Repository>;

@@ -48,15 +48,29 @@ export class Downloads {
     // An answer to HEAD tells the length of what it does not send: an empty text would say that it is zero.
     if (method === 'HEAD') return reply.send(Readable.from([]));
     if (start === end) return reply.send('');
-    return reply.send(await this.#stream({ start, end }, reply, download));
+    return reply.send(await this.#stream(reply, (signal) => download.open({ start, end }, signal)));
   }
 
-  async #stream(range: SentRange, reply: FastifyReply, { open }: Download): Promise<Readable> {
+  /** What is made while it is sent, and nobody knows how long it will be. BUSY. */
+  async sendUnmeasured(
+    reply: FastifyReply,
+    { name, open }: { readonly name: Buffer; readonly open: (signal: AbortSignal) => AsyncGenerator<Buffer, unknown> },
+  ): Promise<FastifyReply> {
+    const { type, disposition } = presentationOf(name, { inline: false });
+    reply.headers({ 'cache-control': 'private, no-store', 'content-disposition': disposition });
+    reply.type(type);
+    return reply.send(await this.#stream(reply, open));
+  }
+
+  async #stream(
+    reply: FastifyReply,
+    open: (signal: AbortSignal) => AsyncGenerator<Buffer, unknown>,
+  ): Promise<Readable> {
     if (this.#underWay >= DOWNLOADS_MAX) {
       throw new ServerError('BUSY', 'Too many downloads are under way: try again', { 'retry-after': '10' });
     }
     this.#underWay++;
-    const pieces = open(range, goneSignal(reply));
+    const pieces = open(goneSignal(reply));
     try {
       // What cannot be read at all is answered as a problem; later the answer can only be cut off.
       const first = await pieces.next();
@@ -77,7 +91,10 @@ export class Downloads {
   }
 }
 
-async function* startingWith(first: IteratorResult<Buffer>, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+async function* startingWith(
+  first: IteratorResult<Buffer, unknown>,
+  rest: AsyncGenerator<Buffer, unknown>,
+): AsyncGenerator<Buffer> {
   try {
     if (first.done === true) return;
     yield first.value;

@@ -8,6 +8,7 @@ import { detectAtStart, keepDetected } from './backups/detection.ts';
 import { followJobs } from './backups/record.ts';
 import { rescanAtStart } from './backups/rescan.ts';
 import type { App, ServerContext } from './context.ts';
+import { Downloads } from './downloads.ts';
 import { EventLog } from './events.ts';
 import type { RepositoryPlace } from './jobs/messages.ts';
 import { JobRunner } from './jobs/runner.ts';
@@ -108,6 +109,7 @@ function contextOf({
     scheduler: new Scheduler({ settings, log, nowMs, begin: (night) => beginNight(context, night) }),
     notifier: new Notifier({ settings, state, events, log, nowMs }),
     metrics: new Metrics(),
+    downloads: new Downloads(),
     authentication: new Authentication(state, options, nowMs),
     repository,
     nowMs,

@@ -116,8 +116,10 @@ export const EVENT_CLIENTS_MAX = 256;
 // ---- backups
 /** Folders of the sources that are looked into for what the library's own paths leave out. */
 export const UNCOVERED_FOLDERS_MAX = 1000;
-/** Plans of downloads that are kept, a few numbers each, so that one that goes on need not be planned anew. */
-export const ARCHIVE_PLANS_MAX = 16;
+/** Backups that a client of Audiobookshelf is told of, the newest first: it knows no pages. */
+export const SERVER_BACKUPS_LISTED_MAX = 1000;
+/** Plans of zips that are kept, some kilobytes each, so that a download that goes on need not be planned anew. */
+export const ZIP_PLANS_MAX = 16;
 /** Files that the manifest of a backup's file names one by one. */
 export const MANIFEST_FILES_MAX = 20_000;
 export const MANIFEST_BYTES_MAX = 16 * MIB;

@@ -92,6 +92,11 @@ export class ByteWriter {
     this.#bytes.copy(bytes, 0, 0, this.#length);
     return bytes;
   }
+
+  /** What was written, where it was: nothing may be put or reset afterwards. For records of a length that is known ahead. */
+  take(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
 }
 
 /** Reads what ByteWriter wrote; everything that does not fit throws OBJECT_CORRUPT naming `what`. */

@@ -162,6 +162,12 @@ export const SEGMENT_EARLY_SHARE = 8;
 
 /** Files up to this size are put into a zip as a whole, with their length and CRC-32 in front. */
 export const ZIP_WHOLE_BYTES_MAX = 1 * MIB;
+/** Of a zip that is read from anywhere, one entry in so many is remembered with its place; those before it are walked again. */
+export const ZIP_PLACE_ENTRIES = 1024;
+/** What a zip has no place for, as far as it is named. */
+export const ZIP_LEFT_OUT_TOLD_MAX = 1000;
+/** CRC-32 sums of files that are remembered, some 100 bytes each. */
+export const CRCS_REMEMBERED_MAX = 200_000;
 /** Pieces that an export hands out, or a database server's client is fed, are gathered up to this size. */
 export const EXPORT_PIECE_BYTES = 256 * KIB;
 /** Inodes with several names that an export remembers; beyond that, names become files of their own. */

@@ -29,7 +29,3 @@ export interface Region {
   readonly offset: number;
   readonly length: number;
 }
-
-export function isUtf8(bytes: Buffer): boolean {
-  return Buffer.from(bytes.toString('utf8'), 'utf8').equals(bytes);
-}

@@ -4,8 +4,9 @@
  * a sparse file (GNU.sparse, version 1.0). Reading is in archive-tar-reader.ts.
  */
 
+import { isUtf8 } from 'node:buffer';
 import type { Time } from '../base/stat.ts';
-import { type ArchiveEntry, type ArchiveEntryType, isUtf8, type Region } from './archive-entry.ts';
+import type { ArchiveEntry, ArchiveEntryType, Region } from './archive-entry.ts';
 
 export const TAR_BLOCK_BYTES = 512;
 /** Zeros that end an archive. */

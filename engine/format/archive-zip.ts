@@ -3,9 +3,10 @@
  * fifos have no place in it. Reading is in archive-zip-reader.ts.
  */
 
+import { isUtf8 } from 'node:buffer';
 import { ByteWriter } from '../base/bytes.ts';
 import { S_IFDIR, S_IFLNK, S_IFREG } from '../base/stat.ts';
-import { type ArchiveEntry, isUtf8 } from './archive-entry.ts';
+import type { ArchiveEntry } from './archive-entry.ts';
 
 export const ZIP_LOCAL_SIGNATURE = 0x04034b50;
 export const ZIP_DESCRIPTOR_SIGNATURE = 0x08074b50;
@@ -39,6 +40,15 @@ const VERSION_PLAIN = 20;
 const VERSION_ZIP64 = 45;
 const DOS_DIRECTORY = 0x10;
 
+const LOCAL_BYTES = 30;
+const CENTRAL_BYTES = 46;
+const DESCRIPTOR_BYTES = 16;
+const DESCRIPTOR_ZIP64_BYTES = 24;
+const EXTRA_HEAD_BYTES = 4;
+const EXTRA_TIMES_BYTES = EXTRA_HEAD_BYTES + 5;
+const EXTRA_OWNER_BYTES = EXTRA_HEAD_BYTES + 11;
+const EXTRA_NTFS_BYTES = EXTRA_HEAD_BYTES + 32;
+
 /** Between 1601, from which NTFS counts, and 1970. */
 export const NTFS_EPOCH_SECONDS = 11_644_473_600;
 
@@ -67,19 +77,43 @@ function dosTime(seconds: number): { readonly date: number; readonly time: numbe
   return { date, time };
 }
 
-function encodeExtras(entry: ArchiveEntry, place: 'local' | 'central', zip64: readonly number[]): Buffer {
-  const extras = new ByteWriter(64);
+/** Seconds that fit into the field that most programs know. */
+function hasNearTime({ mtime: { seconds } }: ArchiveEntry): boolean {
+  return seconds >= -0x8000_0000 && seconds <= 0x7fff_ffff;
+}
+
+/** What that field does not reach: fractions of a second, and times far away. In units of 100 ns since 1601. */
+function ntfsTime(entry: ArchiveEntry): bigint | undefined {
+  const { seconds, nanoseconds } = entry.mtime;
+  if (nanoseconds === 0 && hasNearTime(entry)) return undefined;
+  const ntfs = BigInt(seconds + NTFS_EPOCH_SECONDS) * 10_000_000n + BigInt(Math.floor(nanoseconds / 100));
+  return ntfs >= 0n && ntfs < 1n << 63n ? ntfs : undefined;
+}
+
+type ExtrasPlace = 'local' | 'central';
+
+function extrasBytes(entry: ArchiveEntry, place: ExtrasPlace, zip64Count: number): number {
+  const zip64 = zip64Count > 0 ? EXTRA_HEAD_BYTES + zip64Count * 8 : 0;
+  const times = hasNearTime(entry) ? EXTRA_TIMES_BYTES : 0;
+  const ntfs = place === 'central' && ntfsTime(entry) !== undefined ? EXTRA_NTFS_BYTES : 0;
+  return zip64 + times + EXTRA_OWNER_BYTES + ntfs;
+}
+
+function writeExtras(
+  extras: ByteWriter,
+  entry: ArchiveEntry,
+  { place, zip64 }: { readonly place: ExtrasPlace; readonly zip64: readonly number[] },
+): void {
   if (zip64.length > 0) {
     extras.u16(ZIP_EXTRA_ZIP64);
     extras.u16(zip64.length * 8);
     for (const value of zip64) extras.u64(value);
   }
-  const { seconds, nanoseconds } = entry.mtime;
-  if (seconds >= -0x8000_0000 && seconds <= 0x7fff_ffff) {
+  if (hasNearTime(entry)) {
     extras.u16(ZIP_EXTRA_TIMES);
     extras.u16(5);
     extras.u8(1);
-    extras.u32(seconds >>> 0);
+    extras.u32(entry.mtime.seconds >>> 0);
   }
   extras.u16(ZIP_EXTRA_OWNER);
   extras.u16(11);
@@ -88,10 +122,8 @@ function encodeExtras(entry: ArchiveEntry, place: 'local' | 'central', zip64: re
     extras.u8(4);
     extras.u32(id);
   }
-  // What the other field does not reach: fractions of a second, and times far away.
-  const isFar = seconds < -0x8000_0000 || seconds > 0x7fff_ffff;
-  const ntfs = BigInt(seconds + NTFS_EPOCH_SECONDS) * 10_000_000n + BigInt(Math.floor(nanoseconds / 100));
-  if (place === 'central' && (nanoseconds !== 0 || isFar) && ntfs >= 0n && ntfs < 1n << 63n) {
+  const ntfs = place === 'central' ? ntfsTime(entry) : undefined;
+  if (ntfs !== undefined) {
     extras.u16(ZIP_EXTRA_NTFS);
     extras.u16(32);
     extras.u32(0);
@@ -102,7 +134,6 @@ function encodeExtras(entry: ArchiveEntry, place: 'local' | 'central', zip64: re
       extras.u32(Number(ntfs >> 32n));
     }
   }
-  return extras.finish();
 }
 
 /**
@@ -114,8 +145,8 @@ export function encodeZipLocal(entry: ArchiveEntry, method: number, data: ZipDat
   const name = nameOf(entry);
   const { date, time } = dosTime(entry.mtime.seconds);
   const zip64 = isZip64 ? [data?.bytes ?? 0, data?.compressedBytes ?? 0] : [];
-  const extras = encodeExtras(entry, 'local', zip64);
-  const writer = new ByteWriter(64 + name.length + extras.length);
+  const extras = extrasBytes(entry, 'local', zip64.length);
+  const writer = new ByteWriter(LOCAL_BYTES + name.length + extras);
   writer.u32(ZIP_LOCAL_SIGNATURE);
   writer.u16(isZip64 ? VERSION_ZIP64 : VERSION_PLAIN);
   writer.u16(flagsOf(entry, data === undefined));
@@ -126,10 +157,10 @@ export function encodeZipLocal(entry: ArchiveEntry, method: number, data: ZipDat
   writer.u32(isZip64 ? U32_MAX : (data?.compressedBytes ?? 0));
   writer.u32(isZip64 ? U32_MAX : (data?.bytes ?? 0));
   writer.u16(name.length);
-  writer.u16(extras.length);
+  writer.u16(extras);
   writer.raw(name);
-  writer.raw(extras);
-  return writer.finish();
+  writeExtras(writer, entry, { place: 'local', zip64 });
+  return writer.take();
 }
 
 function needsZip64(entry: ArchiveEntry): boolean {
@@ -162,10 +193,10 @@ export function encodeZipCentral(
   const isLarge = needsZip64(entry) || Math.max(data.bytes, data.compressedBytes) >= U32_MAX;
   const isFar = place.offset >= U32_MAX;
   const zip64 = [...(isLarge ? [data.bytes, data.compressedBytes] : []), ...(isFar ? [place.offset] : [])];
-  const extras = encodeExtras(entry, 'central', zip64);
+  const extras = extrasBytes(entry, 'central', zip64.length);
   const { date, time } = dosTime(entry.mtime.seconds);
   const version = zip64.length > 0 ? VERSION_ZIP64 : VERSION_PLAIN;
-  const writer = new ByteWriter(64 + name.length + extras.length);
+  const writer = new ByteWriter(CENTRAL_BYTES + name.length + extras);
   writer.u32(ZIP_CENTRAL_SIGNATURE);
   writer.u16((ZIP_HOST_UNIX << 8) | VERSION_ZIP64);
   writer.u16(version);
@@ -177,7 +208,7 @@ export function encodeZipCentral(
   writer.u32(isLarge ? U32_MAX : data.compressedBytes);
   writer.u32(isLarge ? U32_MAX : data.bytes);
   writer.u16(name.length);
-  writer.u16(extras.length);
+  writer.u16(extras);
   writer.u16(0);
   writer.u16(0);
   writer.u16(0);
@@ -185,8 +216,8 @@ export function encodeZipCentral(
   writer.u16(modeOf(entry));
   writer.u32(isFar ? U32_MAX : place.offset);
   writer.raw(name);
-  writer.raw(extras);
-  return writer.finish();
+  writeExtras(writer, entry, { place: 'central', zip64 });
+  return writer.take();
 }
 
 /** What ends an archive; with zip64's records where a number needs them. */
@@ -217,4 +248,38 @@ export function encodeZipEnd(directory: {
   for (const value of [bytes, offset]) writer.u32(Math.min(value, U32_MAX));
   writer.u16(0);
   return writer.finish();
+}
+
+/** Lengths in an archive of what stands for an entry, in bytes. */
+export interface ZipEntryBytes {
+  readonly local: number;
+  readonly data: number;
+  readonly descriptor: number;
+  readonly central: number;
+}
+
+/** What encodeZipLocal, encodeZipDescriptor and encodeZipCentral will give for an entry that is stored as it is. */
+export function zipEntryBytes(
+  entry: ArchiveEntry,
+  place: { readonly offset: number; readonly hasDescriptor: boolean },
+): ZipEntryBytes {
+  const isLarge = needsZip64(entry);
+  const name = entry.path.length + (entry.type === 'dir' ? 1 : 0);
+  const centralNumbers = (isLarge ? 2 : 0) + (place.offset >= U32_MAX ? 1 : 0);
+  return {
+    local: LOCAL_BYTES + name + extrasBytes(entry, 'local', isLarge ? 2 : 0),
+    data: zipDataBytes(entry),
+    descriptor: place.hasDescriptor ? (isLarge ? DESCRIPTOR_ZIP64_BYTES : DESCRIPTOR_BYTES) : 0,
+    central: CENTRAL_BYTES + name + extrasBytes(entry, 'central', centralNumbers),
+  };
+}
+
+/** Bytes that an entry's data have where it is stored as it is. */
+export function zipDataBytes({ type, size, linkTarget }: ArchiveEntry): number {
+  return type === 'file' ? size : type === 'symlink' ? (linkTarget?.length ?? 0) : 0;
+}
+
+/** False where the format has no place for so long a name. */
+export function hasZipName(entry: ArchiveEntry): boolean {
+  return entry.path.length < U16_MAX;
 }

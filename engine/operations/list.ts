@@ -5,7 +5,7 @@ import { EngineError } from '../base/errors.ts';
 import type { BlobId } from '../base/ids.ts';
 import { PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX, PAGE_SORTED_ENTRIES_MAX } from '../base/limits.ts';
 import { joinPath } from '../base/paths.ts';
-import { compareTimes, readMtime, readSize } from '../base/stat.ts';
+import { compareTimes, nodeTypeOfMode, readMode, readMtime, readSize } from '../base/stat.ts';
 import { decodeRow, type Node, nameOfRowAt, ROW_STAT_OFFSET, readRowContent } from '../format/row.ts';
 import { type ContentId, contentIdOf, contentIdOfTree } from '../repository/content-id.ts';
 import { type FoundPath, findPath } from '../repository/find-node.ts';
@@ -243,8 +243,10 @@ function sortRows(rows: PlacedRow[], order: PageOrder, descending: boolean): Pla
 }
 
 function sizeOf({ bytes, at }: PlacedRow): number {
+  const stat = at + ROW_STAT_OFFSET;
+  if (nodeTypeOfMode(readMode(bytes, stat)) !== 'dir') return readSize(bytes, stat);
   const content = readRowContent(bytes, at, 'a row');
-  return content.kind === 'tree' ? content.bytesBelow : readSize(bytes, at + ROW_STAT_OFFSET);
+  return content.kind === 'tree' ? content.bytesBelow : 0;
 }
 
 /** Splits `SNAP:PATH` at the first `:/`; without a path it is undefined. */

@@ -18,6 +18,8 @@ export interface Secrets {
 
 export const SECRET_BYTES = 32;
 const NO_SALT = Buffer.alloc(0);
+const CONTENT_TAG_KIND = 255;
+const CONTENT_TAG_BYTES = 16;
 
 export class KeyMaterial {
   readonly repositoryId: RepositoryId;
@@ -27,7 +29,6 @@ export class KeyMaterial {
   /** Decides where tree parts end. */
   readonly splitSeed: number;
   readonly #seal: Buffer;
-  #contentTagKey: Buffer | undefined;
 
   private constructor(
     repositoryId: RepositoryId,
@@ -68,10 +69,13 @@ export class KeyMaterial {
       .digest('hex');
   }
 
-  /** Hexadecimal HMAC that names a content outside of the repository: 32 digits. */
-  contentTag(bytes: Buffer): string {
-    this.#contentTagKey ??= deriveKey(this.#seal, NO_SALT, 'snap 1 content tag');
-    return createHmac('sha256', this.#contentTagKey).update(bytes).digest('hex').slice(0, 32);
+  /** A name for something outside of the repository, 32 hexadecimal digits, by what says all of it. */
+  contentTag(what: Buffer): string {
+    const bytes = Buffer.allocUnsafe(1 + what.length);
+    // A file's id begins with its kind, which is never this.
+    bytes[0] = CONTENT_TAG_KIND;
+    what.copy(bytes, 1);
+    return this.fileHasher.digest(bytes, CONTENT_TAG_BYTES).toString('hex');
   }
 
   /** What a client remembers of a repository, so that it is not fed another one's keys. 32 hexadecimal digits. */

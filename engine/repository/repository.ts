@@ -16,6 +16,7 @@ import type { Backend } from '../storage/backend.ts';
 import { probeBackend } from '../storage/probe.ts';
 import { BlobReader } from './blob-reader.ts';
 import { ChunkIndex, type IndexLimits, type RefreshOptions } from './chunk-index.ts';
+import { CrcFile, type CrcStore } from './crc-store.ts';
 import { KeyMaterial, SECRET_BYTES, type Secrets } from './key-material.ts';
 import {
   type Credential,
@@ -106,6 +107,7 @@ export class Repository {
   /** The key file that opened it. */
   readonly keyId: KeyId;
   #probed: boolean;
+  #checksums: Promise<CrcFile> | undefined;
 
   private constructor(parts: {
     readonly backend: Backend;
@@ -277,7 +279,14 @@ export class Repository {
     return describeKey(key);
   }
 
+  /** CRC-32 sums of files that were made before, by this process or another one of this machine. */
+  checksums(): Promise<CrcStore> {
+    this.#checksums ??= CrcFile.open(this.cacheDirectory, this.config.id);
+    return this.#checksums;
+  }
+
   async close(): Promise<void> {
+    (await this.#checksums)?.close();
     await this.index.close();
     await this.backend.close();
   }

@@ -1,7 +1,7 @@
 /** Snapshots of a repository: listing, naming, saving. */
 
 import { EngineError } from '../base/errors.ts';
-import type { SnapshotId } from '../base/ids.ts';
+import { parseSnapshotId, type SnapshotId } from '../base/ids.ts';
 import { parseMoment } from '../base/moment.ts';
 import { encodeSnapshot, type SnapshotRecord } from '../format/snapshot.ts';
 import type { Annotations } from './annotations.ts';
@@ -138,7 +138,7 @@ export class SnapshotStore {
     }
     const annotations = await this.annotations();
     const isMeant = (id: SnapshotId): boolean => annotations.factsOf(id).forgotten === (forgotten === 'only');
-    const all = (await this.ids()).filter((id) => id.startsWith(wanted));
+    const all = await this.#beginningWith(wanted);
     const fitting = all.filter(isMeant);
     const [only] = fitting;
     if (only === undefined) {
@@ -154,6 +154,13 @@ export class SnapshotStore {
       );
     }
     return this.load(only, annotations);
+  }
+
+  async #beginningWith(digits: string): Promise<SnapshotId[]> {
+    const whole = parseSnapshotId(digits);
+    if (whole === undefined) return (await this.ids()).filter((id) => id.startsWith(digits));
+    // One is looked for faster than all are listed.
+    return (await this.#store.backend.size('snapshot', whole)) === undefined ? [] : [whole];
   }
 
   /** All that may be meant; a damaged one is an error, since it may be the one. */

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { EngineError, type Snapshot, type ZipPart } from '../../engine/index.ts';
+import { EngineError, type Snapshot, type ZipEntry } from '../../engine/index.ts';
 import { MANIFEST_BYTES_MAX, MANIFEST_FILES_MAX } from '../limits.ts';
 import { Nullable } from '../schemas.ts';
 import { pathView } from '../views.ts';
@@ -64,7 +64,7 @@ export class Listing {
   files = 0;
   bytes = 0;
 
-  add({ path, type, bytes }: Pick<ZipPart, 'path' | 'type' | 'bytes'>): void {
+  add({ path, type, bytes }: ZipEntry): void {
     this.#hash
       .update(`${type.charAt(0)} ${bytes} `)
       .update(path)

@@ -6,6 +6,7 @@ import type { ServerContext } from '../context.ts';
 import { hasCommandsAfter } from '../jobs/around.ts';
 import { isOver, type Job } from '../jobs/job.ts';
 import { ServerError } from '../problems.ts';
+import { serverPlaces } from './audiobookshelf.ts';
 import { LIBRARY_LISTS, libraryOf } from './library.ts';
 import type { UploadPreview } from './preview.ts';
 import { Quarantine, type Upload } from './quarantine.ts';
@@ -64,6 +65,33 @@ export class Uploads {
     }
   }
 
+  /** Takes the backup file of an Audiobookshelf server, then starts the job that makes a backup of it. CONFLICT where the library is none of that server. */
+  async importServerBackup(body: Readable, { createdBy }: { readonly createdBy: string }): Promise<Job> {
+    const { jobs, settings, nowMs } = this.#context;
+    const places = serverPlaces(libraryOf(settings).library);
+    if (places === undefined) {
+      throw new ServerError(
+        'CONFLICT',
+        'The library is not known as one of Audiobookshelf: there is no place for its backup',
+      );
+    }
+    const received = await this.#quarantine.receive(body, { declaredBytes: undefined, nowMs: nowMs(), createdBy });
+    try {
+      const job = jobs.start({
+        kind: 'import',
+        request: { file: received.file, places, createdBy },
+        title: 'Take a backup of Audiobookshelf',
+        trigger: 'manual',
+        createdBy,
+      });
+      this.#quarantine.set({ ...received, jobId: job.id });
+      return job;
+    } catch (error) {
+      this.#quarantine.remove(received);
+      throw error;
+    }
+  }
+
   /** CONFLICT where it was not judged, where it is being restored, and where a folder of it has no place here. */
   restore(upload: Upload, { place, createdBy }: { readonly place: RestorePlace; readonly createdBy: string }): Job {
     const { jobs, options } = this.#context;
@@ -109,10 +137,10 @@ export class Uploads {
 
   /** What was refused goes at once, and what was used; what only waits for its server to be stopped stays. */
   #ended(job: Job): void {
-    if (job.kind !== 'judge' && job.kind !== 'restore-upload') return;
+    if (job.kind !== 'judge' && job.kind !== 'restore-upload' && job.kind !== 'import') return;
     const { log, events } = this.#context;
     const judged = this.#quarantine.findByJob(job.id);
-    if (judged !== undefined && job.status !== 'COMPLETED') this.#quarantine.remove(judged);
+    if (judged !== undefined && (job.status !== 'COMPLETED' || job.kind === 'import')) this.#quarantine.remove(judged);
     // Another job may have gone on with what the first one was asked for.
     const { upload_key: key } = (job.result ?? {}) as { readonly upload_key?: string };
     const used = key === undefined ? undefined : this.#quarantine.findByKey(key);

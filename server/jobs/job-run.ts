@@ -89,9 +89,13 @@ export class JobRun {
         const how = signal === null ? `exit code ${code}` : signal;
         const message = `Its process ended before it was done (${how})`;
         const end = (): void => resolve(this.#end ?? { type: 'failed', error: { code: 'INTERRUPTED', message } });
-        // What it said last comes behind; but a command may have left a server running that still holds the pipe.
-        this.#child.once('close', end);
-        setTimeout(end, LAST_WORDS_MS).unref();
+        // What it said last comes behind; but a command may have left a server running that still holds the pipe. The
+        // timer alone may be what keeps a server alive that ends, until this end is written down.
+        const lastWords = setTimeout(end, LAST_WORDS_MS);
+        this.#child.once('close', () => {
+          clearTimeout(lastWords);
+          end();
+        });
       });
     });
   }

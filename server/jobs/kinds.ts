@@ -27,6 +27,7 @@ export const JOB_KINDS = {
   restore: kind({ writes: true, canGoOn: true, load: () => import('./kinds/restore.ts') }),
   'restore-upload': kind({ writes: true, canGoOn: true, load: () => import('./kinds/restore-upload.ts') }),
   'restore-plan': kind({ writes: false, canGoOn: false, load: () => import('./kinds/restore-plan.ts') }),
+  import: kind({ writes: true, canGoOn: false, load: () => import('./kinds/import.ts') }),
   forget: kind({ writes: true, canGoOn: false, load: () => import('./kinds/forget.ts') }),
   prune: kind({ writes: true, canGoOn: false, load: () => import('./kinds/prune.ts') }),
   judge: kind({ writes: false, canGoOn: false, load: () => import('./kinds/judge.ts') }),

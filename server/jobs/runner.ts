@@ -56,6 +56,7 @@ export class JobRunner {
   /** Those that wait and those that run, in the order in which they came. */
   readonly #entries: Entry[] = [];
   readonly #endListeners: JobEndListener[] = [];
+  readonly #waiting = new Map<number, ((job: Job) => void)[]>();
   #isClosing = false;
   #wakeClosing: (() => void) | undefined;
 
@@ -112,6 +113,14 @@ export class JobRunner {
     const entry = this.#entries.find((one) => one.id === id);
     const job = this.#parts.store.find(id);
     return job === undefined ? undefined : this.#stateOf(job, entry);
+  }
+
+  /** The job once it is over. NOT_FOUND. */
+  async untilOver(id: number): Promise<Job> {
+    const job = this.#parts.store.find(id);
+    if (job === undefined) throw new ServerError('NOT_FOUND', `There is no job ${id}`);
+    if (isOver(job)) return job;
+    return new Promise((resolve) => this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), resolve]));
   }
 
   /** The newest first. */
@@ -238,6 +247,8 @@ export class JobRunner {
     else log.info(facts, 'A job is over');
     for (const listener of this.#endListeners) listener(over);
     this.#tell(over);
+    for (const wake of this.#waiting.get(over.id) ?? []) wake(over);
+    this.#waiting.delete(over.id);
     return over;
   }
 

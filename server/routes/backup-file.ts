@@ -1,13 +1,12 @@
 /** The file of a backup: downloaded as one zip, from any byte on. */
 
-import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { BackupArchives } from '../backups/archive.ts';
 import { libraryOf } from '../backups/library.ts';
 import { snapshotOf } from '../backups/restore.ts';
 import { goneSignal } from '../client.ts';
 import type { App, ServerContext } from '../context.ts';
-import { rangeOf } from '../range.ts';
+import { presentationOf } from '../downloads.ts';
 import { IdParameters, PROBLEM_RESPONSES } from '../schemas.ts';
 import { getBackup } from './backups.ts';
 
@@ -42,20 +41,10 @@ export function backupFileRoutes(app: App, context: ServerContext): void {
       const snapshot = await repository.snapshots.find(snapshotOf(record));
       const signal = goneSignal(reply);
       const { library } = libraryOf(context.settings);
-      const archive = await archives.open(repository, snapshot, { library, signal });
-      const { bytes, etag } = archive;
-      reply.header('etag', etag).header('accept-ranges', 'bytes').header('cache-control', 'private, no-cache');
-      if (request.headers['if-none-match']?.split(/ *, */).includes(etag) === true) return reply.code(304).send(null);
-      const range = rangeOf(request.headers, archive);
-      const { start, end } = range ?? { start: 0, end: bytes };
-      if (range !== undefined) reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${bytes}`);
-      reply
-        .type('application/zip')
-        .header('content-length', end - start)
-        .header('content-disposition', `attachment; filename="backup-${safeName(record.backupId)}.zip"`);
-      // Of a stream, fastify leaves the length as it was said.
-      if (request.method === 'HEAD') return reply.send(Readable.from([]));
-      return reply.send(Readable.from(archive.read({ start, end, signal }), { objectMode: false }));
+      const { bytes, tag, read } = await archives.open(repository, snapshot, { library, signal });
+      const name = Buffer.from(`backup-${safeName(record.backupId)}.zip`);
+      const { disposition } = presentationOf(name, { inline: false });
+      return context.downloads.send(request, reply, { bytes, tag, type: 'application/zip', disposition, open: read });
     },
   );
 }

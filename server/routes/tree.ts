@@ -1,6 +1,5 @@
 /** What a snapshot holds: folders in pages, one entry, and what a file holds. */
 
-import { createHash } from 'node:crypto';
 import { type Static, Type } from 'typebox';
 import {
   findEntry,
@@ -8,15 +7,15 @@ import {
   PAGE_ENTRIES_MAX,
   PAGE_ORDERS,
   PAGE_SORTED_ENTRIES_MAX,
-  planZipParts,
+  planZip,
   readEntryContent,
-  readZipParts,
+  readZip,
   SHORT_ID_LENGTH,
 } from '../../engine/index.ts';
 import { goneSignal } from '../client.ts';
 import type { App, ServerContext } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
-import { Downloads, presentationOf } from '../downloads.ts';
+import { presentationOf } from '../downloads.ts';
 import { EntrySchema, SnapshotReference } from '../entry-schemas.ts';
 import { entryView, referenceView } from '../entry-views.ts';
 import { FilterQuery, filterOf } from '../filters.ts';
@@ -33,6 +32,7 @@ import {
   Words,
 } from '../schemas.ts';
 import { pathView } from '../views.ts';
+import { ZipPlans } from '../zip-plans.ts';
 
 const Where = { snapshot: SnapshotName, ...PathQuery, ...FilterQuery } as const;
 
@@ -122,12 +122,11 @@ export function treeRoutes(app: App, context: ServerContext): void {
     },
   );
 
-  const downloads = new Downloads();
-  contentRoute(app, context, downloads);
-  zipRoute(app, context, downloads);
+  contentRoute(app, context);
+  zipRoute(app, context);
 }
 
-function contentRoute(app: App, { repository }: ServerContext, downloads: Downloads): void {
+function contentRoute(app: App, { repository, downloads }: ServerContext): void {
   app.get(
     '/content',
     {
@@ -169,7 +168,8 @@ function contentRoute(app: App, { repository }: ServerContext, downloads: Downlo
   );
 }
 
-function zipRoute(app: App, { repository }: ServerContext, downloads: Downloads): void {
+function zipRoute(app: App, { repository, downloads }: ServerContext): void {
+  const plans = new ZipPlans();
   app.get(
     '/zip',
     {
@@ -192,18 +192,14 @@ function zipRoute(app: App, { repository }: ServerContext, downloads: Downloads)
         );
       }
       const as = node?.name ?? Buffer.from(`snapshot ${snapshot.id.slice(0, SHORT_ID_LENGTH)}`);
-      const plan = await planZipParts(opened, {
-        snapshot: snapshot.id,
-        roots: [{ path, as }],
-        files: [],
-        signal: goneSignal(reply),
-      });
+      const plan = await plans.plan([snapshot.id, path], () =>
+        planZip(opened, { snapshot: snapshot.id, roots: [{ path, as }], signal: goneSignal(reply) }),
+      );
       return downloads.send(request, reply, {
-        bytes: plan.bytes,
-        // All of it follows from these two.
-        tag: createHash('sha256').update(`zip ${snapshot.id} `).update(path).digest('hex').slice(0, 32),
+        bytes: plan.length,
+        tag: plan.id,
         ...presentationOf(Buffer.concat([as, Buffer.from('.zip')]), { inline: false }),
-        open: ({ start, end }, signal) => readZipParts(opened, plan, { start, end, signal }),
+        open: (range, signal) => readZip(opened, plan, { ...range, signal }),
       });
     },
   );

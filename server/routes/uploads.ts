@@ -5,7 +5,7 @@ import { type Static, Type } from 'typebox';
 import { nameOf } from '../auth/identity.ts';
 import { UploadPreviewSchema } from '../backups/preview.ts';
 import type { Upload } from '../backups/quarantine.ts';
-import { Uploads } from '../backups/uploads.ts';
+import type { Uploads } from '../backups/uploads.ts';
 import type { App, ServerContext } from '../context.ts';
 import { ServerError } from '../problems.ts';
 import { Bytes, CLOSED, IdParameters, JobSchema, JobStarted, Nullable, PROBLEM_RESPONSES, Time } from '../schemas.ts';
@@ -25,10 +25,7 @@ const UploadSchema = Type.Object({
 
 const UPLOAD_TYPES = ['application/zip', 'application/x-zip-compressed', 'application/octet-stream'];
 
-export function uploadRoutes(app: App, context: ServerContext): void {
-  const { options } = context;
-  const uploads = new Uploads(context);
-
+export function uploadRoutes(app: App, { options }: ServerContext, uploads: Uploads): void {
   const view = (upload: Upload): Static<typeof UploadSchema> => ({
     id: upload.id,
     bytes: upload.bytes,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  appendFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -13,8 +14,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import type { ZipPlan } from '../../engine/operations/export/options.ts';
+import { planZip } from '../../engine/operations/export/zip-plan.ts';
+import { readZip } from '../../engine/operations/export/zip-read.ts';
+import { Repository } from '../../engine/repository/repository.ts';
+import { openLocation } from '../../engine/storage/open.ts';
 import { testFolder } from '../support/build-repository.ts';
-import { CliFixture, type Json } from '../support/cli.ts';
+import { CliFixture, type Json, PASSWORD } from '../support/cli.ts';
 import { randomFor } from '../support/random.ts';
 import { treeState } from '../support/tree-state.ts';
 import { describeTree, type EntryFacts, makeZoo } from '../support/zoo.ts';
@@ -77,6 +83,21 @@ for (const format of ['tar', 'tar.zst']) {
   });
 }
 
+/** What somebody downloads of a server: of the snapshot before the last one, read in two parts. */
+async function downloadZip(cli: CliFixture, file: string): Promise<ZipPlan> {
+  const backend = await openLocation(cli.repository);
+  const credential = { type: 'password', password: Buffer.from(PASSWORD) } as const;
+  const repository = await Repository.open({ backend, credential, cacheDirectory: cli.cache });
+  const roots = [{ path: Buffer.from(zooFolder), as: Buffer.alloc(0) }];
+  const plan = await planZip(repository, { snapshot: 'latest~1', roots });
+  const middle = Math.floor(plan.length / 2);
+  for (const range of [{ end: middle }, { start: middle }]) {
+    for await (const piece of readZip(repository, plan, range)) appendFileSync(file, piece);
+  }
+  await repository.close();
+  return plan;
+}
+
 test('a zip carries files, folders, links, modes, owners and times', async (t) => {
   const cli = await zooBackup(t);
   const file = join(cli.folder, 'zoo.zip');
@@ -85,6 +106,12 @@ test('a zip carries files, folders, links, modes, owners and times', async (t) =
   assert.deepEqual(result.left_out, { fifo: 1, socket: 1, ...(isRoot ? { chardev: 1, dev: 1 } : {}) });
   const { summary, target } = await imported(cli, file);
   assert.equal(summary.problem_count, 0);
+  const downloaded = join(cli.folder, 'downloaded.zip');
+  const plan = await downloadZip(cli, downloaded);
+  assert.deepEqual([plan.leftOutCount, plan.length], [isRoot ? 4 : 2, statSync(downloaded).size]);
+  const other = await imported(cli, downloaded);
+  assert.equal(other.summary.problem_count, 0);
+  assert.deepEqual(describeTree(other.target), describeTree(target));
   const essence = (tree: Map<string, EntryFacts>): Map<string, unknown> =>
     new Map(
       [...tree].map(([path, { mode, owner, mtimeNs, content, target: to }]) => {
@@ -97,7 +124,7 @@ test('a zip carries files, folders, links, modes, owners and times', async (t) =
   const expected = without(describeTree(zooFolder), (_, { mode }) => !ZIP_TYPES.has(mode & S_IFMT));
   assert.deepEqual(essence(describeTree(target)), essence(expected));
   const second = join(cli.folder, 'again.zip');
-  await cli.ok(['export', `latest~1:${zooFolder}`, '-o', second]);
+  await cli.ok(['export', `latest~2:${zooFolder}`, '-o', second]);
   assert.ok(readFileSync(second).equals(readFileSync(file)), 'the same snapshot gives the same bytes');
 });
 

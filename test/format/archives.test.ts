@@ -13,7 +13,13 @@ import {
   parsePaxTime,
   tarEntry,
 } from '../../engine/format/archive-tar-reader.ts';
-import { encodeZipCentral, encodeZipEnd, encodeZipLocal } from '../../engine/format/archive-zip.ts';
+import {
+  encodeZipCentral,
+  encodeZipDescriptor,
+  encodeZipEnd,
+  encodeZipLocal,
+  zipEntryBytes,
+} from '../../engine/format/archive-zip.ts';
 import {
   decodeZip64End,
   decodeZip64Locator,
@@ -158,6 +164,38 @@ test('a zip holds files, offsets and counts beyond 32 and 16 bits', () => {
   }
   assert.ok(
     encodeZipLocal({ ...PLAIN, size: 5 * GIB }, 0, undefined).length > encodeZipLocal(PLAIN, 0, undefined).length,
+  );
+});
+
+test('what stands for an entry of a zip has the length that is told ahead', () => {
+  const types = fc.constantFrom<ArchiveEntry['type']>('file', 'dir', 'symlink');
+  const offsets = fc.oneof(fc.integer({ min: 0, max: 2 ** 52 }), fc.constantFrom(0xffff_fffe, 0xffff_ffff));
+  const sizes = fc.oneof(fc.integer({ min: 0, max: 2 ** 52 }), fc.constantFrom(0xefff_ffff, 0xf000_0000, 0xffff_ffff));
+  const times = fc.constantFrom(-0x8000_0001, -0x8000_0000, 0x7fff_ffff, 0x8000_0000, -12_000_000_000, 0);
+  fc.assert(
+    fc.property(entries, types, offsets, sizes, times, fc.boolean(), (fields, type, offset, size, seconds, isPlain) => {
+      const mtime = isPlain ? { ...fields.mtime } : { seconds, nanoseconds: fields.mtime.nanoseconds % 2 };
+      const linkTarget = type === 'symlink' ? Buffer.from('target') : undefined;
+      const entry: ArchiveEntry = {
+        ...PLAIN,
+        ...fields,
+        type,
+        size: type === 'file' ? size : 0,
+        mtime,
+        linkTarget,
+        attributes: [],
+      };
+      const hasDescriptor = type === 'file' && isPlain;
+      const told = zipEntryBytes(entry, { offset, hasDescriptor });
+      const data = { method: 0, crc32: 1, compressedBytes: told.data, bytes: told.data };
+      assert.deepEqual(told, {
+        local: encodeZipLocal(entry, 0, hasDescriptor ? undefined : data).length,
+        data: type === 'file' ? size : type === 'symlink' ? 6 : 0,
+        descriptor: hasDescriptor ? encodeZipDescriptor(entry, data).length : 0,
+        central: encodeZipCentral(entry, data, { offset, hasDescriptor }).length,
+      });
+    }),
+    { numRuns: 500 },
   );
 });
 

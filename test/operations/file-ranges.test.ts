@@ -128,3 +128,22 @@ test('ranges of a captured database are those of its image', async (t) => {
   assert.equal(image.prepare('SELECT count(*) AS books FROM book').pluck().get(), 5000);
   image.close();
 });
+
+test('of many who read large pieces at a time, each is served in a turn of the event loop of its own', async (t) => {
+  const repository = await given(t, [randomFor(t).bytes(20 * MIB)], MIB);
+  let turn = 0;
+  let isOver = false;
+  const count = (): void => {
+    turn++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const turns = await Promise.all(
+    Array.from({ length: 20 }, async (_, number) => {
+      await read(repository, { path, offset: number * MIB, length: 1 });
+      return turn;
+    }),
+  );
+  isOver = true;
+  assert.equal(new Set(turns).size, 20);
+});

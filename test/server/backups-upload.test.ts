@@ -61,7 +61,7 @@ function inQuarantine({ options }: ServerFixture): string[] {
 
 async function untilCount(server: ServerFixture, count: number): Promise<void> {
   for (let waitedMs = 0; inQuarantine(server).length !== count; waitedMs += 20) {
-    assert.ok(waitedMs < 10_000, `${inQuarantine(server).length} files lie in quarantine`);
+    assert.ok(waitedMs < 30_000, `${inQuarantine(server).length} files lie in quarantine`);
     await sleep(20);
   }
 }

@@ -1,25 +1,20 @@
 /** Exports a snapshot, or a part of it, as one portable file. */
 
 import type { Problem } from '../../base/errors.ts';
-import {
-  COMPRESSION_LEVEL_DEFAULT,
-  EXPORT_PIECE_BYTES,
-  PROGRESS_INTERVAL_MS,
-  SNAPSHOT_PROBLEMS_MAX,
-} from '../../base/limits.ts';
+import { COMPRESSION_LEVEL_DEFAULT, PROGRESS_INTERVAL_MS, SNAPSHOT_PROBLEMS_MAX } from '../../base/limits.ts';
 import type { NodeType } from '../../base/stat.ts';
 import { ZstdCompressor } from '../../codec/zstd-stream.ts';
 import { readContent } from '../../repository/content-pieces.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Snapshot } from '../../repository/snapshots.ts';
+import { gathered } from './gathered.ts';
 import type { ExportOptions, ExportResult } from './options.ts';
 import { ServerBackup, type ServerItem } from './server-backup.ts';
 import { tarStream } from './tar-stream.ts';
-import { ArchiveWalk, type WalkedEntry } from './walk.ts';
+import { ArchiveWalk, type WalkedEntry, ZIP_TYPES } from './walk.ts';
 import { ZipStream } from './zip-stream.ts';
 
 const TAR_TYPES: ReadonlySet<NodeType> = new Set(['file', 'dir', 'symlink', 'fifo', 'chardev', 'dev']);
-const ZIP_TYPES: ReadonlySet<NodeType> = new Set(['file', 'dir', 'symlink']);
 
 /**
  * The archive's bytes in order; the generator returns what it holds. The same snapshot gives the same bytes. A tar carries
@@ -150,23 +145,6 @@ class ExportRun {
       currentPath: entry.path.toString('utf8'),
     });
   }
-}
-
-/** Small pieces run together; what comes out belongs to whoever takes it, but for large pieces, which are views. */
-async function* gathered(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let memory = Buffer.allocUnsafeSlow(EXPORT_PIECE_BYTES);
-  let filled = 0;
-  for await (const piece of pieces) {
-    const isLarge = piece.length > memory.length / 2;
-    if (filled > 0 && (isLarge || filled + piece.length > memory.length)) {
-      yield memory.subarray(0, filled);
-      memory = Buffer.allocUnsafeSlow(EXPORT_PIECE_BYTES);
-      filled = 0;
-    }
-    if (isLarge) yield piece;
-    else filled += piece.copy(memory, filled);
-  }
-  if (filled > 0) yield memory.subarray(0, filled);
 }
 
 async function* compressed(pieces: AsyncIterable<Buffer>, level: number): AsyncGenerator<Buffer> {

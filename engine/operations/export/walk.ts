@@ -61,6 +61,9 @@ const SLASH = 0x2f;
 const NO_BYTES = Buffer.alloc(0);
 const PERMISSIONS = 0o7777;
 
+/** What a zip has a place for. */
+export const ZIP_TYPES: ReadonlySet<NodeType> = new Set(['file', 'dir', 'symlink']);
+
 export class ArchiveWalk {
   readonly #options: WalkOptions;
   readonly #devices: ReadonlyMap<string, string>;

@@ -177,7 +177,8 @@ class ImportRun {
     await session.flush();
     const counts = this.#counts(tree);
     const top = tree.topNames.map((name) => pathOf([name]));
-    const databasePath = pathOf([...prefix, ...SERVER_DATABASE_PLACE.split('/').map((name) => Buffer.from(name))]);
+    const place = Buffer.from(SERVER_DATABASE_PLACE);
+    const databasePath = options.layout?.placeOf(place) ?? pathOf([...prefix, place]);
     const ownPaths = prefix.length > 0 ? [pathOf(prefix)] : top.length > IMPORT_PATHS_MAX ? [Buffer.from('/')] : top;
     const snapshot = await session.commit({
       time: this.#server?.time ?? isoWithZone(options.time ?? new Date(Number(this.#startedNs / 1_000_000n))),
