@@ -3,6 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 100;
+/** Whose library it is, a server finds out at once, or not at all. */
+const DETECTION_MS_MAX = 30_000;
 
 export interface Account {
   readonly name: string;
@@ -36,9 +38,10 @@ export class Visitor {
     await fetch(`${this.#url}/session`, { method: 'DELETE', headers: this.#headers });
   }
 
-  /** Waits until the server knows whose library it has. */
+  /** Waits until the server knows whose library it has, for a while. */
   async untilDetected(signal: AbortSignal): Promise<void> {
-    await this.#until(signal, async () => {
+    const over = AbortSignal.any([signal, AbortSignal.timeout(DETECTION_MS_MAX)]);
+    await this.#until(over, async () => {
       const { origin } = (await this.#get('/settings/library')) as { readonly origin: string };
       return origin === 'detected';
     });
