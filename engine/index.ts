@@ -152,14 +152,17 @@ export { MAX_UNUSED_DEFAULT, type PruneOptions, type PruneResult } from './opera
 export type { PrunePlan, UnusedLimit } from './operations/prune/plan.ts';
 export { prune } from './operations/prune/prune.ts';
 export {
+  type AgreedRemovals,
   type DeletedShare,
   OVERWRITE_POLICIES,
   type OverwritePolicy,
   type PlannedAction,
   type PlannedKind,
+  type Removals,
   type RestoreOptions,
   type RestorePlan,
   type RestoreResult,
+  requireOptions as requireRestoreOptions,
 } from './operations/restore/options.ts';
 export type { PathMapping } from './operations/restore/places.ts';
 export type {

@@ -26,6 +26,7 @@ import type { ServeOptions } from './options.ts';
 import { notFound, PROBLEM_TYPE, problemDetails, ServerError, sendProblem } from './problems.ts';
 import { audiobookshelfRoutes } from './routes/audiobookshelf.ts';
 import { backupFileRoutes } from './routes/backup-file.ts';
+import { backupRestoreRoutes } from './routes/backup-restores.ts';
 import { backupRoutes } from './routes/backups.ts';
 import { descriptionRoutes } from './routes/description.ts';
 import { diffRoutes } from './routes/diff.ts';
@@ -67,6 +68,7 @@ const API_ROUTES: readonly Routes[] = [
   libraryRoutes,
   backupRoutes,
   backupFileRoutes,
+  backupRestoreRoutes,
   restoreRoutes,
   eventRoutes,
   descriptionRoutes,

@@ -105,6 +105,14 @@ export const JOB_GRACE_WITH_COMMANDS_MS_MAX = 15 * MINUTE_MS;
 /** Progress of a job is told to browsers no more often. */
 export const JOB_PROGRESS_MS = 250;
 
+// ---- restores
+/** Paths that one restore brings back. */
+export const RESTORE_PATHS_MAX = 100;
+/** Entries of each kind that the plan of a restore names. */
+export const PLAN_ENTRIES_MAX = 100;
+/** Of a path in the title of a job. */
+export const TITLE_PATH_CHARACTERS_MAX = 200;
+
 // ---- events
 /** Events that a client which lost its connection can still have. */
 export const EVENTS_KEPT_MAX = 2000;

@@ -34,12 +34,19 @@ export function snapshotOf({ backupId, status, snapshotId }: BackupRecord): stri
 /** BUSY; CONFLICT. */
 export function startRestore(
   context: ServerContext,
-  given: { readonly options: Options; readonly title: string; readonly createdBy: string },
+  given: {
+    readonly options: Options;
+    readonly title: string;
+    readonly createdBy: string;
+    /** False for one into another folder, which no server is stopped for. */
+    readonly withCommands?: boolean;
+  },
 ): Job {
   const { jobs, options } = context;
   if (jobs.isUnderWay('restore') || jobs.isUnderWay('restore-upload'))
     throw new ServerError('CONFLICT', 'A restore is under way already');
-  const { hooks, hookEnvironment } = options;
+  const { hookEnvironment } = options;
+  const hooks = given.withCommands === false ? [] : options.hooks;
   return jobs.start({
     kind: 'restore',
     // Whoever asks for it has confirmed it: routes see to that.

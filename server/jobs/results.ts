@@ -3,9 +3,11 @@
 import {
   type BackupResult,
   type CheckResult,
+  type DeletedShare,
   type ForgetResult,
   missText,
   type PruneResult,
+  type RestoredServer,
   type RestoreResult,
   type ServerCheck,
   type Stats,
@@ -13,6 +15,7 @@ import {
 import { JOB_MISSES_MAX, JOB_PROBLEMS_MAX } from '../limits.ts';
 import { countsView } from '../views.ts';
 import type { JobOutcome } from './job.ts';
+import type { PlanSample } from './plan-sample.ts';
 
 export function backupOutcome(result: BackupResult): JobOutcome {
   if (result.damage.length > 0) return 'damage';
@@ -54,6 +57,7 @@ export function restoreAnswer(result: RestoreResult) {
     files_restored: result.filesRestored,
     files_skipped: result.filesSkipped,
     files_deleted: result.filesDeleted,
+    directories_deleted: result.directoriesDeleted,
     bytes_restored: result.bytesRestored,
     bytes_reused: result.bytesReused,
     databases: result.databases.length,
@@ -65,18 +69,53 @@ export function restoreAnswer(result: RestoreResult) {
   };
 }
 
-export function planAnswer({ plan, snapshot, problemCount, targets }: RestoreResult) {
+/** `entries`: some of what it would touch, where somebody wants to see that. */
+export function planAnswer(
+  { plan, snapshot, problemCount, targets, server }: RestoreResult,
+  entries: PlanSample['entries'] | undefined,
+) {
+  const { mostlyDeleted } = plan ?? {};
   return {
     snapshot_id: snapshot.id,
+    snapshot_time: snapshot.time,
     targets: targets.map((target) => target.toString('utf8')),
     files_to_create: plan?.filesToCreate ?? 0,
     files_to_replace: plan?.filesToReplace ?? 0,
     files_to_compare: plan?.filesToCompare ?? 0,
     files_to_skip: plan?.filesToSkip ?? 0,
     files_to_delete: plan?.filesToDelete ?? 0,
+    bytes_to_delete: plan?.bytesToDelete ?? 0,
+    directories_to_delete: plan?.directoriesToDelete ?? 0,
+    directories_to_create: plan?.directoriesToMake ?? 0,
+    directories_to_mend: plan?.directoriesToMend ?? 0,
     bytes_to_write: plan?.bytesToWrite ?? 0,
     databases_to_swap: (plan?.databasesToSwap ?? []).map((path) => path.toString('utf8')),
+    // What a confirmation has to name.
+    removals: plan?.removals ?? null,
+    mostly_deleted: mostlyDeleted === undefined ? null : shareAnswer(mostlyDeleted),
+    server: server === undefined ? null : plannedServerAnswer(server),
     problem_count: problemCount,
+    ...(entries === undefined ? {} : { entries }),
+  };
+}
+export type PlanAnswer = ReturnType<typeof planAnswer>;
+
+function shareAnswer({ source, present, deleted }: DeletedShare) {
+  return { path: source.toString('utf8'), files_present: present, files_deleted: deleted };
+}
+
+/** What becomes of the paths in its databases, where mappings were given. */
+function plannedServerAnswer({ title, folder, databases }: RestoredServer) {
+  return {
+    title,
+    folder: folder.toString('utf8'),
+    databases: databases.map(({ path, state, columns, missing, leftovers }) => ({
+      path: path.toString('utf8'),
+      state,
+      columns,
+      missing,
+      leftovers,
+    })),
   };
 }
 

@@ -138,16 +138,34 @@ export interface Token {
   readonly used_at: string | null;
 }
 
-/** What a restore of a backup would do: the result of a job that plans one. */
+export interface PlannedEntry extends PathEntry {
+  readonly type: string;
+  readonly bytes: number;
+}
+
+/** What a restore would do: the result of a job that plans one. */
 export interface RestorePlan {
+  readonly snapshot_time: string;
   readonly targets: readonly string[];
   readonly files_to_create: number;
   readonly files_to_replace: number;
   readonly files_to_compare: number;
   readonly files_to_skip: number;
   readonly files_to_delete: number;
+  readonly bytes_to_delete: number;
+  readonly directories_to_delete: number;
+  readonly directories_to_create: number;
+  readonly directories_to_mend: number;
   readonly bytes_to_write: number;
   readonly databases_to_swap: readonly string[];
+  readonly removals: { readonly count: number; readonly digest: string };
+  readonly mostly_deleted: {
+    readonly path: string;
+    readonly files_present: number;
+    readonly files_deleted: number;
+  } | null;
+  /** Some of them; of a plan for a backup none. */
+  readonly entries?: { readonly [kind in 'create' | 'replace' | 'compare' | 'delete']: readonly PlannedEntry[] };
 }
 
 export interface Library {

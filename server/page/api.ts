@@ -59,6 +59,24 @@ export function placeOf({ path, path_base64 }: PathEntry): PlaceQuery {
   return path_base64 === undefined ? { path } : { path_base64 };
 }
 
+/** What happens to a file that is there. */
+export type Overwrite = 'always' | 'if-changed' | 'if-newer' | 'never';
+
+export interface RestoreQuestion {
+  readonly snapshot: string;
+  readonly paths: readonly PlaceQuery[];
+  readonly in_place?: boolean;
+  readonly target?: PlaceQuery;
+  readonly overwrite?: Overwrite;
+  readonly delete: boolean;
+}
+
+/** What somebody saw that it removes. */
+export interface RestoreConfirmation {
+  readonly confirm_removals: number;
+  readonly confirm_digest: string;
+}
+
 export type FolderOrder = 'name' | 'size' | 'time';
 
 export interface FolderAsk extends PageAsk {
@@ -265,8 +283,21 @@ export class Api {
     return this.#http.ask('POST', `/uploads/${id}/restore`, { body: { confirm: true, ...place } });
   }
 
-  rollBackRestore(): Promise<JobStarted> {
-    return this.#http.ask('POST', '/restores/rollback', { body: { confirm: true } });
+  restores(limit: number, signal: AbortSignal): Promise<Pages<Job>> {
+    return this.#http.ask('GET', '/restores', { query: { kind: ['restore', 'restore-upload'], limit }, signal });
+  }
+
+  planRestore(question: RestoreQuestion): Promise<JobStarted> {
+    return this.#http.ask('POST', '/restores/plan', { body: question });
+  }
+
+  startRestore(question: RestoreQuestion, confirmation: RestoreConfirmation): Promise<JobStarted> {
+    return this.#http.ask('POST', '/restores', { body: { ...question, confirm: true, ...confirmation } });
+  }
+
+  /** `safetySnapshot`: of the restore that is to be undone, which has to be the last one. */
+  rollBackRestore(safetySnapshot: string): Promise<JobStarted> {
+    return this.#http.ask('POST', '/restores/rollback', { body: { confirm: true, safety_snapshot: safetySnapshot } });
   }
 
   library(signal?: AbortSignal): Promise<LibraryState> {

@@ -10,6 +10,7 @@ import { JobPage } from './pages/jobs/job-page.tsx';
 import { JobsPage } from './pages/jobs/jobs-page.tsx';
 import { NotFoundPage } from './pages/not-found-page.tsx';
 import { OverviewPage } from './pages/overview/overview-page.tsx';
+import { RestorePage } from './pages/restore/restore-page.tsx';
 import { SetupPage } from './pages/setup-page.tsx';
 import { SignInPage } from './pages/sign-in-page.tsx';
 import { SnapshotsPage } from './pages/snapshots/snapshots-page.tsx';
@@ -29,6 +30,8 @@ function pageAt(path: string): ComponentChildren {
       return <BrowsePage />;
     case 'compare':
       return <ComparePage />;
+    case 'restore':
+      return <RestorePage />;
     case 'jobs':
       return /^\d+$/.test(second) ? <JobPage key={second} id={Number(second)} /> : <JobsPage />;
     case 'settings':

@@ -41,6 +41,8 @@ function createPage(basePath: string): PageContext {
   }
 
   jobs.onEnd((job) => {
+    // Whoever asked what a restore would do is looking at it.
+    if (job.kind === 'restore-plan') return;
     toasts.show(toneOf(job), endSentence(job), { path: `/jobs/${job.id}`, text: 'Details' });
   });
   return {

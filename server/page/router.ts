@@ -8,6 +8,9 @@ export interface Place {
   readonly query: URLSearchParams;
 }
 
+/** One that has several values stands there as often. */
+export type PlaceParameters = { readonly [name: string]: string | readonly string[] | undefined };
+
 export class Router {
   readonly #basePath: string;
   readonly place: Store<Place>;
@@ -19,17 +22,16 @@ export class Router {
   }
 
   /** The address of a page, for links. */
-  address(path: string, query: { readonly [name: string]: string | undefined } = {}): string {
-    const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined);
-    const text = new URLSearchParams(given).toString();
+  address(path: string, query: PlaceParameters = {}): string {
+    const parameters = new URLSearchParams();
+    for (const [name, value = []] of Object.entries(query)) {
+      for (const one of typeof value === 'string' ? [value] : value) parameters.append(name, one);
+    }
+    const text = parameters.toString();
     return `${this.#basePath}${path}${text === '' ? '' : `?${text}`}`;
   }
 
-  go(
-    path: string,
-    query: { readonly [name: string]: string | undefined } = {},
-    { replace = false }: { readonly replace?: boolean } = {},
-  ): void {
+  go(path: string, query: PlaceParameters = {}, { replace = false }: { readonly replace?: boolean } = {}): void {
     const address = this.address(path, query);
     if (replace) history.replaceState(null, '', address);
     else history.pushState(null, '', address);

@@ -21,6 +21,7 @@ const MAIN: readonly NavigationEntry[] = [
   { path: '/snapshots', words: 'Snapshots', icon: 'snapshots' },
   { path: '/browse', words: 'Browse', icon: 'browse' },
   { path: '/compare', words: 'Compare', icon: 'compare' },
+  { path: '/restore', words: 'Restore', icon: 'restore' },
   { path: '/jobs', words: 'Jobs', icon: 'jobs' },
 ];
 const SETTINGS: readonly NavigationEntry[] = [

@@ -6,8 +6,18 @@ import type { App, ServerContext } from '../context.ts';
 import { JOB_STATUSES } from '../jobs/job.ts';
 import { PAGE_ITEMS_DEFAULT } from '../limits.ts';
 import { notFound, ServerError } from '../problems.ts';
-import { IdParameters, JobSchema, JobStarted, Page, PageQuery, PROBLEM_RESPONSES, Words } from '../schemas.ts';
+import {
+  IdParameters,
+  JobIdCursor,
+  JobSchema,
+  JobStarted,
+  Page,
+  PageQuery,
+  PROBLEM_RESPONSES,
+  Words,
+} from '../schemas.ts';
 import { jobView } from '../views.ts';
+import { pageOfJobs } from './job-pages.ts';
 import { sendJob } from './send-job.ts';
 
 const JobDetails = Type.Object({
@@ -33,7 +43,7 @@ export function jobRoutes(app: App, { jobs, options }: ServerContext): void {
         summary: 'List jobs, the newest first',
         querystring: Type.Object({
           ...PageQuery,
-          cursor: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+          cursor: JobIdCursor,
           status: Type.Optional(Type.Array(Words(JOB_STATUSES), { maxItems: JOB_STATUSES.length })),
         }),
         response: { 200: Page(JobSchema), ...PROBLEM_RESPONSES },
@@ -41,9 +51,7 @@ export function jobRoutes(app: App, { jobs, options }: ServerContext): void {
     },
     async ({ query }) => {
       const { cursor: before, limit = PAGE_ITEMS_DEFAULT, status: statuses } = query;
-      const found = jobs.list({ before, limit: limit + 1, statuses });
-      const items = found.slice(0, limit).map(({ job, progress }) => jobView(job, progress));
-      return { items, next_cursor: found.length > limit ? String(items.at(-1)?.id) : null };
+      return pageOfJobs(jobs, { before, limit, statuses });
     },
   );
 

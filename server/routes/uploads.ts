@@ -8,9 +8,9 @@ import type { Upload } from '../backups/quarantine.ts';
 import type { Uploads } from '../backups/uploads.ts';
 import type { App, ServerContext } from '../context.ts';
 import { ServerError } from '../problems.ts';
+import { Confirm, placeOf, RestorePlaceFields } from '../restores/place.ts';
 import { Bytes, CLOSED, IdParameters, JobSchema, JobStarted, Nullable, PROBLEM_RESPONSES, Time } from '../schemas.ts';
 import { timeView } from '../views.ts';
-import { Confirm, placeOf, RestorePlaceFields } from './restores.ts';
 import { sendJob } from './send-job.ts';
 
 const UploadSchema = Type.Object({

@@ -42,6 +42,7 @@ export interface JobPage {
   readonly before?: number | undefined;
   readonly limit: number;
   readonly statuses?: readonly JobStatus[] | undefined;
+  readonly kinds?: readonly string[] | undefined;
 }
 
 const COLUMNS = `id, kind, status, "trigger", created_by, created_ms, started_ms, ended_ms, title,
@@ -90,12 +91,11 @@ export class JobStore {
   }
 
   /** The newest first, without their problems and lines. */
-  list({ before, limit, statuses = [] }: JobPage): Job[] {
-    const marks = statuses.map(() => '?').join(', ');
-    const condition = statuses.length === 0 ? '' : `AND status IN (${marks})`;
+  list({ before, limit, statuses = [], kinds = [] }: JobPage): Job[] {
+    const conditions = `${oneOf('status', statuses)} ${oneOf('kind', kinds)}`;
     const rows = this.#database
-      .prepare(`SELECT ${LIST_COLUMNS} FROM jobs WHERE id < ? ${condition} ORDER BY id DESC LIMIT ?`)
-      .all(before ?? Number.MAX_SAFE_INTEGER, ...statuses, limit) as JobRow[];
+      .prepare(`SELECT ${LIST_COLUMNS} FROM jobs WHERE id < ? ${conditions} ORDER BY id DESC LIMIT ?`)
+      .all(before ?? Number.MAX_SAFE_INTEGER, ...statuses, ...kinds, limit) as JobRow[];
     return rows.map(jobOf);
   }
 
@@ -145,6 +145,11 @@ export class JobStore {
       )
       .run(JOBS_KEPT_MAX);
   }
+}
+
+/** Whatever a column holds where there are no values to choose from. */
+function oneOf(column: string, values: readonly string[]): string {
+  return values.length === 0 ? '' : `AND ${column} IN (${values.map(() => '?').join(', ')})`;
 }
 
 function jobOf(row: JobRow): Job {

@@ -53,7 +53,15 @@ test('the page asks no other host for anything, and nothing that its policy refu
   const server = await startServer(t, ['--base-path', '/behind/proxy']);
   const visit = await PageFixture.open(t, server);
   await visit.setUp(server);
-  for (const path of ['/snapshots', '/browse', '/compare', '/jobs', '/settings/backup', '/settings/access']) {
+  for (const path of [
+    '/snapshots',
+    '/browse',
+    '/compare',
+    '/restore',
+    '/jobs',
+    '/settings/backup',
+    '/settings/access',
+  ]) {
     await visit.go(path);
     await visit.page.locator('h1').waitFor();
   }

@@ -13,7 +13,7 @@ import { type Given as Entry, type ZipChange, zip } from '../support/archives.ts
 import { Listener, uuid } from '../support/audiobookshelf.ts';
 import type { Json } from '../support/cli.ts';
 import { BOOKS, backUp, detect, type LibraryServer, makeLibraryServer } from '../support/library-server.ts';
-import { type Answer, ServerFixture, type SignedIn } from '../support/server.ts';
+import { type Answer, over, ServerFixture, type SignedIn } from '../support/server.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 
 interface Given {
@@ -47,12 +47,6 @@ async function judged(admin: SignedIn, body: Buffer): Promise<{ readonly job: Js
   const { json, status, text } = await upload(admin, body);
   assert.equal(status, 202, text);
   return { job: (await admin.untilOver(json.job.id)).job, id: json.upload.id };
-}
-
-async function over(admin: SignedIn, path: string, body: object): Promise<Json> {
-  const { json, text, status } = await admin.ask(path, { method: 'POST', body });
-  assert.equal(status, 202, text);
-  return (await admin.untilOver(json.job.id)).job;
 }
 
 function inQuarantine({ options }: ServerFixture): string[] {

@@ -2,6 +2,7 @@
 
 import { test } from 'node:test';
 import type { Static } from 'typebox';
+import type { PlanAnswer } from '../../server/jobs/results.ts';
 import type * as Page from '../../server/page/api-types.ts';
 import type { Schedule } from '../../server/schedule/schedule.ts';
 import type { JobSchema, Problem, SnapshotSchema } from '../../server/schemas.ts';
@@ -15,6 +16,8 @@ export type Checked = [
   Fits<Page.Snapshot, Static<typeof SnapshotSchema>>,
   Fits<Page.Schedule, Schedule>,
   Fits<Schedule, Page.Schedule>,
+  Fits<Omit<Page.RestorePlan, 'removals'>, PlanAnswer>,
+  Fits<Page.RestorePlan['removals'], NonNullable<PlanAnswer['removals']>>,
   Fits<Page.User, ReturnType<typeof userView>>,
   Fits<Page.Token, ReturnType<typeof tokenView>>,
   Fits<{ readonly detail: string; readonly code: string }, Static<typeof Problem>>,

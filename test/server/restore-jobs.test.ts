@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { RestoreRequest } from '../../server/jobs/kinds/restore.ts';
-import { ServerFixture, type SignedIn } from '../support/server.ts';
+import { over, ServerFixture, type SignedIn } from '../support/server.ts';
 
 interface Saved {
   readonly server: ServerFixture;
@@ -33,6 +33,23 @@ function start({ server, request }: Saved): number {
   return jobs.start({ kind: 'restore', request, title: 'Restore', trigger: 'manual', createdBy: 'admin' }).id;
 }
 
+/** The server as it comes back after it was killed while a restore ran. */
+async function afterDeath(server: ServerFixture, request: RestoreRequest) {
+  const { state } = server.server.context;
+  const left = state.jobs.add({
+    kind: 'restore',
+    title: 'Restore',
+    trigger: 'manual',
+    createdBy: 'admin',
+    createdMs: server.nowMs,
+    request,
+  });
+  state.jobs.save({ ...left, status: 'RUNNING', startedMs: server.nowMs });
+  await server.restart();
+  const admin = await server.signIn();
+  return { admin, job: (await admin.ask(`/jobs/${left.id}`)).json.job };
+}
+
 test('a restore that was cancelled goes on when it is asked to, once', async (t) => {
   const place = await saved(t);
   const { admin, target } = place;
@@ -54,23 +71,30 @@ test('a restore that was cancelled goes on when it is asked to, once', async (t)
 test('a restore that the end of the server cut off says that it goes on, and does', async (t) => {
   const place = await saved(t);
   const { server, target, request } = place;
-  const { state } = server.server.context;
-  // As a server that is killed leaves it behind.
-  const left = state.jobs.add({
-    kind: 'restore',
-    title: 'Restore',
-    trigger: 'manual',
-    createdBy: 'admin',
-    createdMs: server.nowMs,
-    request,
-  });
-  state.jobs.save({ ...left, status: 'RUNNING', startedMs: server.nowMs });
-  await server.restart();
-  const admin = await server.signIn();
-  const { job } = (await admin.ask(`/jobs/${left.id}`)).json;
+  const { admin, job } = await afterDeath(server, request);
   assert.deepEqual([job.status, job.can_go_on], ['FAILED', true]);
   assert.match(job.error.message, /goes on where it stopped/);
-  const again = await admin.ask(`/jobs/${left.id}/resume`, { method: 'POST' });
+  const again = await admin.ask(`/jobs/${job.id}/resume`, { method: 'POST' });
   assert.equal((await admin.untilOver(again.json.job.id)).job.status, 'COMPLETED');
   assert.equal(readFileSync(join(target, 'book.m4b'), 'utf8'), 'words');
+});
+
+test('a way back that was cut off goes on with the same snapshot, not with the one that it took itself', async (t) => {
+  const place = await saved(t);
+  const { server, admin } = place;
+  const book = join(server.source, 'book.m4b');
+  writeFileSync(book, 'other words');
+  const how = { snapshot: 'latest', label: ['library-backup'], in_place: true, confirm: true };
+  assert.equal((await over(admin, '/restores', how)).status, 'COMPLETED');
+  assert.equal(readFileSync(book, 'utf8'), 'words');
+  const { json } = await admin.ask('/restores/rollback', { method: 'POST', body: { confirm: true } });
+  const request = server.server.context.state.jobs.findRequest(json.job.id) as RestoreRequest;
+  const { job: undone } = await admin.untilOver(json.job.id);
+  assert.match(undone.result.safety_snapshot, /^[0-9a-f]{64}$/, 'it took one itself');
+  // Its own snapshot is taken, and nothing is put back yet.
+  writeFileSync(book, 'words');
+  const after = await afterDeath(server, request);
+  const again = await over(after.admin, `/jobs/${after.job.id}/resume`, {});
+  assert.equal(again.status, 'COMPLETED');
+  assert.equal(readFileSync(book, 'utf8'), 'other words');
 });

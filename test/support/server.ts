@@ -1,5 +1,6 @@
 /** A server within the test's own process, asked through `inject`, with a clock that the test sets. */
 
+import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -153,6 +154,13 @@ export class SignedIn {
   async untilOver(id: number): Promise<Json> {
     return untilOver(async () => (await this.ask(`/jobs/${id}`)).json);
   }
+}
+
+/** The job that a POST starts, once it is over. */
+export async function over(admin: SignedIn, path: string, body: object): Promise<Json> {
+  const { json, text, status } = await admin.ask(path, { method: 'POST', body });
+  assert.equal(status, 202, text);
+  return (await admin.untilOver(json.job.id)).job;
 }
 
 const JOB_MS_MAX = 60_000;

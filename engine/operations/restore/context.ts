@@ -1,5 +1,6 @@
 /** What all parts of one restore share. */
 
+import { createHash } from 'node:crypto';
 import { throwIfAborted } from '../../base/errors.ts';
 import { PROGRESS_INTERVAL_MS } from '../../base/limits.ts';
 import type { Monitor } from '../../base/monitor.ts';
@@ -9,7 +10,7 @@ import { type FileSystem, FileSystemError, LISTING_EXTRA_WORDS, type StatTarget 
 import type { ChangeRules } from '../../repository/change-rules.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Journal } from './journal.ts';
-import type { OverwritePolicy, PlannedKind, RestoreOptions } from './options.ts';
+import type { OverwritePolicy, PlannedKind, Removals, RestoreOptions } from './options.ts';
 import type { ProblemLog } from './problem-log.ts';
 import { CHANGED_MESSAGE, isUnsaved, isYoung, type Protection, UNSAVED_MESSAGE } from './protection.ts';
 import { StateDigester } from './state-digest.ts';
@@ -90,6 +91,7 @@ export class RestoreContext {
   /** Databases whose paths were rewritten, by their paths in the snapshot as latin1 text; undefined for one that failed. */
   readonly rewritten = new Map<string, PathsReport | undefined>();
   readonly #stat: StatTarget = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
+  readonly #removals = { count: 0, hash: createHash('sha256') };
   #breathedMs = performance.now();
   #toldMs = 0;
   #listener: Promise<void> | undefined;
@@ -124,6 +126,21 @@ export class RestoreContext {
     const path = directories.path(entry.directory, entry.name);
     const listener = onPlanned({ kind, path, type: entry.type, bytes: entry.bytes });
     if (listener !== undefined) this.#listener = listener;
+  }
+
+  /** Tells that a dry run would remove an entry. */
+  plannedRemoval(entry: { directory: TargetDirectory; name: Buffer; type: NodeType; bytes: number }): void {
+    const { count, hash } = this.#removals;
+    const path = this.parts.directories.path(entry.directory, entry.name);
+    this.#removals.count = count + 1;
+    hash.update(path).update(`\0${entry.type} ${entry.bytes}\n`);
+    this.planned('delete', entry);
+  }
+
+  /** What a dry run would remove: the same for the same, since a walk goes in the order of names. */
+  removals(): Removals {
+    const { count, hash } = this.#removals;
+    return { count, digest: hash.copy().digest('hex') };
   }
 
   /** False where progress() would say nothing. */

@@ -2,7 +2,7 @@
 
 import { describeHolders, type Holder } from '../../databases/open-holders.ts';
 import type { Profile } from '../../profiles/types.ts';
-import type { DeletedShare, RestorePlan } from './options.ts';
+import type { AgreedRemovals, DeletedShare, RestorePlan } from './options.ts';
 
 /** True where carrying the plan out may change anything. */
 export function hasWork(plan: RestorePlan): boolean {
@@ -20,6 +20,19 @@ export function hasWork(plan: RestorePlan): boolean {
 /** The first source of whose files more than half would be removed. */
 export function mostlyDeleted(shares: readonly DeletedShare[]): DeletedShare | undefined {
   return shares.find(({ present, deleted }) => deleted * 2 > present);
+}
+
+/**
+ * True where a plan removes what somebody agreed to. `resumed`: a restore that was cut off removed a part of it already, so
+ * that only more than that is something else.
+ */
+export function fitsAgreement(
+  { removals }: RestorePlan,
+  agreed: AgreedRemovals,
+  { resumed }: { readonly resumed: boolean },
+): boolean {
+  if (resumed) return removals.count <= agreed.count;
+  return removals.count === agreed.count && (agreed.digest === undefined || agreed.digest === removals.digest);
 }
 
 /** Why a restore is refused whose databases somebody uses: the server whose profile this is, it seems. */

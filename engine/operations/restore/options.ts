@@ -27,6 +27,11 @@ export interface RestoreOptions {
   /** Inside the snapshot: a folder (its content goes straight into the target) or a file. All of it without. */
   readonly path?: Buffer | undefined;
   /**
+   * Several of them instead; none in the list is all of it. In a target one comes as `path` does, several come below their
+   * whole paths. Not with a profile.
+   */
+  readonly paths?: readonly Buffer[] | undefined;
+  /**
    * Name of a profile: what belongs to that server and nothing else, its parts and the library folders that its database
    * names. `path` then only chooses among several servers. Paths in its databases follow `mappings`; a mapping may be for
    * them alone (what a container sees).
@@ -55,6 +60,8 @@ export interface RestoreOptions {
   readonly force?: boolean | undefined;
   /** Asked before more than half of the files would be removed; without it, or with `false`, the restore is refused. */
   readonly confirm?: ((plan: RestorePlan) => Promise<boolean>) | undefined;
+  /** What somebody saw that it removes: where the plan says something else, the restore is refused. */
+  readonly agreedRemovals?: AgreedRemovals | undefined;
   /** False: no snapshot of what is there is taken before a restore in place changes anything. */
   readonly safetySnapshot?: boolean | undefined;
   /** Reads everything back and compares it with the ids. */
@@ -80,6 +87,18 @@ export interface PlannedAction {
   readonly bytes: number;
 }
 
+/** What a plan removes, in figures: entries, directories among them, and a digest over paths, types and sizes. */
+export interface Removals {
+  readonly count: number;
+  readonly digest: string;
+}
+
+/** Of a plan that somebody agreed to. One that was cut off goes on with what is left of it, which no digest fits. */
+export interface AgreedRemovals {
+  readonly count: number;
+  readonly digest?: string | undefined;
+}
+
 /** Of a source: files where something may be removed, and those that would be. */
 export interface DeletedShare {
   readonly source: Buffer;
@@ -98,6 +117,8 @@ export interface RestorePlan {
   readonly filesToDelete: number;
   readonly bytesToDelete: number;
   readonly directoriesToDelete: number;
+  /** All that goes. */
+  readonly removals: Removals;
   /** Directories whose metadata differ. */
   readonly directoriesToMend: number;
   readonly directoriesToMake: number;
@@ -151,8 +172,8 @@ export function requireOptions(options: RestoreOptions): void {
   const { target, inPlace, mappings } = options;
   const isMapped = mappings !== undefined && mappings.length > 0;
   if (options.rollback === true) {
-    const { snapshot, path, profile, overwrite, include, exclude } = options;
-    const others = [snapshot, path, profile, target, overwrite, include, exclude];
+    const { snapshot, path, paths, profile, overwrite, include, exclude } = options;
+    const others = [snapshot, path, paths, profile, target, overwrite, include, exclude];
     if (!isMapped && others.every((other) => other === undefined)) return;
     throw new EngineError(
       'INVALID_ARGUMENT',
@@ -160,6 +181,12 @@ export function requireOptions(options: RestoreOptions): void {
     );
   }
   if (options.snapshot === undefined) throw new EngineError('INVALID_ARGUMENT', 'Name the snapshot to restore');
+  if (options.paths !== undefined && (options.path !== undefined || options.profile !== undefined)) {
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      'Of a server all comes back, and one path only chooses among several: several paths go with no profile',
+    );
+  }
   if (target === undefined && inPlace !== true && !isMapped) {
     throw new EngineError(
       'INVALID_ARGUMENT',

@@ -46,7 +46,7 @@ export function planPlaces(request: PlacesRequest): Place[] {
     }
     if (!paths.some((path) => path.equals(from))) paths.push(from);
   }
-  const sources = request.sources.map(normalized);
+  const sources = request.sources.map(normalizedPath);
   const places = paths.map((path) => ({
     path,
     ...destinationOf(path, { mappings, sources, inPlace: request.inPlace }),
@@ -58,9 +58,9 @@ export function planPlaces(request: PlacesRequest): Place[] {
 
 /** The outermost sources below each of what was asked for; or that itself, where it lies in a source. */
 function wantedPaths(sources: readonly Buffer[], wanted: readonly Buffer[]): Buffer[] {
-  const outer = outermostPaths(sources.map(normalized));
+  const outer = outermostPaths(sources.map(normalizedPath));
   if (wanted.length === 0) return outer.length === 0 ? [ROOT_PATH] : outer;
-  const found = wanted.map(normalized).flatMap((path) => {
+  const found = wanted.map(normalizedPath).flatMap((path) => {
     if (outer.some((source) => isWithin(path, source))) return [path];
     const below = outer.filter((source) => isWithin(source, path));
     return below.length === 0 ? [path] : below;
@@ -75,7 +75,7 @@ export function fitsPlaces(mapping: PathMapping, request: Pick<PlacesRequest, 's
 }
 
 export function normalizedMapping({ from, to }: PathMapping): PathMapping {
-  return { from: normalized(from), to: normalized(to) };
+  return { from: normalizedPath(from), to: normalizedPath(to) };
 }
 
 function destinationOf(
@@ -120,7 +120,7 @@ function refuseNested(places: readonly Place[]): void {
 }
 
 /** Without doubled slashes, single dots, and a slash at the end. INVALID_ARGUMENT for what is not absolute, or goes up. */
-function normalized(path: Buffer): Buffer {
+export function normalizedPath(path: Buffer): Buffer {
   const text = path.toString('latin1');
   const parts = text.split('/').filter((part) => part !== '' && part !== '.');
   if (!text.startsWith('/') || parts.includes('..')) {

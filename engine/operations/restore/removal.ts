@@ -193,7 +193,7 @@ export class Removal {
         this.#share(place.source).deleted++;
       }
       const type = nodeTypeOfMode(readMode(listing.stats, at)) ?? 'file';
-      this.#context.planned('delete', { directory: place.target, name, type, bytes });
+      this.#context.plannedRemoval({ directory: place.target, name, type, bytes });
       return true;
     }
     const entry = { directory: place.target, name, during: 'remove' };

@@ -24,7 +24,7 @@ import type { Repository } from '../../repository/repository.ts';
 import { SAFETY_LABEL, SHORT_ID_LENGTH, type Snapshot } from '../../repository/snapshots.ts';
 import { refuseRepository } from '../../storage/open.ts';
 import type { RestoreContext } from './context.ts';
-import { hasWork, mostlyDeleted, refusalOf } from './guards.ts';
+import { fitsAgreement, hasWork, mostlyDeleted, refusalOf } from './guards.ts';
 import {
   type RestoreOptions,
   type RestorePlan,
@@ -60,6 +60,7 @@ export async function restore(
   const plannedAt = await beginPlan();
   const planned = await runPass(request, { dryRun: true, monitor: progressOnly(monitor) });
   const plan = planOf(planned);
+  guardAgreement(request, plan, planned.parts.journal.resumed);
   await guard(request, plan);
   if (!hasWork(plan) && !planned.parts.journal.resumed && planned.parts.problems.count === 0) {
     return summary(planned, request, { begunMs });
@@ -126,7 +127,7 @@ async function prepareRequest(repository: Repository, asked: RestoreOptions): Pr
       : undefined;
   mentionOrder(wanted, snapshot, options.monitor);
   const policy = options.overwrite ?? 'if-changed';
-  const only = wanted.server !== undefined && options.target !== undefined ? wanted.paths : undefined;
+  const only = options.target !== undefined && comesWhole(wanted) ? wanted.paths : undefined;
   const filters = { include, exclude, leftOut, only };
   return { repository, fileSystem, options, snapshot, places, wanted, filters, policy, removal };
 }
@@ -151,6 +152,11 @@ async function findSnapshot(
   }
 }
 
+/** True where folders come below their whole paths in a target: those of a server, or several that somebody named. */
+function comesWhole({ server, paths }: Wanted): boolean {
+  return server !== undefined || paths.length > 1;
+}
+
 /** What goes where, and the paths of the snapshot that are left out because they go elsewhere. */
 async function findPlaces(
   repository: Repository,
@@ -158,9 +164,10 @@ async function findPlaces(
   asked: { readonly options: RestoreOptions; readonly wanted: Wanted },
 ): Promise<{ readonly places: Located[]; readonly except: readonly Buffer[] }> {
   const { options, wanted } = asked;
+  // Whoever named a path wants that one: that the others come is no answer.
+  for (const path of options.paths ?? []) await findSubject(repository, snapshot, path);
   if (options.target !== undefined) {
-    // Of a server, the folders come below their whole paths.
-    const subject = await findSubject(repository, snapshot, wanted.server === undefined ? options.path : undefined);
+    const subject = await findSubject(repository, snapshot, comesWhole(wanted) ? undefined : wanted.paths[0]);
     const { target } = options;
     return { places: [{ subject, target, isItself: false, anchor: target }], except: [] };
   }
@@ -195,6 +202,17 @@ async function findPlaces(
 function isPlanned({ options, snapshot, places }: RestoreRequest): boolean {
   if (options.inPlace === true || options.delete === true) return true;
   return options.overwrite !== undefined && snapshot.databases.length > 0 && places.some(placeExists);
+}
+
+function guardAgreement({ options }: RestoreRequest, plan: RestorePlan, resumed: boolean): void {
+  const { agreedRemovals: agreed } = options;
+  if (agreed === undefined || fitsAgreement(plan, agreed, { resumed })) return;
+  const { count } = plan.removals;
+  const others = count === agreed.count ? ', but not the same ones' : '';
+  throw new EngineError(
+    'DELETION_REFUSED',
+    `It was agreed that ${agreed.count} entries are removed, and now it would be ${count}${others}: nothing was changed. Look at the plan again`,
+  );
 }
 
 async function guard({ options, wanted }: RestoreRequest, plan: RestorePlan): Promise<void> {
@@ -248,6 +266,7 @@ function planOf(context: RestoreContext): RestorePlan {
     filesToDelete: counters.filesToDelete,
     bytesToDelete: counters.bytesToDelete,
     directoriesToDelete: counters.directoriesToDelete,
+    removals: context.removals(),
     directoriesToMend: counters.directoriesToMend,
     directoriesToMake: counters.directoriesToMake,
     databasesToSwap,

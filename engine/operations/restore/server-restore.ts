@@ -2,7 +2,7 @@
 
 import { EngineError } from '../../base/errors.ts';
 import type { Monitor } from '../../base/monitor.ts';
-import { isWithin, joinPath } from '../../base/paths.ts';
+import { isWithin, joinPath, outermostPaths } from '../../base/paths.ts';
 import type { PathsReport } from '../../databases/sqlite-paths.ts';
 import type { DatabaseRecord } from '../../format/snapshot.ts';
 import type { DatabaseKind, Profile } from '../../profiles/types.ts';
@@ -12,7 +12,7 @@ import type { Snapshot } from '../../repository/snapshots.ts';
 import { DatabaseImages } from './database-images.ts';
 import type { RestoreOptions } from './options.ts';
 import { NO_REWRITES, type RewritePlan, surveyPaths } from './path-rewrites.ts';
-import { fitsPlaces, normalizedMapping, type PathMapping, rebased } from './places.ts';
+import { fitsPlaces, normalizedMapping, normalizedPath, type PathMapping, rebased } from './places.ts';
 import { chooseServer, findServerFolders } from './server-choice.ts';
 import type { NextStep, RestoredServer, RewriteState, RewrittenDatabase } from './server-result.ts';
 import type { Located } from './targets.ts';
@@ -34,7 +34,8 @@ export async function findWanted(repository: Repository, snapshot: Snapshot, opt
   const { profile, path, monitor, signal } = options;
   if (profile === undefined) {
     if (mappings.length > 0) mentionProfile(snapshot, options);
-    return { server: undefined, paths: path === undefined ? [] : [path], mappings, rewrites: NO_REWRITES };
+    const paths = outermostPaths(options.paths?.map(normalizedPath) ?? (path === undefined ? [] : [path]));
+    return { server: undefined, paths, mappings, rewrites: NO_REWRITES };
   }
   const images = new DatabaseImages(repository, snapshot, signal);
   const question = { repository, snapshot, profile, path };

@@ -4,15 +4,18 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { usePage } from '../context.ts';
 import { formatExact, formatRelative } from '../format.ts';
+import type { PlaceParameters } from '../router.ts';
 import type { Tone } from '../state/toasts.ts';
 import { useStore } from '../store.ts';
 import { Icon, type IconName } from './icon.tsx';
 
 export function Link(props: {
   readonly to: string;
-  readonly query?: { readonly [name: string]: string | undefined };
+  readonly query?: PlaceParameters;
   readonly class?: string;
   readonly current?: boolean;
+  /** Where the words alone do not say which one is meant. */
+  readonly label?: string | undefined;
   readonly onFollow?: () => void;
   readonly children: ComponentChildren;
 }) {
@@ -27,6 +30,7 @@ export function Link(props: {
     <a
       href={router.address(props.to, props.query)}
       class={props.class}
+      aria-label={props.label}
       aria-current={props.current === true ? 'page' : undefined}
       onClick={follow}
     >

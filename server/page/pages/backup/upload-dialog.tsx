@@ -10,7 +10,7 @@ import { Dialog } from '../../ui/dialog.tsx';
 import { JobProgressBar } from '../../ui/job-progress.tsx';
 import { useJob } from '../../use-job.ts';
 import { useAction, useLoaded } from '../../use-loaded.ts';
-import { RestoreSteps } from './restore-dialog.tsx';
+import { RestoreSteps } from '../restore/restore-steps.tsx';
 import { UploadPreviewStep } from './upload-preview.tsx';
 
 interface Received {
@@ -36,7 +36,9 @@ export function UploadDialog({ onClose }: { readonly onClose: () => void }) {
     <Dialog title="Upload a backup" onClose={close}>
       <div class="stack">
         {restoring !== undefined ? (
-          <RestoreSteps job={restoring} onStarted={setRestoring} onClose={onClose} />
+          <RestoreSteps job={restoring} onStarted={setRestoring} undo="Undo the restore">
+            {() => <Button onPress={onClose}>Close</Button>}
+          </RestoreSteps>
         ) : received === undefined ? (
           <SendStep onReceived={setReceived} onClose={onClose} />
         ) : (

@@ -1,54 +1,26 @@
 /** The library as it was: any folder, at any moment. */
 
 import { useEffect, useState } from 'preact/hooks';
-import type { PlaceQuery } from '../../api.ts';
+import { type PlaceQuery, placeOf } from '../../api.ts';
 import type { Entry, Snapshot } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { useStore } from '../../store.ts';
-import { Button, Empty, ErrorNotice, Link, PageHead, Waiting } from '../../ui/basics.tsx';
+import { Button } from '../../ui/basics.tsx';
 import { TextField } from '../../ui/fields.tsx';
-import { useSnapshots } from '../../use-snapshots.ts';
+import { Icon } from '../../ui/icon.tsx';
+import { SnapshotsFrame } from '../../ui/snapshots-frame.tsx';
 import { EntryDialog } from './entry-dialog.tsx';
-import { FolderList } from './folder-list.tsx';
+import { FolderList, rootOf } from './folder-list.tsx';
 import { MomentSlider } from './moment-slider.tsx';
+import { RestoreLink } from './restore-link.tsx';
 import { SearchResults } from './search-results.tsx';
 
 export function BrowsePage() {
-  const loaded = useSnapshots();
   return (
-    <>
-      <PageHead title="Browse">The library as it was. Choose a moment, then walk through its folders.</PageHead>
-      <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
-      {loaded.data === undefined ? (
-        loaded.isLoading ? (
-          <Waiting what="moments" />
-        ) : null
-      ) : loaded.data.length === 0 ? (
-        <Empty title="There is no snapshot yet">
-          <p class="muted">
-            <Link to="/settings/backup">Create a backup</Link>, then it can be walked through here.
-          </p>
-        </Empty>
-      ) : (
-        <Browser snapshots={loaded.data} />
-      )}
-    </>
+    <SnapshotsFrame title="Browse" lead="The library as it was. Choose a moment, then walk through its folders.">
+      {(snapshots) => <Browser snapshots={snapshots} />}
+    </SnapshotsFrame>
   );
-}
-
-/** Where a snapshot's folders begin: its only source, or what all of them lie in. */
-function rootOf({ paths }: Snapshot): string {
-  const [first = '/', ...others] = paths.map(({ path }) => path);
-  if (others.length === 0) return first;
-  const names = first.split('/');
-  let common = names.length;
-  for (const other of others) {
-    const otherNames = other.split('/');
-    let same = 0;
-    while (same < common && names[same] === otherNames[same]) same++;
-    common = same;
-  }
-  return names.slice(0, common).join('/') || '/';
 }
 
 /** `snapshots`: the newest first. */
@@ -101,7 +73,22 @@ function Browser({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
       {searched !== '' ? (
         <SearchResults text={searched} snapshot={snapshot} onOpen={setShown} onEnd={() => setSearched('')} />
       ) : (
-        <FolderList snapshot={snapshot} place={place} onOpen={setShown} onFolder={(to) => goTo({ place: to })} />
+        <FolderList
+          snapshot={snapshot}
+          place={place}
+          onOpen={setShown}
+          onFolder={(to) => goTo({ place: to })}
+          actions={(folder) => (
+            <>
+              <a class="button plain" href={page.api.zipAddress(snapshot.id, placeOf(folder))} download>
+                <Icon name="download" /> Download the folder
+              </a>
+              <RestoreLink snapshot={snapshot.id} entry={folder}>
+                Restore …
+              </RestoreLink>
+            </>
+          )}
+        />
       )}
       {shown === undefined ? null : (
         <EntryDialog snapshot={snapshot} entry={shown} onClose={() => setShown(undefined)} />

@@ -10,6 +10,7 @@ import { Dialog } from '../../ui/dialog.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { useLoaded } from '../../use-loaded.ts';
 import { nameOf } from './entry-button.tsx';
+import { RestoreLink } from './restore-link.tsx';
 
 export function EntryDialog({
   snapshot,
@@ -36,13 +37,16 @@ export function EntryDialog({
           <dt>Owner</dt>
           <dd>{entry.user ?? 'a user that has no name here'}</dd>
         </dl>
-        {entry.type === 'file' ? (
-          <div class="actions">
+        <div class="actions">
+          {entry.type === 'file' ? (
             <a class="button main" href={page.api.contentAddress(snapshot.id, place, { inline: false })} download>
               <Icon name="download" /> Download
             </a>
-          </div>
-        ) : null}
+          ) : null}
+          <RestoreLink snapshot={snapshot.id} entry={entry}>
+            Restore …
+          </RestoreLink>
+        </div>
         <History entry={entry} />
       </div>
     </Dialog>
@@ -152,6 +156,16 @@ function VersionRow({ version }: { readonly version: Version }) {
           <Icon name="download" />
         </a>
       ) : null}
+      {entry === null ? null : (
+        <RestoreLink
+          snapshot={first.id}
+          entry={entry}
+          class="button quiet"
+          label={`Restore the version of ${formatExact(Date.parse(first.time))}`}
+        >
+          <Icon name="restore" />
+        </RestoreLink>
+      )}
     </li>
   );
 }

@@ -1,13 +1,13 @@
 /** One folder of a moment. */
 
+import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
-import { type FolderOrder, type PlaceQuery, placeOf } from '../../api.ts';
+import type { FolderOrder, PlaceQuery } from '../../api.ts';
 import type { Entry, Folder, Snapshot } from '../../api-types.ts';
 import { usePage } from '../../context.ts';
 import { formatBytes, formatItems } from '../../format.ts';
 import { Empty, Notice, Waiting, When } from '../../ui/basics.tsx';
 import { SelectField } from '../../ui/fields.tsx';
-import { Icon } from '../../ui/icon.tsx';
 import { VirtualList } from '../../ui/virtual-list.tsx';
 import { usePages } from '../../use-pages.ts';
 import { EntryButton, nameOf } from './entry-button.tsx';
@@ -20,11 +20,28 @@ const ORDERS = [
   ['time', 'Newest first'],
 ] as const satisfies readonly (readonly [FolderOrder, string])[];
 
+/** Where a snapshot's folders begin: its only source, or what all of them lie in. */
+export function rootOf({ paths }: Snapshot): string {
+  const [first = '/', ...others] = paths.map(({ path }) => path);
+  if (others.length === 0) return first;
+  const names = first.split('/');
+  let common = names.length;
+  for (const other of others) {
+    const otherNames = other.split('/');
+    let same = 0;
+    while (same < common && names[same] === otherNames[same]) same++;
+    common = same;
+  }
+  return names.slice(0, common).join('/') || '/';
+}
+
 export function FolderList(props: {
   readonly snapshot: Snapshot;
   readonly place: PlaceQuery;
   readonly onOpen: (entry: Entry) => void;
   readonly onFolder: (place: PlaceQuery) => void;
+  /** What can be done with the folder that is shown. */
+  readonly actions: (folder: Folder) => ComponentChildren;
 }) {
   const page = usePage();
   const { snapshot, place } = props;
@@ -51,11 +68,7 @@ export function FolderList(props: {
           {first?.sortable === true ? (
             <SelectField label="Order" value={order} options={ORDERS} onChange={setOrder} />
           ) : null}
-          {first === undefined ? null : (
-            <a class="button plain" href={page.api.zipAddress(snapshot.id, placeOf(first))} download>
-              <Icon name="download" /> Download the folder
-            </a>
-          )}
+          {first === undefined ? null : props.actions(first)}
         </div>
       </div>
       {list.error === undefined ? null : (

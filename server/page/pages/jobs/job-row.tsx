@@ -1,14 +1,20 @@
 /** One job in a list. */
 
 import type { Job } from '../../api-types.ts';
+import type { PlaceParameters } from '../../router.ts';
 import { resultWords, statusWords, toneOf } from '../../state/job-words.ts';
 import { Badge, Link, When } from '../../ui/basics.tsx';
 
-export function JobRow({ job }: { readonly job: Job }) {
+export function JobRow(props: {
+  readonly job: Job;
+  /** Where more of it is told, if not on the page of the job. */
+  readonly to?: { readonly path: string; readonly query: PlaceParameters };
+}) {
+  const { job, to = { path: `/jobs/${job.id}`, query: {} } } = props;
   return (
     <li class="row">
       <div class="row-main">
-        <Link to={`/jobs/${job.id}`} class="row-title">
+        <Link to={to.path} query={to.query} class="row-title">
           {job.title}
         </Link>
         <p class="muted">

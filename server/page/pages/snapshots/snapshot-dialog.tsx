@@ -9,6 +9,7 @@ import { Button, ErrorNotice, Link, Notice } from '../../ui/basics.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { TextField } from '../../ui/fields.tsx';
 import { useAction } from '../../use-loaded.ts';
+import { RestoreLink } from '../browse/restore-link.tsx';
 
 interface Props {
   readonly snapshot: Snapshot;
@@ -45,6 +46,7 @@ export function SnapshotDialog({ snapshot, onChanged, onClose }: Props) {
           <Link to="/browse" query={{ snapshot: snapshot.id }} class="button main">
             Browse it
           </Link>
+          <RestoreLink snapshot={snapshot.id}>Restore …</RestoreLink>
           <Link to="/compare" query={{ before: snapshot.id }} class="button plain">
             Compare
           </Link>

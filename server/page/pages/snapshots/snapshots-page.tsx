@@ -3,10 +3,10 @@
 import { useState } from 'preact/hooks';
 import type { Snapshot } from '../../api-types.ts';
 import { formatItems } from '../../format.ts';
-import { Empty, ErrorNotice, Link, PageHead, Waiting } from '../../ui/basics.tsx';
+import { Empty } from '../../ui/basics.tsx';
 import { SelectField } from '../../ui/fields.tsx';
+import { SnapshotsFrame } from '../../ui/snapshots-frame.tsx';
 import { VirtualList } from '../../ui/virtual-list.tsx';
-import { useSnapshots } from '../../use-snapshots.ts';
 import { Calendar, dayOf } from './calendar.tsx';
 import { SnapshotDialog } from './snapshot-dialog.tsx';
 import { SnapshotRow } from './snapshot-row.tsx';
@@ -21,25 +21,10 @@ function fits(snapshot: Snapshot, choice: Choice): boolean {
 }
 
 export function SnapshotsPage() {
-  const loaded = useSnapshots();
   return (
-    <>
-      <PageHead title="Snapshots">Every moment that can be gone back to, the newest first.</PageHead>
-      <ErrorNotice error={loaded.error} onRetry={loaded.reload} />
-      {loaded.data === undefined ? (
-        loaded.isLoading ? (
-          <Waiting what="snapshots" />
-        ) : null
-      ) : loaded.data.length === 0 ? (
-        <Empty title="There is no snapshot yet">
-          <p class="muted">
-            <Link to="/settings/backup">Create a backup</Link>: it shows up here.
-          </p>
-        </Empty>
-      ) : (
-        <Snapshots snapshots={loaded.data} onChanged={loaded.reload} />
-      )}
-    </>
+    <SnapshotsFrame title="Snapshots" lead="Every moment that can be gone back to, the newest first.">
+      {(snapshots, reload) => <Snapshots snapshots={snapshots} onChanged={reload} />}
+    </SnapshotsFrame>
   );
 }
 
