@@ -138,6 +138,8 @@ export const PROGRESS_INTERVAL_MS = 100;
 export const THREAD_TURN_MS_MAX = 10;
 /** Times this close to the start of the parent snapshot are not trusted as "unchanged": the kernel's clock ticks at 4-10 ms. */
 export const CLOCK_TICK_MS_MAX = 20;
+/** Snapshots of what was there before, the newest first, among which the one of a rollback that was cut off is looked for. */
+export const ROLLBACK_SNAPSHOTS_MAX = 20;
 /** Some file systems keep whole seconds (ext3), two of them (FAT) or hundredths (exFAT): their times are multiples of this. */
 export const COARSE_NANOSECONDS = 10_000_000;
 export const COARSE_TICK_SECONDS_MAX = 2;

@@ -1,7 +1,6 @@
 /** Starts a backup, and lets one go. */
 
 import type { ServerContext } from '../context.ts';
-import { hasCommandsAfter } from '../jobs/around.ts';
 import type { Job } from '../jobs/job.ts';
 import { ServerError } from '../problems.ts';
 import type { BackupRecord } from '../state/backups.ts';
@@ -21,7 +20,6 @@ export function startBackup(
     title: `Backup ${backup.name}`,
     trigger: given.trigger,
     createdBy: given.createdBy,
-    hasCommands: hasCommandsAfter(hooks, 'backup'),
   });
   return { job, backup: recordBackup(context, backup, job) };
 }

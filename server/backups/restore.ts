@@ -5,7 +5,6 @@
 
 import type { PathMapping } from '../../engine/index.ts';
 import type { ServerContext } from '../context.ts';
-import { hasCommandsAfter } from '../jobs/around.ts';
 import type { Job } from '../jobs/job.ts';
 import type { RestoreRequest } from '../jobs/kinds/restore.ts';
 import { ServerError } from '../problems.ts';
@@ -54,6 +53,5 @@ export function startRestore(
     title: given.title,
     trigger: 'manual',
     createdBy: given.createdBy,
-    hasCommands: hasCommandsAfter(hooks, 'restore'),
   });
 }

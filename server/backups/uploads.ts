@@ -3,7 +3,6 @@
 import type { Readable } from 'node:stream';
 import { isWithin } from '../../engine/index.ts';
 import type { ServerContext } from '../context.ts';
-import { hasCommandsAfter } from '../jobs/around.ts';
 import { isOver, type Job } from '../jobs/job.ts';
 import { ServerError } from '../problems.ts';
 import { serverPlaces } from './audiobookshelf.ts';
@@ -110,7 +109,6 @@ export class Uploads {
       title: `Restore of the upload ${preview.backup_id ?? preview.snapshot_id.slice(0, 12)}`,
       trigger: 'manual',
       createdBy,
-      hasCommands: hasCommandsAfter(hooks, 'restore'),
     });
     this.#quarantine.set({ ...upload, restoreJobId: job.id });
     return job;

@@ -34,8 +34,3 @@ export async function aroundCommands<Result>(
   );
   return { result, failedCommands };
 }
-
-/** True where something has to run after it whatever happens: it gets the time for that. */
-export function hasCommandsAfter(hooks: readonly Hook[], point: HookPoint): boolean {
-  return hooks.some((hook) => hook.when === 'after' && hook.point === point);
-}

@@ -3,7 +3,7 @@
  * loaded by the process that runs it, never by the server itself; what a request holds travels by structured clone.
  */
 
-import { EngineError } from '../../engine/index.ts';
+import { EngineError, type Hook, type HookPoint } from '../../engine/index.ts';
 import type { JobAnswer } from './messages.ts';
 import type { JobSurroundings } from './surroundings.ts';
 
@@ -12,6 +12,8 @@ interface Kind<Request> {
   readonly writes: boolean;
   /** Its request is kept, so that one that was cut off can be started again and goes on where it stopped. */
   readonly canGoOn: boolean;
+  /** At which point of a night commands of its request stand around it; all of them around a night. */
+  readonly commandsAt?: HookPoint | 'all';
   readonly load: () => Promise<{
     readonly run: (surroundings: JobSurroundings, request: Request) => Promise<JobAnswer>;
   }>;
@@ -22,10 +24,15 @@ function kind<Request>(kind: Kind<Request>): Kind<Request> {
 }
 
 export const JOB_KINDS = {
-  night: kind({ writes: true, canGoOn: false, load: () => import('./kinds/night.ts') }),
-  backup: kind({ writes: true, canGoOn: false, load: () => import('./kinds/backup.ts') }),
-  restore: kind({ writes: true, canGoOn: true, load: () => import('./kinds/restore.ts') }),
-  'restore-upload': kind({ writes: true, canGoOn: true, load: () => import('./kinds/restore-upload.ts') }),
+  night: kind({ writes: true, canGoOn: false, commandsAt: 'all', load: () => import('./kinds/night.ts') }),
+  backup: kind({ writes: true, canGoOn: false, commandsAt: 'backup', load: () => import('./kinds/backup.ts') }),
+  restore: kind({ writes: true, canGoOn: true, commandsAt: 'restore', load: () => import('./kinds/restore.ts') }),
+  'restore-upload': kind({
+    writes: true,
+    canGoOn: true,
+    commandsAt: 'restore',
+    load: () => import('./kinds/restore-upload.ts'),
+  }),
   'restore-plan': kind({ writes: false, canGoOn: false, load: () => import('./kinds/restore-plan.ts') }),
   import: kind({ writes: true, canGoOn: false, load: () => import('./kinds/import.ts') }),
   forget: kind({ writes: true, canGoOn: false, load: () => import('./kinds/forget.ts') }),
@@ -44,6 +51,13 @@ export type JobRequest<Name extends JobKind> = (typeof JOB_KINDS)[Name] extends 
 
 export function isJobKind(name: string): name is JobKind {
   return JOB_KIND_NAMES.some((known) => known === name);
+}
+
+/** True where a command has to run after it whatever happens: it gets the time for that when it is told to stop. */
+export function hasCommandsAfter(name: JobKind, request: unknown): boolean {
+  const { commandsAt }: Kind<never> = JOB_KINDS[name];
+  const { hooks = [] } = request as { readonly hooks?: readonly Hook[] };
+  return hooks.some(({ when, point }) => when === 'after' && (commandsAt === 'all' || commandsAt === point));
 }
 
 /** In the job's own process. */

@@ -11,7 +11,7 @@ import type { JobPage, JobStore } from '../state/jobs.ts';
 import { jobView, progressView } from '../views.ts';
 import { isOver, type Job, type JobError, type JobProgress, type JobTrigger } from './job.ts';
 import { type JobEnd, JobRun } from './job-run.ts';
-import { isJobKind, JOB_KINDS, type JobKind, type JobRequest } from './kinds.ts';
+import { hasCommandsAfter, isJobKind, JOB_KINDS, type JobKind, type JobRequest } from './kinds.ts';
 import type { RepositoryPlace } from './messages.ts';
 
 export interface NewJobRequest<Kind extends JobKind> {
@@ -21,8 +21,6 @@ export interface NewJobRequest<Kind extends JobKind> {
   readonly title: string;
   readonly trigger: JobTrigger;
   readonly createdBy: string;
-  /** Commands must run after it, also when it is told to stop, so that it gets the time for them. */
-  readonly hasCommands?: boolean;
 }
 
 export interface JobRunnerParts {
@@ -86,11 +84,11 @@ export class JobRunner {
     if (this.#entries.length >= JOBS_WAITING_MAX) {
       throw new ServerError('BUSY', `${this.#entries.length} jobs wait already: try again when some are over`);
     }
-    const { kind, request, title, trigger, createdBy, hasCommands = false } = given;
+    const { kind, request, title, trigger, createdBy } = given;
     const kept = JOB_KINDS[kind].canGoOn ? { request } : {};
     const createdMs = this.#parts.nowMs();
     const job = this.#parts.store.add({ kind, title, trigger, createdBy, createdMs, ...kept });
-    const graceMs = hasCommands ? JOB_GRACE_WITH_COMMANDS_MS_MAX : JOB_GRACE_MS_MAX;
+    const graceMs = hasCommandsAfter(kind, request) ? JOB_GRACE_WITH_COMMANDS_MS_MAX : JOB_GRACE_MS_MAX;
     this.#entries.push({ id: job.id, kind, request, graceMs, run: undefined, stopped: undefined });
     this.#tell(job);
     this.#startWaiting();

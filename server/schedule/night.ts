@@ -37,7 +37,6 @@ export function startNight(context: ServerContext, { trigger, createdBy, title }
     title,
     trigger,
     createdBy,
-    hasCommands: hooks.some(({ when }) => when === 'after'),
   });
   recordBackup(context, backup, job);
   return job;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import {
   appendFileSync,
   chmodSync,
@@ -11,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CliFixture, jsonLines } from '../support/cli.ts';
 import { give, giveTo, runAsNobody } from '../support/cli-as-nobody.ts';
 import { treeState } from '../support/tree-state.ts';
@@ -173,4 +175,28 @@ test('--delete leaves what could not be read when the snapshot was taken, for a 
   assert.equal(readFileSync(secret, 'utf8'), 'unreadable');
   assert.equal(readFileSync(join(closed, 'inner'), 'utf8'), 'unreadable');
   assert.equal(existsSync(join(cli.source, 'new')), false);
+});
+
+test('--rollback that was killed goes on with what it went back to, although it had taken a snapshot of its own', async (t) => {
+  const cli = new CliFixture(t);
+  await cli.init();
+  mkdirSync(cli.source);
+  const names = Array.from({ length: 200 }, (_, number) => `f${number}`);
+  const write = (content: (number: number) => Buffer): void => {
+    for (const [number, name] of names.entries()) writeFileSync(join(cli.source, name), content(number));
+  };
+  write((number) => Buffer.alloc(200_000, number));
+  await sleep(30);
+  await cli.ok(['backup', cli.source]);
+  write((number) => Buffer.alloc(200_000, `edited ${number}`));
+  const edited = treeState(cli.source);
+  await cli.ok(['restore', 'latest', '--in-place']);
+  const child = cli.spawn(['restore', '--rollback']);
+  while (!existsSync(join(cli.source, '.snap-restore'))) await sleep(1);
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+  assert.ok(existsSync(join(cli.source, '.snap-restore')), 'it was killed in the middle');
+  await cli.ok(['restore', '--rollback']);
+  assert.deepEqual(treeState(cli.source), edited);
 });

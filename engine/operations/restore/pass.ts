@@ -15,7 +15,7 @@ import type { Snapshot } from '../../repository/snapshots.ts';
 import { RestoreContext } from './context.ts';
 import { DatabaseSwaps } from './database-swaps.ts';
 import type { EntryFilters } from './entry-judge.ts';
-import { Journal } from './journal.ts';
+import { findJournal, Journal } from './journal.ts';
 import { subjectOf } from './journal-format.ts';
 import type { OverwritePolicy, RestoreOptions } from './options.ts';
 import { ProblemLog } from './problem-log.ts';
@@ -76,6 +76,22 @@ export async function runPass(request: RestoreRequest, options: PassOptions): Pr
     }
   } finally {
     directories.closeAll();
+  }
+}
+
+/** Which restore was cut off where this one begins, as its journal there says; undefined where none was. */
+export function interruptedIn(request: RestoreRequest): 'this restore' | 'another restore' | undefined {
+  const { fileSystem, places } = request;
+  const [first] = places;
+  if (first === undefined) return undefined;
+  const { handle } = openTarget(fileSystem, first, true);
+  if (handle === undefined) return undefined;
+  try {
+    const head = findJournal(fileSystem, handle);
+    if (head === undefined) return undefined;
+    return head.subject.equals(subjectHashOf(request)) ? 'this restore' : 'another restore';
+  } finally {
+    fileSystem.close(handle);
   }
 }
 

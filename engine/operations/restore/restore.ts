@@ -9,7 +9,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError, isEngineError } from '../../base/errors.ts';
-import { CLOCK_TICK_MS_MAX } from '../../base/limits.ts';
+import { CLOCK_TICK_MS_MAX, ROLLBACK_SNAPSHOTS_MAX } from '../../base/limits.ts';
 import type { Monitor } from '../../base/monitor.ts';
 import { isWithin, joinPath, outermostPaths } from '../../base/paths.ts';
 import type { Time } from '../../base/stat.ts';
@@ -32,7 +32,7 @@ import {
   requireOptions,
   type SaveFirst,
 } from './options.ts';
-import { type PassOptions, type RestoreRequest, runPass } from './pass.ts';
+import { interruptedIn, type PassOptions, type RestoreRequest, runPass } from './pass.ts';
 import { planPlaces } from './places.ts';
 import { describeServer, findWanted, mentionOrder, type Wanted } from './server-restore.ts';
 import { findSubject } from './subject.ts';
@@ -96,9 +96,33 @@ async function beginPlan(): Promise<Time> {
   return { seconds: Math.floor(ms / 1000), nanoseconds: (ms % 1000) * 1_000_000 };
 }
 
-async function prepareRequest(repository: Repository, asked: RestoreOptions): Promise<RestoreRequest> {
-  requireOptions(asked);
-  const { options, snapshot } = await findSnapshot(repository, asked);
+async function prepareRequest(repository: Repository, options: RestoreOptions): Promise<RestoreRequest> {
+  requireOptions(options);
+  if (options.rollback === true) return prepareRollback(repository, options);
+  const { snapshot = 'latest', filter } = options;
+  return requestOf(repository, options, await repository.snapshots.find(snapshot, filter));
+}
+
+/**
+ * All of the last restore in place is undone. A rollback that was cut off had taken a snapshot of its own by then, which is
+ * not the one to go back to: its journal tells.
+ */
+async function prepareRollback(repository: Repository, asked: RestoreOptions): Promise<RestoreRequest> {
+  const options = { ...asked, inPlace: true, delete: true };
+  const request = await requestOf(repository, options, await findSafetySnapshot(repository, asked, 0));
+  if (interruptedIn(request) !== 'another restore') return request;
+  try {
+    for (let back = 1; back <= ROLLBACK_SNAPSHOTS_MAX; back++) {
+      const earlier = await requestOf(repository, options, await findSafetySnapshot(repository, asked, back));
+      if (interruptedIn(earlier) === 'this restore') return earlier;
+    }
+  } catch (error) {
+    if (!isEngineError(error, 'SNAPSHOT_NOT_FOUND')) throw error;
+  }
+  return request;
+}
+
+async function requestOf(repository: Repository, options: RestoreOptions, snapshot: Snapshot): Promise<RestoreRequest> {
   const include = new PatternSet(options.include ?? []);
   const exclude = new PatternSet(options.exclude ?? []);
   await repository.loadIndex();
@@ -132,16 +156,14 @@ async function prepareRequest(repository: Repository, asked: RestoreOptions): Pr
   return { repository, fileSystem, options, snapshot, places, wanted, filters, policy, removal };
 }
 
-/** The snapshot that is meant, and how it is brought back. */
-async function findSnapshot(
-  repository: Repository,
-  options: RestoreOptions,
-): Promise<{ readonly options: RestoreOptions; readonly snapshot: Snapshot }> {
-  const { filter, snapshot = 'latest' } = options;
-  if (options.rollback !== true) return { options, snapshot: await repository.snapshots.find(snapshot, filter) };
+/** What was there before the last restore in place, or before one so many restores earlier. */
+async function findSafetySnapshot(
+  { snapshots }: Repository,
+  { filter }: RestoreOptions,
+  back: number,
+): Promise<Snapshot> {
   try {
-    const before = await repository.snapshots.find('latest', { ...filter, labels: [SAFETY_LABEL] });
-    return { options: { ...options, inPlace: true, delete: true }, snapshot: before };
+    return await snapshots.find(`latest~${back}`, { ...filter, labels: [SAFETY_LABEL] });
   } catch (error) {
     if (!isEngineError(error, 'SNAPSHOT_NOT_FOUND')) throw error;
     throw new EngineError(
