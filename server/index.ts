@@ -22,6 +22,8 @@ import { Scheduler } from './schedule/scheduler.ts';
 import { Settings } from './settings.ts';
 import { State } from './state/state.ts';
 
+export { BACKUP_LABEL } from './backups/label.ts';
+export { writeTags as backupTags } from './backups/tags.ts';
 export type { LogOptions, ServeOptions } from './options.ts';
 
 /** A server that is put together and listens to nobody yet. */

@@ -1,61 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
 import { CliFixture } from './support/cli.ts';
+import { exampleNamed, movedInto, placesOfExamples, shell, TOP } from './support/examples.ts';
 import { machineIn, makeMachine, pathsInRows } from './support/server-machine.ts';
 import { ServerProcess } from './support/server-process.ts';
 import { addCalibreBook, makeCalibreLibrary, makeFiles } from './support/servers.ts';
 import { treeState } from './support/tree-state.ts';
-
-const TOP = fileURLToPath(new URL('../..', import.meta.url));
-
-function exampleNamed(name: string): string {
-  const readme = readFileSync(join(TOP, 'README.md'), 'utf8');
-  const found = new RegExp(`<!-- test: ${name} -->\\n\`\`\`\\w+\\n([\\s\\S]*?)\`\`\``).exec(readme)?.[1];
-  return found ?? assert.fail(`README.md has no example "${name}"`);
-}
-
-/** The example's places, moved into a folder of the test. */
-function movedInto(folder: string, example: string): string {
-  return example.replaceAll(
-    /\/(?:mnt\/backup|mnt\/second|srv|etc|tmp|var\/cache|var\/lib)\b/g,
-    (place) => `${folder}${place}`,
-  );
-}
-
-function given(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'snap-readme-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  for (const place of ['mnt/backup', 'mnt/second', 'srv/audiobooks', 'srv/config', 'etc', 'tmp', 'bin']) {
-    mkdirSync(join(folder, place), { recursive: true });
-  }
-  writeFileSync(join(folder, 'srv/audiobooks/book.m4b'), 'Call me Ishmael.');
-  writeFileSync(join(folder, 'srv/config/settings'), 'dark mode');
-  writeFileSync(join(folder, 'etc/snap.password'), 'correct horse\n');
-  return folder;
-}
-
-/** A shell in the folder, where `snap` is this checkout's and the repository and its password are those of the first use. */
-function shell(folder: string): (script: string) => string {
-  const program = join(folder, 'bin', 'snap');
-  writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${join(TOP, 'dist/cli/main.js')} "$@"\n`);
-  chmodSync(program, 0o755);
-  const env = {
-    PATH: `${join(folder, 'bin')}:${process.env['PATH']}`,
-    HOME: folder,
-    SNAP_CACHE_DIR: join(folder, 'cache'),
-    SNAP_REPOSITORY: join(folder, 'mnt/backup/library'),
-    SNAP_PASSWORD_FILE: join(folder, 'etc/snap.password'),
-  };
-  return (script) => execFileSync('sh', ['-e', '-c', script], { cwd: folder, env, encoding: 'utf8' });
-}
 
 /** Beside a server of this test, which answers meanwhile. */
 async function runLines(script: string): Promise<string[]> {
@@ -64,7 +20,7 @@ async function runLines(script: string): Promise<string[]> {
 }
 
 test('the first use in README.md does what it says', (t) => {
-  const folder = given(t);
+  const folder = placesOfExamples(t);
   const output = shell(folder)(movedInto(folder, exampleNamed('first use')));
   assert.match(output, /2 snapshots/);
   assert.match(output, /No damage was found/);
@@ -73,7 +29,7 @@ test('the first use in README.md does what it says', (t) => {
 });
 
 test('what README.md says of what to keep and of a second place is so', (t) => {
-  const folder = given(t);
+  const folder = placesOfExamples(t);
   const run = shell(folder);
   const title = join(folder, 'srv/audiobooks/Author/Title');
   mkdirSync(title, { recursive: true });
@@ -104,7 +60,7 @@ test('what README.md says of what to keep and of a second place is so', (t) => {
 });
 
 test('the nights in README.md go as it says', (t) => {
-  const folder = given(t);
+  const folder = placesOfExamples(t);
   const run = shell(folder);
   const shelf = new Database(join(folder, 'srv/config/shelf.db'));
   t.after(() => shelf.close());
@@ -132,7 +88,7 @@ test('the nights in README.md go as it says', (t) => {
 });
 
 test('the server in README.md is started, configured and asked as it says', async (t) => {
-  const folder = given(t);
+  const folder = placesOfExamples(t);
   const run = shell(folder);
   run('snap init --password-memory 8K --password-iterations 1');
   const file = join(folder, 'etc/snap.yaml');
@@ -181,7 +137,7 @@ function transcript(name: string): { readonly command: string; readonly output: 
 }
 
 test('the day something went wrong goes just as README.md shows it', async (t) => {
-  const folder = given(t);
+  const folder = placesOfExamples(t);
   const run = shell(folder);
   const [book, config] = [join(folder, 'srv/audiobooks/Melville/Moby Dick'), join(folder, 'srv/config')];
   rmSync(join(folder, 'srv/audiobooks/book.m4b'));
@@ -230,7 +186,7 @@ test('the day something went wrong goes just as README.md shows it', async (t) =
 });
 
 test('a broken book is told as README.md shows it', (t) => {
-  const folder = given(t);
+  const folder = placesOfExamples(t);
   const books = join(folder, 'srv/books');
   makeCalibreLibrary(books);
   addCalibreBook(books, { id: 1, title: 'Moby Dick', path: 'Melville/Moby Dick (1)', formats: ['EPUB'], cover: true });
@@ -246,7 +202,7 @@ test('a broken book is told as README.md shows it', (t) => {
 });
 
 test('a server moves to a new machine just as README.md shows it', async (t) => {
-  const folder = given(t);
+  const folder = placesOfExamples(t);
   const run = shell(folder);
   rmSync(join(folder, 'srv'), { recursive: true });
   // The database holds the folder's own path, which makes it a little longer on some machines.
@@ -274,7 +230,7 @@ test('a server moves to a new machine just as README.md shows it', async (t) => 
 });
 
 test('the library example in README.md does what it says', (t) => {
-  const folder = given(t);
+  const folder = placesOfExamples(t);
   const example = movedInto(folder, exampleNamed('library'));
   writeFileSync(
     join(folder, 'example.mjs'),

@@ -42,6 +42,8 @@ function installServers() {
   if (!existsSync('/usr/sbin/mariadbd')) packages.push('mariadb-server');
   if (!existsSync('/usr/bin/chromium')) packages.push('chromium');
   if (!existsSync('/usr/bin/unzip')) packages.push('unzip');
+  // For its systemd-analyze alone: nothing of it is started.
+  if (!existsSync('/usr/bin/systemd-analyze')) packages.push('systemd');
   if (packages.length === 0 || process.geteuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
   process.stderr.write(`setup: installing ${packages.join(', ')} for the tests\n`);
   process.env.DEBIAN_FRONTEND = 'noninteractive';

@@ -4,7 +4,7 @@
  * restores both and compares every byte. With one it does the same to that folder, which it only reads.
  */
 
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import Database from 'better-sqlite3';
@@ -12,6 +12,7 @@ import { type BackupResult, backup, initRepository, type Repository, restore } f
 import { formatBytes, formatCount, formatDuration, printable } from '../render.ts';
 import { compareFolders } from './compare.ts';
 import { changeLibrary, LiveWriter, makeLibrary } from './library.ts';
+import { openingCommand } from './opening.ts';
 
 const PASSWORD = 'quickstart';
 
@@ -81,12 +82,24 @@ function databasesBelow(source: string, result: BackupResult): Set<string> {
   return new Set(captured.map(({ path }) => relative(source, path.toString('utf8'))));
 }
 
+function placeIn(scratch: string): { readonly location: string; readonly cacheDirectory: string } {
+  return { location: join(scratch, 'repository'), cacheDirectory: join(scratch, 'cache') };
+}
+
 async function open(scratch: string): Promise<Repository> {
   return initRepository({
-    location: join(scratch, 'repository'),
-    cacheDirectory: join(scratch, 'cache'),
+    ...placeIn(scratch),
     credential: { type: 'password', password: Buffer.from(PASSWORD) },
   });
+}
+
+/** What was made to be compared; the repository stays, so that it can be looked at. */
+function removeLibraries(scratch: string): void {
+  const kept = Object.values(placeIn(scratch));
+  for (const name of readdirSync(scratch)) {
+    const path = join(scratch, name);
+    if (!kept.includes(path)) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 async function runOnLibraryOfPackages(scratch: string): Promise<boolean> {
@@ -156,19 +169,27 @@ async function main(): Promise<void> {
     return;
   }
   const scratch = mkdtempSync(join(tmpdir(), 'snap-quickstart-'));
-  mkdirSync(scratch, { recursive: true });
   let good = false;
   try {
     good = folder === undefined ? await runOnLibraryOfPackages(scratch) : await runOnFolder(resolve(folder), scratch);
   } finally {
-    if (folder === undefined) rmSync(scratch, { recursive: true, force: true });
+    if (!good && folder === undefined) rmSync(scratch, { recursive: true, force: true });
   }
   if (folder !== undefined) {
     say(`Repository (password "${PASSWORD}"): ${join(scratch, 'repository')}`);
     say(`Restored: ${join(scratch, 'restored')}`);
-  }
+  } else if (good) removeLibraries(scratch);
   say(good ? 'All is well: what came back is exactly what was saved.' : 'NOT all is well: see above.');
-  if (!good) process.exitCode = 1;
+  if (!good) {
+    process.exitCode = 1;
+    return;
+  }
+  say();
+  say('To look at it in a browser, run this, and open the link that it shows:');
+  say();
+  for (const line of openingCommand({ folder: scratch, ...placeIn(scratch), password: PASSWORD })) say(`  ${line}`);
+  say();
+  say(`All of it lies in ${scratch}: remove that folder when you have seen enough.`);
 }
 
 await main();

@@ -39,7 +39,11 @@ export class ServerProcess {
   ): Promise<ServerProcess> {
     const state = join(fixture.folder, 'state');
     const parameters = ['serve', '--listen', '127.0.0.1:0', '--state', state, ...flags, fixture.source];
-    const child = fixture.spawn(parameters, options);
+    return ServerProcess.of(t, fixture.spawn(parameters, options));
+  }
+
+  /** One that was started otherwise, with standard error piped; ended after the test, too. */
+  static async of(t: TestContext, child: ChildProcess): Promise<ServerProcess> {
     const lines: string[] = [];
     let rest = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
