@@ -48,6 +48,7 @@ function serveOptions(scratch: string, library: MadeUpLibrary, log: string[]): S
   return {
     ...placeIn(scratch),
     credential: CREDENTIAL,
+    passwordOrigin: { type: 'none', name: undefined },
     listen: { host: '127.0.0.1', port: 0 },
     basePath: BASE_PATH,
     trustedProxies: [],
