@@ -9,6 +9,7 @@ import { Button } from '../../ui/basics.tsx';
 import { TextField } from '../../ui/fields.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { SnapshotsFrame } from '../../ui/snapshots-frame.tsx';
+import { ordinaryOf } from '../../use-snapshots.ts';
 import { EntryDialog } from './entry-dialog.tsx';
 import { FolderList, rootOf } from './folder-list.tsx';
 import { MomentSlider } from './moment-slider.tsx';
@@ -31,7 +32,7 @@ function Browser({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
   const [text, setText] = useState('');
   const [searched, setSearched] = useState('');
   const wanted = query.get('snapshot');
-  const snapshot = snapshots.find(({ id }) => id === wanted) ?? snapshots[0];
+  const snapshot = snapshots.find(({ id }) => id === wanted) ?? ordinaryOf(snapshots)[0];
   const path = query.get('path');
   const path64 = query.get('path64');
   useEffect(() => setSearched(''), [path, path64]);

@@ -9,7 +9,7 @@ import { Button, Empty, ErrorNotice, PageHead, Waiting } from '../../ui/basics.t
 import { Checkbox, SelectField } from '../../ui/fields.tsx';
 import { VirtualList } from '../../ui/virtual-list.tsx';
 import { usePages } from '../../use-pages.ts';
-import { useSnapshots } from '../../use-snapshots.ts';
+import { ordinaryOf, useSnapshots } from '../../use-snapshots.ts';
 import { ChangeTree, type Opened } from './change-tree.ts';
 import { RowsDialog } from './rows-dialog.tsx';
 import { ChangeRow, keyOfRow } from './tree-row.tsx';
@@ -48,9 +48,10 @@ function Choice({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
   const page = usePage();
   const { query } = useStore(page.router.place);
   const find = (id: string | null): Snapshot | undefined => snapshots.find((snapshot) => snapshot.id === id);
-  const before = find(query.get('before')) ?? snapshots[1] ?? snapshots[0];
-  const isNow = query.get('after') === NOW || snapshots.length === 1;
-  const after = isNow ? undefined : (find(query.get('after')) ?? snapshots[0]);
+  const [newest, previous] = ordinaryOf(snapshots);
+  const before = find(query.get('before')) ?? previous ?? newest;
+  const latest = previous === undefined ? undefined : newest;
+  const after = query.get('after') === NOW ? undefined : (find(query.get('after')) ?? latest);
   if (before === undefined) return null;
   const go = (ids: { readonly before?: string; readonly after?: string }): void => {
     const at = { before: before.id, after: after?.id ?? NOW, ...ids };

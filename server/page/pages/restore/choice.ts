@@ -85,11 +85,3 @@ function textOf(base64: string): string {
     return base64;
   }
 }
-
-/** Kept by the server for its own ends: nobody means one of these by the newest. */
-const ASIDE_LABELS = new Set(['before-restore', 'snap-server-state']);
-
-/** `snapshots`: the newest first. */
-export function newestOf(snapshots: readonly Snapshot[]): Snapshot | undefined {
-  return snapshots.find(({ label }) => !ASIDE_LABELS.has(label)) ?? snapshots[0];
-}

@@ -10,10 +10,11 @@ import { Button, ErrorNotice, Link, Section, Waiting } from '../../ui/basics.tsx
 import { SnapshotsFrame } from '../../ui/snapshots-frame.tsx';
 import { useJob } from '../../use-job.ts';
 import { useAction, useLoaded } from '../../use-loaded.ts';
+import { ordinaryOf } from '../../use-snapshots.ts';
 import { MomentSlider } from '../browse/moment-slider.tsx';
 import { CancelJob } from '../jobs/active-job.tsx';
 import { JobRow } from '../jobs/job-row.tsx';
-import { FIRST_CHOICE, newestOf, pathQuery, pathsOf, questionOf, type RestoreChoice } from './choice.ts';
+import { FIRST_CHOICE, pathQuery, pathsOf, questionOf, type RestoreChoice } from './choice.ts';
 import { ChoiceForm } from './choice-form.tsx';
 import { ChosenPaths } from './chosen-paths.tsx';
 import { PlanSection } from './plan-section.tsx';
@@ -36,10 +37,10 @@ function Restore({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
   const { query } = useStore(page.router.place);
   const [choice, setChoice] = useState(FIRST_CHOICE);
   // A newer one that comes meanwhile is not what a person looked at.
-  const [newest] = useState(newestOf(snapshots));
+  const [newest] = useState(ordinaryOf(snapshots)[0]);
   const jobId = Number(query.get('job') ?? 0);
   const wanted = query.get('snapshot');
-  const snapshot = snapshots.find(({ id }) => id === (wanted ?? newest?.id)) ?? newestOf(snapshots);
+  const snapshot = snapshots.find(({ id }) => id === (wanted ?? newest?.id)) ?? ordinaryOf(snapshots)[0];
   if (snapshot === undefined) return null;
   const paths = pathsOf(query);
   const go = (to: {
