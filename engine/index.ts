@@ -148,6 +148,7 @@ export {
   type PingOptions,
 } from './operations/night/options.ts';
 export { runHook } from './operations/night/run-hook.ts';
+export { type CommandRunner, stepBack } from './operations/night/step-back.ts';
 export { type DetectedServer, type DetectOptions, detectServers, pathsLeftOut } from './operations/profiles/detect.ts';
 export { MAX_UNUSED_DEFAULT, type PruneOptions, type PruneResult } from './operations/prune/options.ts';
 export type { PrunePlan, UnusedLimit } from './operations/prune/plan.ts';

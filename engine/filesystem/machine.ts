@@ -1,7 +1,7 @@
 /** What a process asks of its machine and not of a file: a lock that dies with it, and a place behind everybody else. */
 
 import { closeSync, linkSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { errnoCode } from '../base/errors.ts';
 import { LibC, LOCK_EX, LOCK_NB, SYS_IOPRIO_SET } from './libc.ts';
 
@@ -62,7 +62,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-const NICE_IDLE = 19;
+/** How far a process steps back: `idle` uses what is left over, of the disk, too; `low` only lets others go first. */
+export type Priority = 'idle' | 'low';
+
+const NICE: { readonly [priority in Priority]: number } = { idle: 19, low: 10 };
 const IOPRIO_WHO_PROCESS = 1;
 const IOPRIO_CLASS_IDLE = 3 << 13;
 
@@ -78,22 +81,23 @@ export function threadId(): number | undefined {
 }
 
 /**
- * Puts all threads of this process but one behind everybody else, for the processor and for the disk; threads that are
- * made later inherit it. There is no way back without privileges, and programs inherit it from the thread that starts
+ * Puts all threads of this process but one behind everybody else, for the processor, and `idle` for the disk, too; threads
+ * that are made later inherit it. There is no way back without privileges, and programs inherit it from the thread that starts
  * them. Returns what could not be done, in words.
  */
-export function yieldToOthers(spared: number | undefined): string[] {
+export function yieldToOthers(spared: number | undefined, priority: Priority): string[] {
   const threads = ownThreads().filter((id) => id !== spared);
   const failures: string[] = [];
   const libc = loadLibC();
   for (const id of threads) {
     try {
-      setPriority(id, NICE_IDLE);
+      setPriority(id, Math.max(getPriority(id), NICE[priority]));
     } catch {
       failures.push('the processor');
     }
-    const priority = libc?.calls.syscall(SYS_IOPRIO_SET, IOPRIO_WHO_PROCESS, id, IOPRIO_CLASS_IDLE);
-    if (Number(priority ?? -1) !== 0) failures.push('the disk');
+    if (priority !== 'idle') continue;
+    const answer = libc?.calls.syscall(SYS_IOPRIO_SET, IOPRIO_WHO_PROCESS, id, IOPRIO_CLASS_IDLE);
+    if (Number(answer ?? -1) !== 0) failures.push('the disk');
   }
   return [...new Set(failures)];
 }

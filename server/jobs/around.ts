@@ -1,6 +1,6 @@
 /** The commands that stand around a job's action. */
 
-import { aroundHooks, describeHook, type Hook, type HookPoint, runHook } from '../../engine/index.ts';
+import { aroundHooks, describeHook, type Hook, type HookPoint } from '../../engine/index.ts';
 import { HOOK_OUTPUT, type JobSurroundings } from './surroundings.ts';
 
 export interface Commands {
@@ -10,7 +10,7 @@ export interface Commands {
 
 /** A command that failed is a problem of the job; COMMAND_FAILED where one before it says that nothing is to be done then. */
 export async function aroundCommands<Result>(
-  { monitor, signal }: JobSurroundings,
+  { monitor, signal, runCommand }: JobSurroundings,
   { hooks, hookEnvironment }: Commands,
   { point, action }: { readonly point: HookPoint; readonly action: () => Promise<Result> },
 ): Promise<{ readonly result: Result; readonly failedCommands: number }> {
@@ -18,7 +18,7 @@ export async function aroundCommands<Result>(
   const result = await aroundHooks<Result>(
     {
       hooks,
-      run: runHook,
+      run: runCommand,
       environment: hookEnvironment,
       output: HOOK_OUTPUT,
       signal,

@@ -1,6 +1,16 @@
 /** The process of one job: opens the repository itself, makes one call of the engine, and tells the server how it goes. */
 
-import { isEngineError, openRepository, type Problem, type Progress, type Repository } from '../../engine/index.ts';
+import {
+  type CommandRunner,
+  type Hook,
+  isEngineError,
+  openRepository,
+  type Problem,
+  type Progress,
+  type Repository,
+  runHook,
+  stepBack,
+} from '../../engine/index.ts';
 import { JOB_PROGRESS_MS } from '../limits.ts';
 import type { JobError } from './job.ts';
 import { runKind } from './kinds.ts';
@@ -24,12 +34,16 @@ process.on('SIGHUP', stopSoon);
 // What would be written there goes nowhere once the server is gone.
 process.stderr.on('error', () => undefined);
 
-function surroundingsOf({ place }: StartMessage, opened: Repository[]): JobSurroundings {
+function surroundingsOf(
+  { place }: StartMessage,
+  { opened, runCommand }: { readonly opened: Repository[]; readonly runCommand: CommandRunner },
+): JobSurroundings {
   let part: string | undefined;
   let lastMs = 0;
   return {
     place,
     signal: stop.signal,
+    runCommand,
     open: async () => {
       const repository = await openRepository(place);
       opened.push(repository);
@@ -65,7 +79,11 @@ async function run(message: StartMessage): Promise<void> {
   const opened: Repository[] = [];
   let last: JobMessage;
   try {
-    const answer = await runKind(message.kind, surroundingsOf(message, opened), message.request);
+    const { kind, request } = message;
+    const { hooks = [] } = request as { readonly hooks?: readonly Hook[] };
+    // People who browse wait for the server, nobody for a job. A night does so itself, once its commands have their thread.
+    const runCommand = kind === 'night' ? runHook : await stepBack(hooks);
+    const answer = await runKind(kind, surroundingsOf(message, { opened, runCommand }), request);
     last = { type: 'done', answer };
   } catch (error) {
     if (!isEngineError(error)) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);

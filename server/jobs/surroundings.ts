@@ -1,6 +1,6 @@
 /** What a kind of job has at hand, in its own process. */
 
-import type { Monitor, Repository } from '../../engine/index.ts';
+import type { CommandRunner, Monitor, Repository } from '../../engine/index.ts';
 import type { RepositoryPlace } from './messages.ts';
 
 export interface JobSurroundings {
@@ -11,6 +11,8 @@ export interface JobSurroundings {
   readonly monitor: Monitor;
   /** Says which part of a job of several parts begins. */
   readonly beginPart: (part: string) => void;
+  /** With the priority that the server has, which the job itself gives up. */
+  readonly runCommand: CommandRunner;
   /** Fires when the job is to stop: somebody cancelled it, or the server ends. */
   readonly signal: AbortSignal;
 }

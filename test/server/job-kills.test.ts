@@ -1,7 +1,8 @@
 /** The true server and its jobs, killed: what is left says what happened, and goes on where it can. */
 
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -131,4 +132,27 @@ test('one state is served by one server', async (t) => {
   assert.match(stderr, /Another "snap serve" uses the state/);
   await server.end('SIGKILL');
   await ServerProcess.start(t, fixture);
+});
+
+test('a job lets the server go first for the processor, and what its commands start does not step back', async (t) => {
+  const own = getPriority();
+  if (own >= 10) return t.skip('this process has stepped back itself');
+  const fixture = new CliFixture(t);
+  writeSlowLibrary(fixture.source);
+  const seen = join(fixture.folder, 'seen');
+  const config = join(fixture.folder, 'config.yaml');
+  const script = `cut -d' ' -f19 /proc/self/stat > ${seen}.own; cat /proc/$PPID/task/*/stat | sed 's/.*) //' | cut -d' ' -f17 > ${seen}`;
+  writeFileSync(config, `commands:\n  - before: backup\n    run: ${JSON.stringify(script)}\n    shell: true\n`);
+  await fixture.init();
+  const server = await ServerProcess.start(t, fixture, { flags: ['--config', config] });
+  const admin = await server.setUp();
+  for (const path of ['/backups', '/schedule/run']) {
+    const { job } = await admin.post(path, { ...(path === '/backups' ? { includes_books: true } : {}) });
+    const { job: over } = await admin.untilOver(job.id);
+    assert.equal(over.status, 'COMPLETED', JSON.stringify(over));
+    const nices = readFileSync(seen, 'utf8').trimEnd().split('\n').map(Number);
+    assert.equal(nices.filter((nice) => nice === own).length, 1, `${path}: ${nices}`);
+    assert.equal(nices.filter((nice) => nice === 10).length, nices.length - 1, `${path}: ${nices}`);
+    assert.equal(Number(readFileSync(`${seen}.own`, 'utf8')), own, path);
+  }
 });

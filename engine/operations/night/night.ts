@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError, errorMessage, isEngineError } from '../../base/errors.ts';
 import { NIGHT_DRAIN_MS_MAX } from '../../base/limits.ts';
-import { yieldToOthers } from '../../filesystem/machine.ts';
+import { type Priority, yieldToOthers } from '../../filesystem/machine.ts';
 import { aroundHooks, describeHook, type HookContext } from './around.ts';
 import { HookThread } from './hook-thread.ts';
 import { NightMemory } from './memory.ts';
@@ -37,8 +37,8 @@ export interface NightSetting {
   /** File descriptor that their output goes to. */
   readonly hookOutput: number | 'ignore';
   readonly ping?: PingOptions | undefined;
-  /** `idle`: everybody else comes first, for the processor and the disk, until the process ends. */
-  readonly priority?: 'idle' | 'normal' | undefined;
+  /** `idle`: everybody else comes first, for the processor and the disk, until the process ends; `low`: for the processor. */
+  readonly priority?: Priority | 'normal' | undefined;
   /** Default: now. */
   readonly now?: Date | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -129,8 +129,9 @@ class NightRun<Details> {
   }
 
   #stepBack(): void {
-    if (this.#setting.priority !== 'idle') return;
-    const failures = yieldToOthers(this.#thread.threadId);
+    const { priority = 'normal' } = this.#setting;
+    if (priority === 'normal') return;
+    const failures = yieldToOthers(this.#thread.threadId, priority);
     if (failures.length > 0) this.#notes.push(`Others could not be put first for ${failures.join(' and ')}`);
   }
 

@@ -40,6 +40,7 @@ export async function run(surroundings: JobSurroundings, request: NightRequest):
   const result = await runNight({
     ...place,
     ...parts,
+    priority: parts.priority ?? 'low',
     hooks: request.hooks,
     hookEnvironment: request.hookEnvironment,
     hookOutput: HOOK_OUTPUT,
