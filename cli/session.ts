@@ -7,6 +7,7 @@ import { EngineError, openRepository, type Repository, type SnapshotFilter } fro
 import { absolutePath } from './bytes.ts';
 import { findConfigFile } from './config/find.ts';
 import type { LoadedConfig } from './config/read.ts';
+import { endProcess } from './end-process.ts';
 import { defaultCacheDirectory, environment } from './environment.ts';
 import { EXIT_CODE_HELP, EXIT_CODES, EXIT_FAILED, EXIT_OK, EXIT_SIGINT, EXIT_SIGTERM } from './exit-codes.ts';
 import { findCredential } from './password.ts';
@@ -153,7 +154,7 @@ export class Interruption {
 
   #received(code: number): void {
     this.#signals++;
-    if (this.#signals > (this.#isPatient ? PATIENT_SIGNALS_MAX : 1)) process.exit(code);
+    if (this.#signals > (this.#isPatient ? PATIENT_SIGNALS_MAX : 1)) endProcess(code);
     if (this.#signals > 1) {
       process.stderr.write('snap: Commands that must run after this one are waited for. Once more ends at once\n');
       return;
@@ -162,7 +163,7 @@ export class Interruption {
     this.#controller.abort();
     if (this.#isPatient) return;
     // What is stored is in the journal by then: nothing is lost by not waiting for a slow disk.
-    setTimeout(() => process.exit(code), INTERRUPTION_MS_MAX).unref();
+    setTimeout(() => endProcess(code), INTERRUPTION_MS_MAX).unref();
   }
 
   get signal(): AbortSignal {
@@ -203,7 +204,7 @@ export function run<Options extends GlobalOptions>(
     }
     // Threads and timers that are left over must not keep a finished verb waiting.
     await flushOutput();
-    process.exit();
+    endProcess(Number(process.exitCode ?? EXIT_OK));
   };
 }
 
@@ -213,12 +214,12 @@ export function endWithReader(): void {
 }
 
 function endAtOutput(error: NodeJS.ErrnoException): never {
-  if (error.code === 'EPIPE') process.exit(EXIT_OK);
+  if (error.code === 'EPIPE') endProcess(EXIT_OK);
   const message = `The results cannot be written to standard output: ${error.message}`;
   const line = { message_type: 'exit_error', code: EXIT_FAILED, message };
   const isJson = process.argv.includes('--json');
   process.stderr.write(isJson ? `${JSON.stringify(line)}\n` : `snap: ${printable(message)}\n`);
-  process.exit(EXIT_FAILED);
+  endProcess(EXIT_FAILED);
 }
 
 /** Waits for all that was printed: a write that fails says so only afterwards. */

@@ -41,6 +41,7 @@ export type { DatabaseServer } from './databases/server-address.ts';
 export type { BrokenReferences } from './databases/sqlite-audit.ts';
 export { isSqliteHeader } from './databases/sqlite-names.ts';
 export type { TableRows } from './databases/table-rows.ts';
+export { makeLastCall } from './filesystem/last-call.ts';
 export type { Node } from './format/row.ts';
 export type { BackupCounts, DatabaseRecord, SnapshotRecord } from './format/snapshot.ts';
 export type { NightCopy, NightDetails, NightOptions } from './night.ts';

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initRepository, isEngineError } from '../../engine/index.ts';
 import { type RunningServer, type ServeOptions, serve } from '../../server/index.ts';
+import { endProcess } from '../end-process.ts';
 import { beginning, fill, HOST, PROFILE, storeNights } from './history.ts';
 import { MadeUpLibrary } from './library.ts';
 import { LINK_MINUTES_MAX, SignInDoor } from './sign-in-door.ts';
@@ -140,7 +141,7 @@ async function main(): Promise<void> {
   say();
   say('All that it made is removed.');
   // Threads that are left over must not keep the terminal waiting.
-  process.exit();
+  endProcess(Number(process.exitCode ?? 0));
 }
 
 await main();

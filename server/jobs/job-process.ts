@@ -4,6 +4,7 @@ import {
   type CommandRunner,
   type Hook,
   isEngineError,
+  makeLastCall,
   openRepository,
   type Problem,
   type Progress,
@@ -70,6 +71,12 @@ function surroundingsOf(
   };
 }
 
+/** Waits for nobody: what there was to say was said. */
+function endProcess(code: number): never {
+  makeLastCall(code);
+  process.exit(code);
+}
+
 function portable(error: unknown): JobError {
   if (isEngineError(error)) return { code: error.code, message: error.message };
   return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
@@ -91,14 +98,14 @@ async function run(message: StartMessage): Promise<void> {
   }
   for (const repository of opened) await repository.close().catch(() => undefined);
   // Threads that are left over must not keep a finished job waiting.
-  if (!process.connected) process.exit(1);
-  process.send?.(last, undefined, undefined, () => process.exit(0));
+  if (!process.connected) endProcess(1);
+  process.send?.(last, undefined, undefined, () => endProcess(0));
 }
 
 process.once('message', (message: StartMessage) => {
   process.once('disconnect', () => {
     stopSoon();
-    setTimeout(() => process.exit(1), message.graceMs).unref();
+    setTimeout(() => endProcess(1), message.graceMs).unref();
   });
   run(message);
 });

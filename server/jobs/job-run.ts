@@ -117,6 +117,8 @@ export class JobRun {
       }
       default:
         this.#end ??= message;
+        // It has said its last word: one that stands still then is no reason to wait.
+        this.#killer ??= setTimeout(() => this.#child.kill('SIGKILL'), LAST_WORDS_MS * 10);
     }
   }
 
