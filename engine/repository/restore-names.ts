@@ -3,6 +3,9 @@
 export const JOURNAL_NAME = Buffer.from('.snap-restore');
 export const TEMPORARY_PREFIX = '.snap-restore-';
 
+/** The journal before it is whole: the same in all restores, so that the next one takes away what a kill left. */
+export const UNFINISHED_JOURNAL_NAME = Buffer.from(`${TEMPORARY_PREFIX}00000000-journal`);
+
 const TEMPORARY = /^\.snap-restore-[0-9a-f]{8}-/;
 
 /** True for the journal of a restore, and for what it has not renamed yet; those of others included. */

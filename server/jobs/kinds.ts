@@ -39,6 +39,7 @@ export const JOB_KINDS = {
   prune: kind({ writes: true, canGoOn: false, load: () => import('./kinds/prune.ts') }),
   judge: kind({ writes: false, canGoOn: false, load: () => import('./kinds/judge.ts') }),
   detect: kind({ writes: false, canGoOn: false, load: () => import('./kinds/detect.ts') }),
+  'damage-search': kind({ writes: false, canGoOn: false, load: () => import('./kinds/damage-search.ts') }),
   check: kind({ writes: false, canGoOn: false, load: () => import('./kinds/check.ts') }),
   stats: kind({ writes: false, canGoOn: false, load: () => import('./kinds/stats.ts') }),
 } as const;

@@ -24,7 +24,15 @@ export interface Message {
 }
 
 /** Work that somebody should hear of who did not watch it. */
-const TOLD: ReadonlySet<string> = new Set<JobKind>(['night', 'backup', 'restore', 'prune', 'check', 'forget']);
+const TOLD: ReadonlySet<string> = new Set<JobKind>([
+  'night',
+  'backup',
+  'restore',
+  'prune',
+  'check',
+  'damage-search',
+  'forget',
+]);
 /** Of these it is news that all went well. */
 const TOLD_WELL: ReadonlySet<string> = new Set<JobKind>(['night', 'backup', 'restore']);
 

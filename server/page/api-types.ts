@@ -250,6 +250,16 @@ export interface LibraryState {
   readonly profiles: readonly { readonly name: string; readonly title: string }[];
 }
 
+/** What a search for silent damage found. */
+export interface DamageSearch {
+  readonly snapshot_id: string;
+  readonly files_read: number;
+  readonly bytes_read: number;
+  readonly files_changed: number;
+  readonly damaged_count: number;
+  readonly damaged: readonly (PathEntry & { readonly bytes: number })[];
+}
+
 export interface SnapshotReference {
   readonly id: string;
   readonly short_id: string;

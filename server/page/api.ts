@@ -176,6 +176,10 @@ export class Api {
     return this.#http.ask('POST', '/check', { body: { read_data: readData } });
   }
 
+  startDamageSearch(snapshot: string): Promise<JobStarted> {
+    return this.#http.ask('POST', '/diff/damage-search', { body: { snapshot } });
+  }
+
   startPrune(): Promise<JobStarted> {
     return this.#http.ask('POST', '/prune', { body: {} });
   }

@@ -2,6 +2,7 @@
 
 import { type Static, Type } from 'typebox';
 import { type DiffEvent, type DiffOptions, type DiffSummary, diff, type Snapshot } from '../../engine/index.ts';
+import { nameOf } from '../auth/identity.ts';
 import { goneSignal } from '../client.ts';
 import type { App, ServerContext } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../cursors.ts';
@@ -12,7 +13,8 @@ import { KeptLists, type ListPage, type ListPlace } from '../kept-lists.ts';
 import { PAGE_ITEMS_DEFAULT } from '../limits.ts';
 import { optionalPath, PathQuery, requireInSources } from '../paths.ts';
 import { ServerError } from '../problems.ts';
-import { Nullable, PageQuery, PROBLEM_RESPONSES, SnapshotName } from '../schemas.ts';
+import { CLOSED, JobStarted, Nullable, PageQuery, PROBLEM_RESPONSES, SnapshotName } from '../schemas.ts';
+import { sendJob } from './send-job.ts';
 
 const DiffQuery = Type.Object({
   ...PageQuery,
@@ -48,7 +50,7 @@ interface Sides {
   readonly after: Snapshot | undefined;
 }
 
-export function diffRoutes(app: App, { repository }: ServerContext): void {
+export function diffRoutes(app: App, { repository, jobs, options: serve }: ServerContext): void {
   const lists = new KeptLists<DiffEvent, Sides>();
   app.addHook('onClose', async () => lists.close());
 
@@ -75,6 +77,33 @@ export function diffRoutes(app: App, { repository }: ServerContext): void {
       if (query.summary_only === true) return wholeAnswer(sides, diff(opened, { ...options, signal: gone }));
       const open = (signal: AbortSignal) => ({ events: diff(opened, { ...options, signal }), memory: sides });
       return pageAnswer(await lists.page({ place, limit, open, gone }));
+    },
+  );
+
+  app.post(
+    '/diff/damage-search',
+    {
+      config: { access: 'backup' },
+      schema: {
+        summary: 'Read every file on the disk and hold it against a snapshot',
+        description:
+          'The job finds files that changed although their times and sizes did not: silent damage of the disk. It takes as long as reading them does.',
+        body: Type.Object({ snapshot: SnapshotName, ...PathQuery }, CLOSED),
+        response: { 202: JobStarted, ...PROBLEM_RESPONSES },
+      },
+    },
+    async ({ body, identity }, reply) => {
+      const path = optionalPath(body);
+      const snapshot = await (await repository()).snapshots.find(body.snapshot);
+      await requireInSources(path ?? Buffer.from('/'), snapshot.paths);
+      const job = jobs.start({
+        kind: 'damage-search',
+        request: { snapshot: snapshot.id, path },
+        title: `Silent damage since ${snapshot.time.slice(0, 16).replace('T', ' ')}`,
+        trigger: 'manual',
+        createdBy: nameOf(identity),
+      });
+      return sendJob(reply, serve, job);
     },
   );
 

@@ -1,7 +1,7 @@
 /** Two moments beside each other: a tree of what changed, moved, came and went, with sizes, and the rows of databases. */
 
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import Database from 'better-sqlite3';
@@ -10,6 +10,7 @@ import { NO_BROWSER, PageFixture } from '../support/browser.ts';
 import { file, type NamedEntry, SnapshotBuilder } from '../support/build-repository.ts';
 import { CliFixture, PASSWORD } from '../support/cli.ts';
 import { makeLibraryServer } from '../support/library-server.ts';
+import { withOtherBytes } from '../support/rotten-file.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
 test('what changed is a tree with sizes that opens and closes, with moves, and rows of databases cell by cell', {
@@ -83,4 +84,46 @@ test('bytes that differ although nobody wrote to their file are told apart, abov
   const changes = visit.page.getByRole('list', { name: 'Changes' });
   await changes.getByRole('listitem').filter({ hasText: 'book.m4b' }).getByText('silent damage?').waitFor();
   assert.deepEqual(await visit.violations(), []);
+});
+
+test('every file on the disk is read and held against a moment; what rotted is named, and comes back', {
+  skip: NO_BROWSER,
+}, async (t) => {
+  const fixture = new CliFixture(t);
+  mkdirSync(fixture.source);
+  const rotten = join(fixture.source, 'book.m4b');
+  writeFileSync(rotten, 'a wrong word');
+  await fixture.init();
+  const password = Buffer.from(PASSWORD);
+  const place = { location: fixture.repository, cacheDirectory: fixture.cache };
+  const repository = await openRepository({ ...place, credential: { type: 'password', password } });
+  await new SnapshotBuilder(repository).save([withOtherBytes(rotten, 'a right word')], {
+    paths: [Buffer.from(fixture.source)],
+  });
+  await repository.close();
+  const server = await ServerProcess.start(t, fixture);
+  const visit = await PageFixture.open(t, server);
+  const { page } = visit;
+  await visit.setUp(server);
+  await visit.go('/compare?after=now');
+  await page.getByText('Nothing differs').waitFor();
+  await visit.button('Read every file').click();
+  await page.getByText('1 file changed although nobody wrote to it').waitFor();
+  await page.getByText('1 file read').first().waitFor();
+  assert.deepEqual(await visit.violations(), []);
+  await page
+    .getByRole('list', { name: 'Damaged files' })
+    .getByRole('link', { name: `Restore ${rotten}` })
+    .click();
+  await visit.heading('Restore').waitFor();
+  const chosen = page.getByRole('list', { name: 'Chosen folders and files' });
+  assert.deepEqual(await chosen.getByRole('listitem').allTextContents(), [rotten]);
+  await visit.button('See what it would do').click();
+  await page
+    .getByRole('region', { name: 'What it would do' })
+    .getByRole('button', { name: 'Restore', exact: true })
+    .click();
+  await page.getByText('The restore was successful').waitFor();
+  assert.equal(readFileSync(rotten, 'utf8'), 'a right word');
+  assert.deepEqual(visit.complaints, []);
 });

@@ -4,6 +4,7 @@ import {
   appendFileSync,
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readFileSync,
   rmSync,
@@ -199,4 +200,28 @@ test('--rollback that was killed goes on with what it went back to, although it 
   assert.ok(existsSync(join(cli.source, '.snap-restore')), 'it was killed in the middle');
   await cli.ok(['restore', '--rollback']);
   assert.deepEqual(treeState(cli.source), edited);
+});
+
+test('what a kill left of a journal, before it was whole or between its two names, is gone after the next restore', async (t) => {
+  const cli = new CliFixture(t);
+  await cli.init();
+  mkdirSync(cli.source);
+  for (let number = 0; number < 200; number++) {
+    writeFileSync(join(cli.source, `f${number}`), Buffer.alloc(200_000, number));
+  }
+  await cli.ok(['backup', cli.source]);
+  const tree = treeState(cli.source);
+  const target = join(cli.folder, 'target');
+  mkdirSync(target);
+  const [journal, unfinished] = ['.snap-restore', '.snap-restore-00000000-journal'].map((name) => join(target, name));
+  const parameters = ['restore', `latest:${cli.source}`, '--target', target, '--overwrite', 'if-changed'];
+  writeFileSync(unfinished ?? '', 'half of it');
+  const child = cli.spawn(parameters);
+  while (!existsSync(journal ?? '')) await sleep(1);
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+  if (!existsSync(unfinished ?? '')) linkSync(journal ?? '', unfinished ?? '');
+  await cli.ok(parameters);
+  assert.deepEqual(treeState(target), tree);
 });

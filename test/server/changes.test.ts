@@ -1,11 +1,13 @@
 /** What changed, searches, and the history of a path, through the API. */
 
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import Database from 'better-sqlite3';
+import { SnapshotBuilder } from '../support/build-repository.ts';
 import type { Json } from '../support/cli.ts';
+import { withOtherBytes } from '../support/rotten-file.ts';
 import { ServerFixture, type SignedIn } from '../support/server.ts';
 import { takeSnapshot, writeFiles } from '../support/server-snapshots.ts';
 
@@ -179,4 +181,39 @@ test('the history of a path tells its versions, the newest first, also of a name
   const path_base64 = odd.toString('base64');
   const found = await allPages(admin, '/history', { path_base64 });
   assert.equal(found.items[0].entry.path_base64, path_base64);
+});
+
+test('a search for silent damage reads all files, finds what rotted and nothing else, and needs its scope', async (t) => {
+  const { server, admin, after } = await withTwoNights(t);
+  const search = async (body: object): Promise<Json> => {
+    const { json, status, text } = await admin.ask('/diff/damage-search', { method: 'POST', body });
+    assert.equal(status, 202, text);
+    return (await admin.untilOver(json.job.id)).job;
+  };
+  const sound = await search({ snapshot: after.id });
+  const { damaged_count, files_read, files_changed } = sound.result;
+  assert.deepEqual([sound.outcome, damaged_count, files_changed, files_read], ['done', 0, 0, MANY + 2]);
+
+  const rotten = join(server.source, 'a/book.m4b');
+  const repository = await server.server.context.repository();
+  const saved = await new SnapshotBuilder(repository).save(
+    [withOtherBytes(rotten, readFileSync(rotten, 'utf8').replace('second', 'SECOND'))],
+    { paths: [Buffer.from(rotten)] },
+  );
+  const found = await search({ snapshot: saved.id });
+  assert.deepEqual([found.outcome, found.result.damaged_count, found.result.bytes_read], ['damage', 1, 22]);
+  assert.deepEqual(found.result.damaged, [{ path: rotten, bytes: 22 }]);
+
+  const elsewhere = await admin.ask('/diff/damage-search', {
+    method: 'POST',
+    body: { snapshot: after.id, path: '/etc' },
+  });
+  assert.deepEqual([elsewhere.status, elsewhere.json.code], [400, 'REQUEST_INVALID']);
+  const headers = await server.token('read');
+  const refused = await server.ask(server.api('/diff/damage-search'), {
+    method: 'POST',
+    headers,
+    body: { snapshot: after.id },
+  });
+  assert.deepEqual([refused.status, refused.json.code], [403, 'SCOPE_MISSING']);
 });

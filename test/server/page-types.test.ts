@@ -3,6 +3,7 @@
 import { test } from 'node:test';
 import type { Static } from 'typebox';
 import type { DiffItemView } from '../../server/entry-schemas.ts';
+import type { DamageSearchAnswer } from '../../server/jobs/kinds/damage-search.ts';
 import type { PlanAnswer } from '../../server/jobs/results.ts';
 import type { NotificationsGiven, NotificationsView } from '../../server/notify/notification-settings.ts';
 import type * as Page from '../../server/page/api-types.ts';
@@ -32,6 +33,7 @@ export type Checked = [
   Fits<NotificationsGiven, Mutable<Page.NotificationsInput>>,
   Fits<Page.Deliveries, Static<typeof Deliveries>>,
   Fits<Page.DiffItem, DiffItemView>,
+  Fits<Page.DamageSearch, DamageSearchAnswer>,
   Fits<{ readonly detail: string; readonly code: string }, Static<typeof Problem>>,
 ];
 

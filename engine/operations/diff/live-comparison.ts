@@ -350,7 +350,9 @@ export class LiveComparison implements Comparison<LiveEntry> {
       if (untouched && !before.unstable && isBefore(before, this.#trusted)) return SAME;
     }
     await this.#disk.breathe();
-    return this.#disk.comparePieces(path, before, after.size);
+    const verdict = await this.#disk.comparePieces(path, before, after.size);
+    this.#options.onRead?.(path, after.size);
+    return verdict;
   }
 
   attributesAfter(path: Buffer, before: Node, after: LiveEntry): readonly Attribute[] {

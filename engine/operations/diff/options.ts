@@ -26,6 +26,8 @@ export interface DiffOptions {
 export interface LiveOptions {
   /** Reads files that look unchanged, too: what differs without a changed size or time is bitrot. */
   readonly readData?: boolean | undefined;
+  /** Told of each file that was read, and of its length in bytes. */
+  readonly onRead?: ((path: Buffer, bytes: number) => void) | undefined;
   /** For file systems that change them by themselves. */
   readonly ignoreInode?: boolean | undefined;
   readonly ignoreCtime?: boolean | undefined;

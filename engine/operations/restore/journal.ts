@@ -17,7 +17,7 @@ import {
   FileSystemError,
   LISTING_EXTRA_WORDS,
 } from '../../filesystem/types.ts';
-import { JOURNAL_NAME, TEMPORARY_PREFIX } from '../../repository/restore-names.ts';
+import { JOURNAL_NAME, UNFINISHED_JOURNAL_NAME } from '../../repository/restore-names.ts';
 import {
   decodeJournalHead,
   encodeBlock,
@@ -138,6 +138,8 @@ export class Journal {
     const file = fileSystem.openWritableAt(this.#root, JOURNAL_NAME);
     this.#file = file;
     this.#lock(file);
+    // A kill between its two names leaves both.
+    removeIfThere(fileSystem, this.#root, UNFINISHED_JOURNAL_NAME);
     const trusted = head.boot.equals(this.#boot);
     this.#end = readBlocks(
       JOURNAL_HEAD_BYTES,
@@ -162,11 +164,11 @@ export class Journal {
   begin(): void {
     if (this.#file !== undefined) return;
     const { fileSystem } = this.#options;
-    this.#removeForeign();
+    this.#removeDead(JOURNAL_NAME);
+    this.#removeDead(UNFINISHED_JOURNAL_NAME);
     // It gets its name when it is locked and whole, so that nobody meets it otherwise.
-    const name = Buffer.from(`${TEMPORARY_PREFIX}${this.token}-journal`);
-    removeIfThere(fileSystem, this.#root, name);
-    this.#file = fileSystem.createFileAt(this.#root, name);
+    const name = UNFINISHED_JOURNAL_NAME;
+    this.#file = this.#create(name);
     this.#lock(this.#file);
     this.#writeHead(this.#file);
     try {
@@ -180,20 +182,29 @@ export class Journal {
     }
   }
 
+  #create(name: Buffer): FileHandle {
+    try {
+      return this.#options.fileSystem.createFileAt(this.#root, name);
+    } catch (error) {
+      if (error instanceof FileSystemError && error.code === 'EEXIST') throw this.#inUse();
+      throw error;
+    }
+  }
+
   /** Removes the journal of a restore that is dead. */
-  #removeForeign(): void {
+  #removeDead(name: Buffer): void {
     const { fileSystem } = this.#options;
     let file: FileHandle;
     try {
-      file = fileSystem.openWritableAt(this.#root, JOURNAL_NAME);
+      file = fileSystem.openWritableAt(this.#root, name);
     } catch (error) {
       if (!(error instanceof FileSystemError)) throw error;
-      if (error.code !== 'ENOENT') removeIfThere(fileSystem, this.#root);
+      if (error.code !== 'ENOENT') removeIfThere(fileSystem, this.#root, name);
       return;
     }
     try {
       this.#lock(file);
-      removeIfThere(fileSystem, this.#root);
+      removeIfThere(fileSystem, this.#root, name);
     } finally {
       fileSystem.close(file);
     }
@@ -287,7 +298,7 @@ export class Journal {
   }
 }
 
-function removeIfThere(fileSystem: FileSystem, root: DirectoryHandle, name = JOURNAL_NAME): void {
+function removeIfThere(fileSystem: FileSystem, root: DirectoryHandle, name: Buffer = JOURNAL_NAME): void {
   try {
     const target = { block: Buffer.alloc(STAT_BYTES), extras: new Uint32Array(LISTING_EXTRA_WORDS) };
     fileSystem.statAt(root, name, target);

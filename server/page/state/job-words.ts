@@ -67,6 +67,8 @@ export function resultWords({ result }: Job): string {
   add('removed', (value) => `${formatItems(value, 'snapshot')} removed`);
   add('snapshots_checked', (value) => `${formatItems(value, 'snapshot')} checked`);
   add('error_count', (value) => (value === 0 ? 'nothing wrong found' : `${formatItems(value, 'fault')} found`));
+  add('files_read', (value) => `${formatItems(value, 'file')} read`);
+  add('damaged_count', (value) => (value === 0 ? 'no silent damage found' : `${formatItems(value, 'file')} damaged`));
   add('bytes_freed', (value) => `${formatBytes(value)} freed`);
   return words.join(', ');
 }

@@ -14,12 +14,12 @@ import {
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Time } from '../../../engine/base/stat.ts';
 import type { BackupOptions } from '../../../engine/operations/backup/options.ts';
 import { diff } from '../../../engine/operations/diff/diff.ts';
 import type { DiffEvent, DiffOptions, LiveOptions } from '../../../engine/operations/diff/options.ts';
-import { dir, file, type NamedEntry, reopened, SnapshotBuilder } from '../../support/build-repository.ts';
+import { reopened, SnapshotBuilder } from '../../support/build-repository.ts';
 import { Library } from '../../support/library.ts';
+import { withOtherBytes } from '../../support/rotten-file.ts';
 
 const BOOK = 'Call me Ishmael. '.repeat(100);
 
@@ -106,15 +106,7 @@ test('live: an edit whose mtime was put back is found (trap 6)', async (t) => {
 /** A snapshot that has the file as the disk shows it, but with other bytes; taken when `startedNs` says. */
 async function forged(library: Library, content: string, startedNs?: bigint): Promise<string> {
   const path = join(library.source, 'cover.jpg');
-  const stat = lstatSync(path, { bigint: true });
-  const time = (ns: bigint): Time => ({
-    seconds: Number(ns / 1_000_000_000n),
-    nanoseconds: Number(ns % 1_000_000_000n),
-  });
-  const { ino: inode, mtimeNs, ctimeNs } = stat;
-  const fields = { inode, mtime: time(mtimeNs), ctime: time(ctimeNs), mode: Number(stat.mode) & 0o7777 };
-  let entry: NamedEntry = ['cover.jpg', file(content, fields)];
-  for (const name of library.source.split('/').filter(Boolean).reverse()) entry = [name, dir([entry])];
+  const entry = withOtherBytes(path, content);
   const repository = await library.reopen();
   const { id, ...record } = await new SnapshotBuilder(repository).save([entry], { paths: [Buffer.from(path)] });
   return startedNs === undefined ? id : (await repository.snapshots.save({ ...record, startedNs })).id;

@@ -11,6 +11,7 @@ import { VirtualList } from '../../ui/virtual-list.tsx';
 import { usePages } from '../../use-pages.ts';
 import { ordinaryOf, useSnapshots } from '../../use-snapshots.ts';
 import { ChangeTree, type Opened } from './change-tree.ts';
+import { DamageSearchSection } from './damage-search.tsx';
 import { RowsDialog } from './rows-dialog.tsx';
 import { ChangeRow, keyOfRow } from './tree-row.tsx';
 
@@ -69,6 +70,7 @@ function Choice({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
           onChange={(id) => go({ after: id })}
         />
       </div>
+      {after === undefined ? <DamageSearchSection before={before.id} /> : null}
       <Changes key={`${before.id} ${after?.id ?? NOW}`} before={before.id} after={after?.id} />
     </>
   );

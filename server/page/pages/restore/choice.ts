@@ -20,7 +20,7 @@ export interface RestoreChoice {
   readonly isRemoving: boolean;
 }
 
-export const FIRST_CHOICE: RestoreChoice = {
+const FIRST_CHOICE: RestoreChoice = {
   place: 'in place',
   target: '',
   moves: {},
@@ -28,6 +28,11 @@ export const FIRST_CHOICE: RestoreChoice = {
   rule: 'if-changed',
   isRemoving: false,
 };
+
+/** What the address of the page says of it: what rotted looks unchanged, and comes back only where all is written anew. */
+export function firstChoice(query: URLSearchParams): RestoreChoice {
+  return query.get('rule') === 'always' ? { ...FIRST_CHOICE, rule: 'always' } : FIRST_CHOICE;
+}
 
 /** In an empty folder there is nothing to remove. */
 export function mayRemove({ rule }: RestoreChoice): boolean {

@@ -14,7 +14,7 @@ import { ordinaryOf } from '../../use-snapshots.ts';
 import { MomentSlider } from '../browse/moment-slider.tsx';
 import { CancelJob } from '../jobs/active-job.tsx';
 import { JobRow } from '../jobs/job-row.tsx';
-import { FIRST_CHOICE, pathQuery, pathsOf, questionOf, type RestoreChoice } from './choice.ts';
+import { firstChoice, pathQuery, pathsOf, questionOf, type RestoreChoice } from './choice.ts';
 import { ChoiceForm } from './choice-form.tsx';
 import { ChosenPaths } from './chosen-paths.tsx';
 import { PlanSection } from './plan-section.tsx';
@@ -35,7 +35,7 @@ export function RestorePage() {
 function Restore({ snapshots }: { readonly snapshots: readonly Snapshot[] }) {
   const page = usePage();
   const { query } = useStore(page.router.place);
-  const [choice, setChoice] = useState(FIRST_CHOICE);
+  const [choice, setChoice] = useState(firstChoice(query));
   // A newer one that comes meanwhile is not what a person looked at.
   const [newest] = useState(ordinaryOf(snapshots)[0]);
   const jobId = Number(query.get('job') ?? 0);
