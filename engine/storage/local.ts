@@ -36,7 +36,7 @@ function failure(action: string, path: string, error: unknown): EngineError {
 function failureMessage(action: string, path: string, error: unknown): string {
   const code = errnoCode(error);
   const hints: { readonly [code: string]: string } = {
-    ENOSPC: 'the disk is full',
+    ENOSPC: 'the disk is full (make room there, or let "snap prune --now" free what no snapshot needs)',
     EDQUOT: 'the quota is used up',
     EROFS: 'the disk is read-only',
     EACCES: 'permission is denied',

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Hook } from '../../engine/index.ts';
 import type { Job } from '../../server/jobs/job.ts';
+import { hasCommandsAfter } from '../../server/jobs/kinds.ts';
 import { testFolder } from '../support/build-repository.ts';
 import { ServerFixture, type SignedIn } from '../support/server.ts';
 import { SLOW_RATE, writeSlowLibrary } from '../support/slow-library.ts';
@@ -159,4 +160,22 @@ test('what commands say is in the log of their job; one that leaves a server run
   assert.equal(job.status, 'COMPLETED', JSON.stringify(job));
   assert.ok(lines.includes('started it'), JSON.stringify(lines));
   assert.ok(performance.now() - begunMs < 25_000);
+});
+
+test('a job gets the time for the commands that must run after it, whoever starts it, or starts it again', () => {
+  const hook = (when: Hook['when'], point: Hook['point']): Hook => ({
+    when,
+    point,
+    command: ['true'],
+    timeoutMs: 1000,
+    onFailure: 'stop',
+    on: 'always',
+  });
+  const after = { hooks: [hook('before', 'backup'), hook('after', 'restore')] };
+  assert.equal(hasCommandsAfter('restore', after), true);
+  assert.equal(hasCommandsAfter('restore-upload', after), true);
+  assert.equal(hasCommandsAfter('night', after), true);
+  assert.equal(hasCommandsAfter('backup', after), false);
+  assert.equal(hasCommandsAfter('night', { hooks: [hook('before', 'backup')] }), false);
+  assert.equal(hasCommandsAfter('check', { options: {} }), false);
 });
