@@ -125,12 +125,16 @@ export class Quarantine {
     };
     body.once('error', cutOff).once('close', () => cutOff());
     body.pipe(counter);
+    const sink = createWriteStream(file, { flags: 'wx', mode: 0o600 });
+    // A file that was removed while it is open still takes its room.
+    const closed = new Promise<void>((resolve) => sink.once('close', resolve));
     try {
-      await pipeline(counter, createWriteStream(file, { flags: 'wx', mode: 0o600 }));
+      await pipeline(counter, sink);
     } finally {
       body.unpipe(counter);
       // What still comes is read and thrown away.
       body.resume();
+      await closed;
     }
     return bytes;
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -247,28 +247,58 @@ for (const verb of ['run', 'backup']) {
   }
 }
 
-test('a signal ends a command that runs before the backup, and the third one ends everything', async (t) => {
-  const { cli, file, configure, log, note } = await given(t);
-  const marker = join(cli.folder, 'marker');
-  configure([
+/** Of a night whose last command takes its time, under a signal that ends the first command. */
+async function slowNight(t: TestContext): Promise<Given & { readonly marker: string }> {
+  const night = await given(t);
+  const marker = join(night.cli.folder, 'marker');
+  night.configure([
     { before: 'backup', run: `touch ${marker}; sleep 64`, shell: true },
-    { after: 'backup', ...note('started') },
-    { after: 'run', run: `${note('waits').run}; sleep 3; ${note('too-late').run}`, shell: true },
+    { after: 'backup', ...night.note('started') },
+    { after: 'run', run: `${night.note('waits').run}; sleep 3; ${night.note('goes-on').run}`, shell: true },
   ]);
-  const once = await signalled(cli, ['run', '--config', file, '--json'], { at: marker, signals: ['SIGINT'] });
-  assert.equal(once.code, 130);
-  assert.deepEqual(log(), ['started failure', 'waits failure', 'too-late failure']);
-  const { parts, interrupted } = lastJson(once.stdout);
+  return { ...night, marker };
+}
+
+test('a signal ends a command that runs before the backup; those that must run after it are waited for', async (t) => {
+  const { cli, file, log, marker } = await slowNight(t);
+  const run = await signalled(cli, ['run', '--config', file, '--json'], { at: marker, signals: ['SIGINT'] });
+  assert.equal(run.code, 130);
+  assert.deepEqual(log(), ['started failure', 'waits failure', 'goes-on failure']);
+  const { parts, interrupted } = lastJson(run.stdout);
   assert.equal(interrupted, true);
   assert.deepEqual(
     parts.map(({ status }: Json) => status),
     ['interrupted', 'not_due', 'skipped', 'skipped', 'not_due', 'skipped'],
   );
-  rmSync(marker);
-  const thrice = await signalled(cli, ['run', '--config', file], {
-    at: marker,
-    signals: ['SIGINT', 'SIGINT', 'SIGINT'],
+});
+
+test('the third signal ends snap at once, and leaves a command that runs to itself', async (t) => {
+  const { cli, file, log, marker } = await slowNight(t);
+  const until = async (isSo: () => boolean): Promise<void> => {
+    for (let waitedMs = 0; !isSo(); waitedMs += 20) {
+      assert.ok(waitedMs < 60_000, log().join(', '));
+      await sleep(20);
+    }
+  };
+  let atExit: string[] = [];
+  const run = await cli.run(['run', '--config', file], {
+    onStart: async (child) => {
+      let errors = '';
+      child.stderr?.on('data', (text: string) => {
+        errors += text;
+      });
+      child.once('exit', () => {
+        atExit = log();
+      });
+      await untilThere(marker);
+      child.kill('SIGINT');
+      await until(() => log().includes('waits failure'));
+      child.kill('SIGINT');
+      await until(() => errors.includes('Once more ends at once'));
+      child.kill('SIGINT');
+    },
   });
-  assert.equal(thrice.code, 130);
-  assert.equal(log().filter((word) => word.startsWith('too-late')).length, 1, 'of the first run only');
+  assert.equal(run.code, 130);
+  assert.deepEqual(atExit, ['started failure', 'waits failure']);
+  await until(() => log().includes('goes-on failure'));
 });

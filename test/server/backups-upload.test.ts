@@ -319,10 +319,10 @@ test('a disk that is full, or a client that goes away, leaves nothing of an uplo
       await sleep(100);
     }
   };
-  const asked = ask().catch(() => undefined);
-  await untilCount(options, 1);
+  const asked = ask();
+  await Promise.race([untilCount(options, 1), asked]);
   gone.abort();
-  await asked;
+  await assert.rejects(asked, { name: 'AbortError' });
   await untilCount(options, 0);
 });
 
